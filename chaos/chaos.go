@@ -1,0 +1,134 @@
+// Package chaos breaks parts of a system under test and mends them again.
+//
+// The life of a fault:
+//
+//	Prepare  resolve the target, say as data how it will be undone
+//	(journal) the undo data reaches the disk before anything is broken
+//	Inject   break it
+//	Settle   wait for an independent observation that it is in effect
+//	Recover  undo it, from the undo data alone, any number of times
+//	Recovered wait for an independent observation that it is gone
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/sut"
+)
+
+// An Undo says how to mend a fault, as data that another process can use.
+type Undo struct {
+	Kind   string          `json:"kind"`             // the catalogue entry whose Heal understands Data
+	Target string          `json:"target"`           // what is broken: nodes or links, for people
+	Data   json.RawMessage `json:"data"`             // for Heal
+	Manual []string        `json:"manual,omitempty"` // commands that mend it by hand, printed when healing fails
+}
+
+// Evidence is an observation that a fault is in effect, or that it is gone.
+type Evidence struct {
+	By   string        // the means, for example "replication byte counter" or "dial from the probe"
+	Saw  string        // what was seen, with numbers
+	Took time.Duration // from the inject or recover call to the observation
+}
+
+// A Fault is something that can be broken.
+type Fault interface {
+	// String identifies the fault and its target as the scenario gives it, for
+	// example "stall link:replication".
+	String() string
+
+	// Prepare resolves the target, makes what Inject needs and returns how to
+	// undo it. It breaks nothing.
+	Prepare(ctx context.Context) (Undo, error)
+
+	// Inject breaks what the last Prepare resolved. If it fails, what it did
+	// so far is undone by healing the undo data.
+	Inject(ctx context.Context) (Injection, error)
+}
+
+// An Injection is a fault in effect. There is no way to hold one without
+// having injected it, and so none to recover what is not broken.
+type Injection interface {
+	// Settle blocks until the fault was seen to be in effect. It only watches.
+	Settle(ctx context.Context) (Evidence, error)
+
+	// Recover undoes the fault. It is safe to call more than once.
+	Recover(ctx context.Context) error
+
+	// Recovered blocks until the fault was seen to be gone. It only watches.
+	Recovered(ctx context.Context) (Evidence, error)
+}
+
+// Params are the parameters of one fault in a scenario.
+type Params struct {
+	Target sut.Selection
+	For    time.Duration // zero: until healed, started or the run ends
+}
+
+// A Kind is an entry of the catalogue.
+type Kind struct {
+	Name  string
+	About string // one sentence: what is broken, by which mechanism
+	Needs string // what the environment must offer, for people
+
+	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
+	// if the environment lacks what the fault needs. It is nil-safe in env's
+	// capabilities only through type assertion.
+	New func(env sut.Environment, targets *Targets, p Params) (Fault, error)
+
+	// Check reports whether the fault can act on such a target. It is pure.
+	Check func(p Params) error
+
+	// Heal mends from the undo data alone. It is idempotent; a target that is
+	// gone counts as mended.
+	Heal func(ctx context.Context, env sut.Environment, u Undo) error
+}
+
+// A Catalog holds the known kinds of fault by name.
+type Catalog map[string]Kind
+
+// NewCatalog makes a catalogue of kinds. It panics on two of the same name,
+// which is a mistake in the program.
+func NewCatalog(kinds ...[]Kind) Catalog {
+	c := Catalog{}
+	for _, k := range slices.Concat(kinds...) {
+		if _, ok := c[k.Name]; ok {
+			panic("two kinds of fault named " + k.Name)
+		}
+		c[k.Name] = k
+	}
+	return c
+}
+
+// Names lists the kinds in alphabetical order.
+func (c Catalog) Names() []string { return slices.Sorted(maps.Keys(c)) }
+
+// New makes the fault of the given kind.
+func (c Catalog) New(kind string, env sut.Environment, targets *Targets, p Params) (Fault, error) {
+	k, ok := c[kind]
+	if !ok {
+		return nil, fmt.Errorf("no fault %q, want one of %q", kind, c.Names())
+	}
+	fault, err := k.New(env, targets, p)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s %s: %w", kind, p.Target.Ref, err)
+	}
+	return fault, nil
+}
+
+// Heal mends what an undo describes.
+func (c Catalog) Heal(ctx context.Context, env sut.Environment, u Undo) error {
+	k, ok := c[u.Kind]
+	if !ok {
+		return fmt.Errorf("heal %s: no fault of kind %q in this version", u.Target, u.Kind)
+	}
+	if err := k.Heal(ctx, env, u); err != nil {
+		return fmt.Errorf("heal %s %s: %w", u.Kind, u.Target, err)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package check
+
+import "time"
+
+// A Spec says what a run promised and how it was laid out. It is stored in the
+// run's manifest, so that a history can be judged with no scenario at hand.
+type Spec struct {
+	Phases     []Phase     `json:"phases"`
+	Events     []Entry     `json:"events"`
+	Objectives []Objective `json:"objectives"`
+	Verify     []string    `json:"verify"`
+	Recovered  Recovered   `json:"recovered"`
+	Drills     int         `json:"drills"` // how many the run was to have
+}
+
+// A Phase is a named stretch of each drill. Start and For are offsets from the
+// drill's beginning.
+type Phase struct {
+	Name  string        `json:"name"`
+	Start time.Duration `json:"start_ns"`
+	For   time.Duration `json:"for_ns"`
+	From  float64       `json:"from_per_s"` // offered rate at its start, operations per second
+	To    float64       `json:"to_per_s"`   // and at its end
+	Score bool          `json:"score"`      // false: counted in no objective
+}
+
+// An Entry is one entry of the timeline.
+type Entry struct {
+	Name   string        `json:"name"` // its "as", or VERB-N
+	Verb   string        `json:"verb"`
+	Target string        `json:"target"` // as the scenario says it
+	Phase  string        `json:"phase"`
+	At     time.Duration `json:"at_ns"` // offset from the drill's beginning, without jitter
+	For    time.Duration `json:"for_ns,omitempty"`
+	Line   int           `json:"line"` // in the scenario file
+}
+
+// An Objective is one limit of the scenario.
+type Objective struct {
+	Subject string  `json:"subject"` // a phase, PHASE/OP, or the name of an event
+	Metric  string  `json:"metric"`  // p50 p90 p95 p99 p99.9 max (ms), errors (percent), rate (percent of offered), rto rpo (ms), lost_writes duplicates (count)
+	Op      string  `json:"op"`      // "<=" or ">="
+	Limit   float64 `json:"limit"`   // in the metric's unit
+	Line    int     `json:"line"`
+	Col     int     `json:"col"`
+}
+
+// Recovered says when clients count as served again: from the start of the
+// first window of at least Window and MinOps operations in which at least Good
+// of the offered operations were good (contract held, answered within Within
+// of their scheduled time), at no less than Rate of the offered rate, and that
+// then holds to the end of the phase.
+type Recovered struct {
+	Window time.Duration `json:"window_ns"`
+	MinOps int           `json:"min_ops"`
+	Good   float64       `json:"good"`
+	Rate   float64       `json:"rate"`
+	Within time.Duration `json:"within_ns"`
+}
+
+// DefaultRecovered is used where a scenario does not say otherwise: 5 s, 50
+// operations, 99 % good at 90 % of the offered rate, each within 1 s.
+func DefaultRecovered() Recovered {
+	return Recovered{Window: 5 * time.Second, MinOps: 50, Good: 0.99, Rate: 0.90, Within: time.Second}
+}

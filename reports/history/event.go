@@ -1,0 +1,128 @@
+// Package history records what clients, faults, probes and the harness itself
+// did during a run.
+//
+// A history is the only thing a run leaves behind that checkers read, so a
+// stored run can be judged again by a later version of proofload. The model is
+// Jepsen's: a write is invoked, and then completes as ok (it happened), fail
+// (it did not happen) or info (it may have happened).
+package history
+
+import "time"
+
+// A Kind is the kind of an event.
+type Kind string
+
+// The kinds of event.
+const (
+	Invoke Kind = "invoke" // about to be sent; recorded for writes only, before the first byte leaves
+	OK     Kind = "ok"     // happened: the success answer was read to its end
+	Fail   Kind = "fail"   // did not happen: refused by contract, or nothing was sent
+	Info   Kind = "info"   // of an operation: may have happened; of the others: an observation
+)
+
+// Who wrote an event.
+const (
+	ByLoad  = "load"  // an operation of a client
+	ByFault = "fault" // the life of a fault or another entry of the timeline
+	ByProbe = "probe" // a side observation of one node, on change and at least once a second
+	ByAudit = "audit" // the final reads after a drill
+	ByRun   = "run"   // the course of the run: drills, phases, aborts
+)
+
+// The Op of events by [ByFault], in the order of a fault's life. ID is the
+// name of the timeline entry, Target what it acts on, Verb which fault it is.
+const (
+	FaultInject    = "inject"    // the inject call is about to be made: T0
+	FaultInjected  = "injected"  // the inject call returned
+	FaultSettled   = "settled"   // seen in effect; Text is the evidence
+	FaultRecover   = "recover"   // the recover call is about to be made
+	FaultRecovered = "recovered" // seen to be gone; Text is the evidence
+	FaultFailed    = "failed"    // one of the steps failed; Text says which and why; Kind is Fail
+)
+
+// The Op of events by [ByProbe].
+const (
+	// ProbeDatabase: Node answered SQL. Role is "primary" or "replica",
+	// Timeline and Value (its WAL position in bytes) are set. Kind is Fail and
+	// Text the reason if it did not answer.
+	ProbeDatabase = "database"
+	// ProbeRoute: the database as the service reaches it, through pooler and
+	// router; fields as ProbeDatabase.
+	ProbeRoute = "route"
+	// ProbeAgent: the failover agent of Node. Role is what the agent says;
+	// Text is "unlocked" while no node holds the leader lock.
+	ProbeAgent = "agent"
+)
+
+// The Op of events by [ByAudit]. Node is the database node that was read.
+const (
+	// AuditWrite: one write found in the authoritative store. ID is the
+	// client's id, Amount its amount, Count how many times its effect on the
+	// books is present (1 is right), Jobs how many times the effect of its
+	// background job is present.
+	AuditWrite = "write"
+	// AuditBooks: the books of Node in one snapshot. Value is the sum of all
+	// postings, Count the number of unbalanced transfers, Amount the number of
+	// accounts whose balance differs from their postings or is negative;
+	// Text names examples.
+	AuditBooks = "books"
+	// AuditSum: a checksum of one table on Node at the WAL position Value.
+	// Target is the table, Text the checksum, Count the rows.
+	AuditSum = "checksum"
+	// AuditRole: the role of Node once everything is quiet: Role, Timeline,
+	// Count (replicas that stream from it).
+	AuditRole = "role"
+	// AuditJobs: what is left of background work. Target says what ("outbox",
+	// "queue NAME", "dead letters"), Count how much.
+	AuditJobs = "jobs"
+	// AuditDone: the audit is complete; without it checks that need final
+	// reads are inconclusive. Kind is Fail and Text the reason if it was not.
+	AuditDone = "done"
+)
+
+// The Op of events by [ByRun].
+const (
+	RunDrill     = "drill"     // drill number Drill begins; its phases' clock starts at At
+	RunPhase     = "phase"     // phase Phase of drill Drill begins
+	RunLoadEnd   = "load-end"  // the last arrival of drill Drill has completed or timed out
+	RunDrillEnd  = "drill-end" // the drill's final reads are over
+	RunGenerator = "generator" // Text is JSON of loadgen.Stats for the drill
+	RunAbort     = "abort"     // the run was stopped: Text says why
+	RunNote      = "note"      // Text is for people
+)
+
+// An Event is one line of a history. Fields that do not apply are zero and
+// left out of the file. All times are nanoseconds since the run began, on the
+// monotonic clock of the proofload process.
+type Event struct {
+	At    time.Duration `json:"t_ns"`
+	Kind  Kind          `json:"type"`
+	By    string        `json:"by"`
+	Op    string        `json:"op"`
+	ID    string        `json:"id,omitempty"`    // of an operation: unique, made by the client, stored in the row
+	Drill int           `json:"drill,omitempty"` // from 1
+
+	// Of operations.
+	Phase  string        `json:"phase,omitempty"`    // the phase that the scheduled time lies in
+	Write  bool          `json:"write,omitempty"`    // changes something
+	Sched  time.Duration `json:"sched_ns,omitempty"` // when it was to be sent; latency counts from here
+	Sent   time.Duration `json:"sent_ns,omitempty"`  // when it was; Sent-Sched is the send lag
+	Status int           `json:"status,omitempty"`   // of the answer, for example the HTTP status
+	Class  string        `json:"class,omitempty"`    // of the error, one of loadgen's classes; "shed" was never sent
+	Amount int64         `json:"amount,omitempty"`   // in minor units
+	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
+
+	// Of operations, probes and audits.
+	Node     string `json:"node,omitempty"`     // the instance that answered, or that was observed
+	Timeline int    `json:"timeline,omitempty"` // of the database that served it
+
+	// Of faults, probes and audits.
+	Verb    string `json:"verb,omitempty"`
+	Target  string `json:"target,omitempty"`
+	Carries string `json:"carries,omitempty"` // traffic of the links a fault acts on, for example "replication"
+	Role    string `json:"role,omitempty"`
+	Value   int64  `json:"value,omitempty"`
+	Count   int64  `json:"count,omitempty"`
+	Jobs    int64  `json:"jobs,omitempty"`
+	Text    string `json:"text,omitempty"`
+}

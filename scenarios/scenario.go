@@ -1,0 +1,102 @@
+// Package scenarios defines the scenario language: what a scenario file may
+// say, and whether what it says makes sense by itself.
+//
+// It knows nothing of how faults, load or checks work. Package plan resolves
+// what is said here against an environment and the catalogues.
+package scenarios
+
+import "time"
+
+// Version is the first key's value in a scenario file.
+const Version = "scenario/v1"
+
+// A Pos is a place in a file. Both count from 1.
+type Pos struct{ Line, Col int }
+
+// A Scenario is a parsed scenario file.
+type Scenario struct {
+	File   string // as it was named on the command line, or library:NAME
+	Source []byte // as read
+
+	Name, About, Owner string
+	Tags               []string
+	Target             string
+	TargetPos          Pos
+	Options            map[string]string // of the target, for example replication: async
+	Seed               uint64            // 0: choose one
+	Load               Load
+	Timeline           []Event
+	Objectives         []Objective
+	Verify             []Verify
+	Recovered          Recovered
+	Repeat             Repeat
+	Abort              *Abort
+}
+
+// Load says what clients do.
+type Load struct {
+	Workload    string
+	WorkloadPos Pos
+	Arrivals    string // even or poisson; empty is poisson
+	MaxInFlight int    // 0: the engine's own cap
+	Phases      []Phase
+}
+
+// A Phase is a named stretch of the run.
+type Phase struct {
+	Name     string
+	For      time.Duration
+	From, To float64 // operations per second at its start and end
+	Score    bool
+	Pos      Pos
+}
+
+// An Event is one entry of the timeline.
+type Event struct {
+	Phase              string        // the phase it is anchored to
+	Offset             time.Duration // since that phase began
+	Verb               string        // stall, lose, kill, start, ...
+	Target             string        // the component it acts on; text for note
+	For                time.Duration // zero: until something else ends it
+	As                 string        // its name; the parser fills in VERB-N where the file says none
+	Named              bool          // the file gave it a name
+	Pos                Pos           // of the entry
+	VerbPos, TargetPos Pos
+}
+
+// An Objective is one limit.
+type Objective struct {
+	Subject string // a phase, PHASE/OP, or the name of an event
+	Metric  string
+	Op      string  // "<=" or ">="
+	Limit   float64 // ms, percent or a count, by metric
+	Text    string  // the limit as written
+	Pos     Pos     // of the limit
+}
+
+// A Verify asks for one check.
+type Verify struct {
+	Check string
+	Pos   Pos
+}
+
+// Recovered overrides when clients count as served again; zero fields keep the
+// default.
+type Recovered struct {
+	Window time.Duration
+	Good   float64 // share, 0 to 1
+	Rate   float64 // share, 0 to 1
+	Within time.Duration
+}
+
+// Repeat asks for several drills, of which the worst counts.
+type Repeat struct {
+	Times  int           // at least 1
+	Jitter time.Duration // each drill shifts its timeline by a random part of this
+}
+
+// Abort says when to stop for safety.
+type Abort struct {
+	Errors float64 // percent of operations
+	For    time.Duration
+}

@@ -1,0 +1,111 @@
+// Package sut describes a system under test as the rest of proofload sees it:
+// named nodes, the links between them, entry points, and whatever an operator
+// is able to do to them.
+//
+// The package imports nothing of this module, so that every other package may
+// depend on it. Package stack implements it with containers, package remote
+// with a system that somebody else deployed, package sim in memory.
+package sut
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrUnsupported is wrapped by every error that says an environment cannot do
+// what was asked of it, such as killing a node of a remote system.
+var ErrUnsupported = errors.New("not supported by this environment")
+
+// An Environment is a running system under test.
+//
+// It is the smallest thing all environments can offer. What only some can do
+// is an interface of its own, found by type assertion: see [Killer], [Pauser],
+// [PrimaryFinder], [LinkController], [NetAdmin] and [LogCollector].
+type Environment interface {
+	// Topology lists the nodes and links. It does not change while the
+	// environment lives; which database node is primary is not part of it.
+	Topology() Topology
+
+	// Endpoint returns the address of an entry point that proofload itself
+	// uses, as a URL with credentials, and whether there is one of that name:
+	//
+	//	api                what clients call
+	//	postgres/NODE      one database node, on a path that no fault touches
+	//	postgres/NODE of a pooler   the database as the service reaches it
+	//	patroni/NODE       the REST interface of that node's agent
+	//	amqp/NODE          the broker
+	Endpoint(name string) (url string, ok bool)
+
+	// Close releases the environment. A remote environment is left as it was
+	// found.
+	Close(ctx context.Context) error
+}
+
+// A State is what a node's process is doing, as its supervisor sees it.
+type State string
+
+// The states of a node.
+const (
+	Running State = "running"
+	Paused  State = "paused"
+	Down    State = "down"
+)
+
+// A Killer can crash a node and start it again.
+type Killer interface {
+	// Kill sends SIGKILL to all processes of the node. Killing a node that is
+	// down is not an error.
+	Kill(ctx context.Context, node string) error
+
+	// Start starts a node that is down and returns when its process runs; it
+	// may not be ready yet. Starting a running node is not an error.
+	Start(ctx context.Context, node string) error
+
+	// State observes the node through its supervisor.
+	State(ctx context.Context, node string) (State, error)
+}
+
+// A Pauser can freeze a node and let it go on.
+type Pauser interface {
+	Pause(ctx context.Context, node string) error
+	Resume(ctx context.Context, node string) error
+}
+
+// A PrimaryFinder can tell which database node accepts writes. Best effort is
+// enough: during a failover the answer may be any node that believes it is
+// primary, or an error.
+type PrimaryFinder interface {
+	Primary(ctx context.Context) (Node, error)
+}
+
+// A LinkController can say where the control interface of a link's proxy is.
+type LinkController interface {
+	// LinkControl returns the base URL of the Toxiproxy API that serves this
+	// one link, under which the link is the proxy of the same name.
+	LinkControl(link string) (url string, ok bool)
+}
+
+// A NetAdmin can run commands in the network namespace of a node.
+type NetAdmin interface {
+	// PrepareNet makes a following NetExec on the node fast. It changes
+	// nothing that the node can see.
+	PrepareNet(ctx context.Context, node string) error
+
+	// NetExec runs a command with CAP_NET_ADMIN in the node's network
+	// namespace and returns its combined output. The namespace dies with the
+	// node's container, and everything configured in it with it.
+	NetExec(ctx context.Context, node string, argv ...string) (string, error)
+}
+
+// A LogCollector can copy the logs of all nodes into a directory, one file
+// NODE.log each.
+type LogCollector interface {
+	CollectLogs(ctx context.Context, dir string) error
+}
+
+// A Waiter can block until a node serves again after it was started.
+type Waiter interface {
+	// WaitReady returns when the node is whole: a database node streams from
+	// the primary or is the primary, a service answers its readiness check.
+	WaitReady(ctx context.Context, node string) error
+}

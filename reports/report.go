@@ -27,6 +27,9 @@ const (
 // SchemaResult names the format of result.json. Within v1, changes only add.
 const SchemaResult = "result/v1"
 
+// SchemaManifest names the format of manifest.json.
+const SchemaManifest = "manifest/v1"
+
 // A Result is everything that is said about one run.
 type Result struct {
 	Schema     string    `json:"schema"`
@@ -56,10 +59,11 @@ type Source struct {
 // A Manifest is manifest.json: what is needed to repeat the run and to judge
 // its history again.
 type Manifest struct {
-	Schema   string            `json:"schema"` // "manifest/v1"
+	Schema   string            `json:"schema"` // [SchemaManifest]
 	Run      string            `json:"run"`
 	Scenario Source            `json:"scenario"`
 	Target   string            `json:"target"`
+	Stack    string            `json:"stack,omitempty"`   // id by which the target is found again
 	Options  map[string]string `json:"options,omitempty"` // of the target, for example replication: async
 	Seed     uint64            `json:"seed"`
 	Arrivals string            `json:"arrivals_sha256"` // hash of the arrival schedule of the first drill

@@ -31,6 +31,7 @@ type Scenario struct {
 	Recovered          Recovered
 	Repeat             Repeat
 	Abort              *Abort
+	Warnings           []Problem // what is probably not meant, but can be carried out
 }
 
 // Load says what clients do.
@@ -72,6 +73,8 @@ type Objective struct {
 	Limit   float64 // ms, percent or a count, by metric
 	Text    string  // the limit as written
 	Pos     Pos     // of the limit
+
+	SubjectPos Pos
 }
 
 // A Verify asks for one check.

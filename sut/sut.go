@@ -80,8 +80,9 @@ type PrimaryFinder interface {
 
 // A LinkController can say where the control interface of a link's proxy is.
 type LinkController interface {
-	// LinkControl returns the base URL of the Toxiproxy API that serves this
-	// one link, under which the link is the proxy of the same name.
+	// LinkControl returns the base URL of the control interface that serves
+	// this one link: the Toxiproxy API, in which the only proxy is named
+	// "link", and GET /counters beside it.
 	LinkControl(link string) (url string, ok bool)
 }
 

@@ -1,0 +1,58 @@
+# Logic lives in Go; a target is one or two lines.
+
+GO      ?= go
+BIN     := bin
+TAGS    := integration
+LINT    := $(GO) tool -modfile=tools.mod golangci-lint
+TESTENV := TESTCONTAINERS_RYUK_DISABLED=true PROOFLOAD_BIN=$(CURDIR)/$(BIN)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: drill
+drill: engine build ## the main job: stand the ledger up, load it, fail its primary over, give a verdict
+	$(BIN)/proofload run primary-failover --repeat 1
+
+.PHONY: test
+test: engine build ## every test there is, the container ones included
+	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=40m -p=1 ./...
+
+.PHONY: test-unit
+test-unit: ## the tests that need no container
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: build
+build: ## build proofload, ledgerd and linkd into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+.PHONY: engine
+engine: ## make sure that a Docker engine runs
+	@sh fixtures/engine.sh
+
+.PHONY: bench-up
+bench-up: engine build ## time a warm start of stack/ledger, with its parts
+	$(BIN)/proofload down && $(BIN)/proofload up && $(BIN)/proofload down && $(BIN)/proofload up && $(BIN)/proofload down
+
+.PHONY: lint
+lint: ## all linters and the formatter's check
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: ## format the sources
+	$(LINT) fmt ./...
+
+.PHONY: golden
+golden: ## rewrite the golden files; look at the difference before you commit it
+	$(GO) test ./reports/... ./scenarios/... ./cmd/proofload -update
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for ten seconds each
+	@grep -rHoE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/:func / /' | while read -r file name; do \
+		$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s "$$(dirname $$file)" || exit 1; done
+
+.PHONY: down
+down: build ## remove every stack that proofload ever started here
+	$(BIN)/proofload down --all

@@ -1,0 +1,199 @@
+package netfault
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/sut"
+)
+
+// linkdBinary is built once for all tests.
+var linkdBinary binary
+
+type binary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func (b *binary) build(t *testing.T) string {
+	t.Helper()
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "linkd"); b.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", filepath.Join(b.dir, "linkd"), "../../cmd/linkd").CombinedOutput()
+		if err != nil {
+			b.err = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return filepath.Join(b.dir, "linkd")
+}
+
+func (b *binary) remove() { os.RemoveAll(b.dir) }
+
+// linkEnv is an environment of links through a real linkd to an echo server.
+type linkEnv struct {
+	plain
+
+	topology sut.Topology
+	control  string
+	ports    map[string]string // where each link listens
+	process  *exec.Cmd
+}
+
+func (e *linkEnv) Topology() sut.Topology { return e.topology }
+
+// LinkControl implements [sut.LinkController].
+func (e *linkEnv) LinkControl(link string) (string, bool) {
+	_, ok := e.ports[link]
+	return e.control + "/links/" + url.PathEscape(link), ok
+}
+
+func newLinkEnv(t *testing.T, links ...string) *linkEnv {
+	t.Helper()
+	binary := linkdBinary.build(t)
+	upstream := startEcho(t)
+	var entries []map[string]string
+	env := &linkEnv{ports: map[string]string{}}
+	for _, name := range links {
+		entries = append(entries, map[string]string{"name": name, "listen": "127.0.0.1:0", "upstream": upstream})
+		env.topology.Links = append(env.topology.Links, sut.Link{Name: name, Carries: sut.TrafficReplication})
+	}
+	config, err := json.Marshal(map[string]any{"links": entries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "links.json")
+	if err := os.WriteFile(file, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env.process = exec.Command(binary, "-config", file, "-control", "127.0.0.1:0")
+	stderr, err := env.process.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := env.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		env.process.Process.Kill()
+		env.process.Wait()
+	})
+	env.readLog(t, stderr)
+	return env
+}
+
+// readLog learns from linkd's log where it listens.
+func (e *linkEnv) readLog(t *testing.T, log io.Reader) {
+	t.Helper()
+	lines := bufio.NewScanner(log)
+	for e.control == "" && lines.Scan() {
+		var record struct{ Msg, Link, Address string }
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
+			t.Fatalf("linkd says %s", lines.Text())
+		}
+		switch record.Msg {
+		case "link listens":
+			e.ports[record.Link] = record.Address
+		case "control listens":
+			e.control = "http://" + record.Address
+		}
+	}
+	if e.control == "" {
+		t.Fatal("linkd has ended")
+	}
+	go io.Copy(io.Discard, log)
+}
+
+// startEcho starts a server that sends back what it gets.
+func startEcho(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				io.Copy(c, c)
+				c.Close()
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// selection selects links by name.
+func (e *linkEnv) selection(names ...string) sut.Selection {
+	sel := sut.Selection{Ref: "link:replication"}
+	for _, name := range names {
+		sel.Links = append(sel.Links, sut.Link{Name: name, Carries: sut.TrafficReplication})
+	}
+	return sel
+}
+
+// broken is a probe that makes a round trip on a new connection.
+func (e *linkEnv) broken(link string) chaostest.Probe {
+	return func(context.Context) (bool, error) {
+		c, err := net.Dial("tcp", e.ports[link])
+		if err != nil {
+			return false, err
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(300 * time.Millisecond))
+		buf := []byte("ping")
+		if _, err := c.Write(buf); err != nil {
+			return false, err
+		}
+		_, err = io.ReadFull(c, buf)
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			return true, nil
+		}
+		return false, err
+	}
+}
+
+// chatter sends something through a link all the time.
+func (e *linkEnv) chatter(t *testing.T, link string) {
+	t.Helper()
+	c, err := net.Dial("tcp", e.ports[link])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		c.Close()
+		running.Wait()
+	})
+	running.Go(func() { io.Copy(io.Discard, c) })
+	running.Go(func() {
+		for {
+			if _, err := c.Write([]byte("0123456789")); err != nil {
+				return
+			}
+			<-time.After(5 * time.Millisecond)
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package netfault
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/sut"
+)
+
+func TestMain(m *testing.M) {
+	if !chaostest.RunNode() {
+		defer linkdBinary.remove()
+		m.Run()
+	}
+}
+
+// kind returns the kind of a name.
+func kind(t *testing.T, name string) chaos.Kind {
+	t.Helper()
+	kinds := Kinds()
+	i := slices.IndexFunc(kinds, func(k chaos.Kind) bool { return k.Name == name })
+	if i < 0 {
+		t.Fatalf("no kind %s", name)
+	}
+	return kinds[i]
+}
+
+func TestCheck(t *testing.T) {
+	links := sut.Selection{Ref: "link:replication", Links: make([]sut.Link, 1)}
+	nodes := sut.Selection{Ref: "postgres.primary", Nodes: make([]sut.Node, 1)}
+	tests := []struct {
+		kind string
+		p    chaos.Params
+		want string // part of the error; empty: none
+	}{
+		{kindStall, chaos.Params{Target: links}, ""},
+		{kindStall, chaos.Params{Target: nodes}, `"postgres.primary" is none: write for example stall: link:replication`},
+		{kindLose, chaos.Params{Target: nodes}, ""},
+		{kindLose, chaos.Params{Target: links}, "write for example lose: postgres.primary"},
+		{kindPartition, chaos.Params{Target: nodes, For: time.Second}, ""},
+		{kindPartition, chaos.Params{Target: nodes}, "add for example for: 30s"},
+		{kindPartition, chaos.Params{Target: links, For: time.Second}, "to stop a link write stall"},
+	}
+	for _, tt := range tests {
+		err := kind(t, tt.kind).Check(tt.p)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s: %v, want %q", tt.kind, tt.p.Target.Ref, err, tt.want)
+		}
+	}
+}
+
+// plain is an environment that can do nothing.
+type plain struct{}
+
+func (plain) Topology() sut.Topology         { return sut.Topology{} }
+func (plain) Endpoint(string) (string, bool) { return "", false }
+func (plain) Close(context.Context) error    { return nil }
+
+func TestUnsupported(t *testing.T) {
+	for _, k := range Kinds() {
+		_, err := k.New(plain{}, chaos.NewTargets(plain{}), chaos.Params{})
+		if !errors.Is(err, sut.ErrUnsupported) {
+			t.Errorf("%s: %v, want %v", k.Name, err, sut.ErrUnsupported)
+		}
+		if err := k.Heal(t.Context(), plain{}, chaos.Undo{Data: []byte("{")}); err == nil {
+			t.Errorf("%s: unreadable undo data heals", k.Name)
+		}
+	}
+}
+
+func TestCutListed(t *testing.T) {
+	c := cut{ID: "0a1b2c3d"}
+	whole := []string{
+		"-P INPUT ACCEPT",
+		"-N PL-0a1b2c3d",
+		`-A INPUT ! -i lo -m comment --comment "proofload:0a1b2c3d" -j PL-0a1b2c3d`,
+		`-A OUTPUT ! -o lo -m comment --comment "proofload:0a1b2c3d" -j PL-0a1b2c3d`,
+		`-A PL-0a1b2c3d -m time --datestop 2030-01-02T03:04:05 -m comment --comment "proofload:0a1b2c3d" -j DROP`,
+	}
+	if err := c.listed(strings.Join(whole, "\n")); err != nil {
+		t.Errorf("all rules listed: %v", err)
+	}
+	for i := 2; i < len(whole); i++ {
+		if c.listed(strings.Join(slices.Delete(slices.Clone(whole), i, i+1), "\n")) == nil {
+			t.Errorf("missing is not noticed: %s", whole[i])
+		}
+	}
+	if (cut{ID: "ffffffff"}).listed(strings.Join(whole, "\n")) == nil {
+		t.Error("the rules of another fault are taken for ours")
+	}
+}
+
+func TestTTL(t *testing.T) {
+	got := []time.Duration{ttlOf(chaos.Params{}), ttlOf(chaos.Params{For: 30 * time.Second})}
+	if diff := cmp.Diff([]time.Duration{10 * time.Minute, 35 * time.Second}, got); diff != "" {
+		t.Errorf("time until the kernel ends a fault (-want +got):\n%s", diff)
+	}
+}

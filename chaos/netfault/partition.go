@@ -1,0 +1,159 @@
+package netfault
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/sut"
+)
+
+// A partition is the fault of nodes that are cut off, each by itself.
+type partition struct {
+	env     sut.Environment
+	net     sut.NetAdmin
+	targets *chaos.Targets
+	target  sut.Selection
+	ttl     time.Duration
+	cut     cut // as resolved by Prepare
+}
+
+func newPartition(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+	f, err := makePartition(env, targets, p)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func makePartition(env sut.Environment, targets *chaos.Targets, p chaos.Params) (*partition, error) {
+	net, ok := env.(sut.NetAdmin)
+	if !ok {
+		return nil, fmt.Errorf("packet filters: %w", sut.ErrUnsupported)
+	}
+	return &partition{env: env, net: net, targets: targets, target: p.Target, ttl: ttlOf(p)}, nil
+}
+
+// String implements [chaos.Fault].
+func (p *partition) String() string { return kindPartition + " " + p.target.Ref }
+
+// Prepare implements [chaos.Fault].
+func (p *partition) Prepare(ctx context.Context) (chaos.Undo, error) {
+	return p.prepare(ctx, kindPartition)
+}
+
+// prepare makes all candidates ready for rules before it asks which of them
+// are meant, because the answer should not be old when they are cut off.
+func (p *partition) prepare(ctx context.Context, kind string) (chaos.Undo, error) {
+	unready := make([]error, len(p.target.Nodes))
+	_ = chaos.Each(indices(unready), func(i int) error { // judged below, by node
+		unready[i] = p.net.PrepareNet(ctx, p.target.Nodes[i].Name)
+		return nil
+	})
+	nodes, err := p.targets.Names(ctx, p.target)
+	if err != nil {
+		return chaos.Undo{}, err
+	}
+	for i, candidate := range p.target.Nodes {
+		for _, node := range nodes {
+			if node == candidate.Name && unready[i] != nil {
+				return chaos.Undo{}, fmt.Errorf("prepare the network of %s: %w", node, unready[i])
+			}
+		}
+	}
+	p.cut = cut{ID: newID(), Nodes: nodes}
+	return p.cut.undo(kind, p.ttl)
+}
+
+// Inject implements [chaos.Fault].
+func (p *partition) Inject(ctx context.Context) (chaos.Injection, error) {
+	in := &partitioned{env: p.env, net: p.net, cut: p.cut, called: time.Now()}
+	err := chaos.Each(in.cut.Nodes, func(node string) error { return in.cut.add(ctx, p.net, node, p.ttl) })
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// A partitioned is a partition in effect.
+type partitioned struct {
+	env    sut.Environment
+	net    sut.NetAdmin
+	cut    cut
+	called time.Time // the last inject or recover call
+}
+
+// Settle implements [chaos.Injection]. It goes by the packets that the kernel
+// dropped; a node that tries to send or receive none for a while is taken for
+// cut off by the rules that are listed.
+func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
+	said := make([]string, len(p.cut.Nodes))
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		return chaos.Each(indices(said), func(i int) error {
+			node := p.cut.Nodes[i]
+			packets, err := p.cut.dropped(ctx, p.net, node)
+			switch {
+			case err != nil:
+				return err
+			case packets == 0 && time.Since(p.called) < idleTime:
+				return fmt.Errorf("no packet of %s was dropped yet", node)
+			case packets == 0:
+				said[i] = node + ": no traffic, rules listed"
+			default:
+				said[i] = fmt.Sprintf("%s: %d packets dropped", node, packets)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return chaos.Evidence{}, err
+	}
+	return chaos.Evidence{By: "packet filter counters", Saw: strings.Join(said, "; "), Took: time.Since(p.called)}, nil
+}
+
+// Recover implements [chaos.Injection].
+func (p *partitioned) Recover(ctx context.Context) error {
+	p.called = time.Now()
+	return p.cut.removeAll(ctx, p.env)
+}
+
+// Recovered implements [chaos.Injection].
+func (p *partitioned) Recovered(ctx context.Context) (chaos.Evidence, error) {
+	var down atomic.Int64
+	err := chaos.Each(p.cut.Nodes, func(node string) error {
+		err := chaos.Watch(ctx, func(ctx context.Context) error { return p.cut.gone(ctx, p.env, p.net, node) })
+		if err != nil {
+			return err
+		}
+		if isDown(ctx, p.env, node) { // by another fault
+			down.Add(1)
+			return nil
+		}
+		_, err = chaos.AwaitWhole(ctx, p.env, []string{node})
+		return err
+	})
+	if err != nil {
+		return chaos.Evidence{}, err
+	}
+	saw := chaos.JoinTargets(p.cut.Nodes) + ": no rule left"
+	if n := down.Load(); n > 0 {
+		saw += fmt.Sprintf(", %d down", n)
+	}
+	return chaos.Evidence{By: "packet filter listing and readiness", Saw: saw, Took: time.Since(p.called)}, nil
+}
+
+// healPartition removes the rules that undo data names.
+func healPartition(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	c, err := readCut(u)
+	if err != nil {
+		return err
+	}
+	return c.removeAll(ctx, env)
+}
+
+func (c cut) removeAll(ctx context.Context, env sut.Environment) error {
+	return chaos.Each(c.Nodes, func(node string) error { return c.remove(ctx, env, node) })
+}

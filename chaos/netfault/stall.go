@@ -1,0 +1,318 @@
+package netfault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/sut"
+)
+
+// How long a link must deliver nothing to count as stalled: if bytes arrived
+// meanwhile, and if none did. And how long it must be idle after a recovery to
+// count as well without having delivered anything.
+const (
+	quietTime = 200 * time.Millisecond
+	idleTime  = time.Second
+	wellTime  = 500 * time.Millisecond
+)
+
+// streams are the directions of a link, by Toxiproxy's names.
+func streams() []string { return []string{"upstream", "downstream"} }
+
+// A stallData says which links are stalled, and by which toxics.
+type stallData struct {
+	ID    string        `json:"id"`
+	Links []stalledLink `json:"links"`
+}
+
+type stalledLink struct {
+	Link    string `json:"link"`
+	Control string `json:"control"` // base URL when the fault was injected
+}
+
+// toxic returns the name of the toxic in one direction.
+func (d stallData) toxic(stream string) string { return "proofload-" + d.ID + "_" + stream }
+
+// links returns the controls of all links. Where the environment still knows a
+// link, its control may have moved.
+func (d stallData) links(env sut.Environment) []control {
+	controller, ok := env.(sut.LinkController)
+	links := make([]control, len(d.Links))
+	for i, l := range d.Links {
+		links[i] = control{link: l.Link, base: l.Control}
+		if ok {
+			if base, ok := controller.LinkControl(l.Link); ok {
+				links[i].base = base
+			}
+		}
+	}
+	return links
+}
+
+// A stall is the fault of links that let nothing pass.
+type stall struct {
+	env        sut.Environment
+	controller sut.LinkController
+	target     sut.Selection
+	data       stallData // as resolved by Prepare
+}
+
+func newStall(env sut.Environment, _ *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+	controller, ok := env.(sut.LinkController)
+	if !ok {
+		return nil, fmt.Errorf("link proxies: %w", sut.ErrUnsupported)
+	}
+	for _, l := range p.Target.Links {
+		if _, ok := controller.LinkControl(l.Name); !ok {
+			return nil, fmt.Errorf("link %s has no proxy: %w", l.Name, sut.ErrUnsupported)
+		}
+	}
+	return &stall{env: env, controller: controller, target: p.Target}, nil
+}
+
+// String implements [chaos.Fault].
+func (s *stall) String() string { return kindStall + " " + s.target.Ref }
+
+// Prepare implements [chaos.Fault].
+func (s *stall) Prepare(ctx context.Context) (chaos.Undo, error) {
+	s.data = stallData{ID: newID()}
+	names := make([]string, len(s.target.Links))
+	var manual []string
+	for i, l := range s.target.Links {
+		base, ok := s.controller.LinkControl(l.Name)
+		if !ok {
+			return chaos.Undo{}, fmt.Errorf("link %s has no proxy: %w", l.Name, sut.ErrUnsupported)
+		}
+		names[i] = l.Name
+		s.data.Links = append(s.data.Links, stalledLink{Link: l.Name, Control: base})
+		for _, stream := range streams() {
+			manual = append(manual, fmt.Sprintf("curl -X DELETE '%s%s'", base, toxicPath(s.data.toxic(stream))))
+		}
+	}
+	err := chaos.Each(s.data.links(s.env), func(l control) error {
+		enabled, err := l.enabled(ctx)
+		if err == nil && !enabled {
+			err = fmt.Errorf("link %s is disabled", l.link)
+		}
+		return err
+	})
+	if err != nil {
+		return chaos.Undo{}, err
+	}
+	data, err := json.Marshal(s.data)
+	if err != nil {
+		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
+	}
+	return chaos.Undo{Kind: kindStall, Target: chaos.JoinTargets(names), Data: data, Manual: manual}, nil
+}
+
+// Inject implements [chaos.Fault].
+func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
+	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), called: time.Now()}
+	err := chaos.Each(in.links, func(l control) error {
+		return chaos.Each(streams(), func(stream string) error {
+			return l.addStall(ctx, in.data.toxic(stream), stream)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// A stalling is a stall in effect.
+type stalling struct {
+	env    sut.Environment
+	data   stallData
+	links  []control
+	called time.Time    // the last inject or recover call
+	before []byteCounts // of each link at the first recover call
+}
+
+// Settle implements [chaos.Injection]. It goes by the bytes that arrive at the
+// links and are not delivered.
+func (s *stalling) Settle(ctx context.Context) (chaos.Evidence, error) {
+	quiet := make([]quietness, len(s.links))
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		return errors.Join(s.look(ctx, quiet), holding(quiet))
+	})
+	if err != nil {
+		return chaos.Evidence{}, err
+	}
+	return s.evidence(quiet), nil
+}
+
+// look updates what is known of each link.
+func (s *stalling) look(ctx context.Context, quiet []quietness) error {
+	return chaos.Each(indices(quiet), func(i int) error {
+		link := s.links[i]
+		list, err := link.toxics(ctx)
+		if err != nil {
+			return err
+		}
+		for _, stream := range streams() {
+			if !slices.ContainsFunc(list, func(t toxicInfo) bool { return t.Type == "stall" && t.Stream == stream }) {
+				return fmt.Errorf("link %s: no stall is listed %s", link.link, stream)
+			}
+		}
+		counts, err := link.counts(ctx)
+		if err != nil {
+			return err
+		}
+		quiet[i].update(link.link, counts, time.Now())
+		return nil
+	})
+}
+
+// A quietness is how long a link has delivered nothing, and what arrived at it
+// meanwhile.
+type quietness struct {
+	link   string
+	since  time.Time
+	base   byteCounts
+	lasted time.Duration
+	held   int64 // bytes
+}
+
+func (q *quietness) update(link string, now byteCounts, at time.Time) {
+	if q.since.IsZero() || now.out() != q.base.out() {
+		q.link, q.since, q.base = link, at, now
+	}
+	q.lasted, q.held = at.Sub(q.since), now.in()-q.base.in()
+}
+
+// holding reports which link was not seen to deliver nothing for long enough.
+// Where bytes arrived at one of the links, that is shorter.
+func holding(quiet []quietness) error {
+	need := idleTime
+	if slices.ContainsFunc(quiet, func(q quietness) bool { return q.held > 0 }) {
+		need = quietTime
+	}
+	for _, q := range quiet {
+		if q.lasted < need {
+			return fmt.Errorf("link %s delivered bytes up to %s ago", q.link, q.lasted.Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+// evidence puts what was seen of all links into words.
+func (s *stalling) evidence(quiet []quietness) chaos.Evidence {
+	said := make([]string, len(quiet))
+	for i, q := range quiet {
+		lasted := q.lasted.Round(time.Millisecond)
+		if said[i] = fmt.Sprintf("%s: %d bytes in, 0 out in %s", q.link, q.held, lasted); q.held == 0 {
+			said[i] = fmt.Sprintf("%s: no traffic, toxic listed, 0 bytes out in %s", q.link, lasted)
+		}
+	}
+	return chaos.Evidence{By: "link byte counters", Saw: strings.Join(said, "; "), Took: time.Since(s.called)}
+}
+
+// Recover implements [chaos.Injection].
+func (s *stalling) Recover(ctx context.Context) error {
+	s.called = time.Now()
+	if s.before == nil {
+		s.before = make([]byteCounts, len(s.links))
+		// Without the counts the observation is weaker, which is no reason
+		// not to recover.
+		_ = chaos.Each(indices(s.before), func(i int) (err error) {
+			s.before[i], err = s.links[i].counts(ctx)
+			return err
+		})
+	}
+	return s.data.remove(ctx, s.env)
+}
+
+// Recovered implements [chaos.Injection]. A link has recovered when its stall
+// is not listed any more and it has delivered bytes since, or has nothing to
+// deliver.
+func (s *stalling) Recovered(ctx context.Context) (chaos.Evidence, error) {
+	if s.before == nil {
+		return chaos.Evidence{}, errors.New("not recovered yet")
+	}
+	said := make([]string, len(s.links))
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		return chaos.Each(indices(said), func(i int) (err error) {
+			said[i], err = s.well(ctx, s.links[i], s.before[i])
+			return err
+		})
+	})
+	if err != nil {
+		return chaos.Evidence{}, err
+	}
+	return chaos.Evidence{By: "link byte counters", Saw: strings.Join(said, "; "), Took: time.Since(s.called)}, nil
+}
+
+// well reports how a link is seen to be well.
+func (s *stalling) well(ctx context.Context, l control, before byteCounts) (saw string, err error) {
+	list, err := l.toxics(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range list {
+		if t.Name == s.data.toxic(t.Stream) {
+			return "", fmt.Errorf("link %s: %s is still listed", l.link, t.Name)
+		}
+	}
+	counts, err := l.counts(ctx)
+	if err != nil {
+		return "", err
+	}
+	arrived, delivered := counts.in()-before.in(), counts.out()-before.out()
+	switch {
+	case delivered > 0:
+		return fmt.Sprintf("%s: %d bytes delivered since", l.link, delivered), nil
+	case arrived == 0 && time.Since(s.called) >= wellTime:
+		return l.link + ": toxic gone, no traffic", nil
+	}
+	return "", fmt.Errorf("link %s delivered nothing since, %d bytes arrived", l.link, arrived)
+}
+
+// healStall removes the stalls that undo data names.
+func healStall(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	var data stallData
+	if err := json.Unmarshal(u.Data, &data); err != nil {
+		return fmt.Errorf("read undo data: %w", err)
+	}
+	return data.remove(ctx, env)
+}
+
+// remove takes all toxics off. Where that does not work the link is closed,
+// which ends its connections, and opened again.
+func (d stallData) remove(ctx context.Context, env sut.Environment) error {
+	return chaos.Each(d.links(env), func(l control) error {
+		first := d.removeFrom(ctx, l)
+		if first == nil {
+			return nil
+		}
+		err := errors.Join(l.enable(ctx, false), d.removeFrom(ctx, l), l.enable(ctx, true))
+		if err != nil {
+			return errors.Join(first, err)
+		}
+		return nil
+	})
+}
+
+func (d stallData) removeFrom(ctx context.Context, l control) error {
+	return chaos.Each(streams(), func(stream string) error {
+		if err := l.removeToxic(ctx, d.toxic(stream)); err != nil && !isGone(err) {
+			return err
+		}
+		return nil
+	})
+}
+
+// indices lists the indices of a slice.
+func indices[T any](of []T) []int {
+	list := make([]int, len(of))
+	for i := range of {
+		list[i] = i
+	}
+	return list
+}

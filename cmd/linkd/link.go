@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/Shopify/toxiproxy/v2/toxics"
+	"github.com/rs/zerolog"
+)
+
+// dialTimeout bounds connecting to an upstream; the client is cut off then.
+const dialTimeout = 5 * time.Second
+
+// proxyName is the name of the only proxy in the API of a link.
+const proxyName = "link"
+
+// A link is one proxied connection between two nodes.
+type link struct {
+	name   string
+	logger *slog.Logger
+	api    *toxiproxy.ApiServer
+	routes http.Handler               // Toxiproxy's own
+	proxy  *toxiproxy.Proxy           // what the API shows: never started, its toxics are only a list
+	flow   *toxiproxy.ToxicCollection // the chains that carry the data: guards only
+
+	valves  [stream.NumDirections]*valve
+	traffic [stream.NumDirections]traffic
+
+	apiMu sync.Mutex // one API request at a time
+	stop  func()     // set while enabled; under apiMu
+
+	mu    sync.Mutex
+	pairs map[*pair]struct{}
+	count int // pairs so far, to name them
+}
+
+// newLink makes a link that does not listen yet.
+func newLink(cfg linkConfig, seed uint64, logger *slog.Logger) (*link, error) {
+	l := &link{
+		name:   cfg.Name,
+		logger: logger.With(slog.String("link", cfg.Name)),
+		api:    toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
+		pairs:  map[*pair]struct{}{},
+	}
+	l.routes = l.api.Routes()
+	l.proxy = toxiproxy.NewProxy(l.api, proxyName, cfg.Listen, cfg.Upstream)
+	l.flow = toxiproxy.NewToxicCollection(l.proxy)
+	for dir := range stream.NumDirections {
+		l.valves[dir] = newValve()
+		entry := fmt.Sprintf(`{"name": "guard_%[1]s", "type": "guard", "stream": "%[1]s"}`, dir)
+		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(entry)); err != nil {
+			return nil, fmt.Errorf("list guard: %w", err)
+		}
+		wrapper, err := l.flow.AddToxicJson(strings.NewReader(entry))
+		if err != nil {
+			return nil, fmt.Errorf("install guard: %w", err)
+		}
+		g, ok := wrapper.Toxic.(*guard)
+		if !ok {
+			return nil, fmt.Errorf("install guard: got a %T", wrapper.Toxic)
+		}
+		g.valve, g.seed = l.valves[dir], seed<<1|uint64(dir)
+	}
+	if err := l.api.Collection.Add(l.proxy, false); err != nil {
+		return nil, fmt.Errorf("add to API: %w", err)
+	}
+	return l, nil
+}
+
+// enable starts to listen. The link lives on when ctx is cancelled, until
+// disable. Enabling an enabled link does nothing.
+func (l *link) enable(ctx context.Context) error {
+	if l.stop != nil {
+		return nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", l.proxy.Listen)
+	if err != nil {
+		return fmt.Errorf("link %q: %w", l.name, err)
+	}
+	l.proxy.Listen, l.proxy.Enabled = listener.Addr().String(), true
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { l.accept(ctx, listener, &running) })
+	l.stop = func() {
+		cancel()
+		_ = listener.Close() // fails only if it is closed already
+		l.closePairs()
+		running.Wait()
+	}
+	l.logger.LogAttrs(ctx, slog.LevelInfo, "link listens",
+		slog.String("address", l.proxy.Listen), slog.String("upstream", l.proxy.Upstream))
+	return nil
+}
+
+// disable stops listening and closes all connections. Disabling a disabled
+// link does nothing.
+func (l *link) disable() {
+	if l.stop == nil {
+		return
+	}
+	l.stop()
+	l.stop, l.proxy.Enabled = nil, false
+}
+
+// close disables the link for good.
+func (l *link) close() {
+	l.apiMu.Lock()
+	defer l.apiMu.Unlock()
+	l.disable()
+}
+
+// accept connects each client with the upstream until the listener is closed.
+func (l *link) accept(ctx context.Context, listener net.Listener, running *sync.WaitGroup) {
+	for {
+		client, err := listener.Accept()
+		switch {
+		case err == nil:
+			running.Go(func() { l.connect(ctx, client) })
+			continue
+		case errors.Is(err, net.ErrClosed):
+			return
+		}
+		l.logger.LogAttrs(ctx, slog.LevelWarn, "accept failed", slog.Any("error", err))
+		select { // out of file descriptors, for example: wait for some to be closed
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// connect dials the upstream for a client and starts both directions.
+func (l *link) connect(ctx context.Context, client net.Conn) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	upstream, err := dialer.DialContext(ctx, "tcp", l.proxy.Upstream)
+	if err != nil {
+		_ = client.Close() // it has nothing to be told
+		l.logger.LogAttrs(ctx, slog.LevelWarn, "upstream unreachable", slog.Any("error", err))
+		return
+	}
+	p := &pair{client: client, upstream: upstream}
+	p.done = func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.pairs, p)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ctx.Err() != nil { // disabled meanwhile
+		p.close()
+		return
+	}
+	l.pairs[p] = struct{}{}
+	l.count++
+	id := strconv.Itoa(l.count)
+	l.start(id, p, stream.Upstream, client, upstream)
+	l.start(id, p, stream.Downstream, upstream, client)
+}
+
+// start lets data pass in one direction of a pair.
+func (l *link) start(id string, p *pair, dir stream.Direction, from, to net.Conn) {
+	counts := &l.traffic[dir]
+	l.flow.StartLink(l.api, id+dir.String(),
+		&source{conn: from, traffic: counts}, &sink{pair: p, conn: to, traffic: counts}, dir)
+}
+
+// closePairs closes all connections.
+func (l *link) closePairs() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.pairs {
+		p.close()
+	}
+	clear(l.pairs)
+}
+
+// connections returns how many connections are open.
+func (l *link) connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pairs)
+}
+
+// applyToxics makes the listed toxics take effect.
+func (l *link) applyToxics() {
+	var effects [stream.NumDirections]effect
+	for _, item := range l.proxy.Toxics.GetToxicArray() {
+		if w, ok := item.(*toxics.ToxicWrapper); ok {
+			if t, ok := w.Toxic.(toxic); ok {
+				t.addTo(&effects[w.Direction])
+			}
+		}
+	}
+	for dir, e := range effects {
+		l.valves[dir].set(e)
+	}
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestNoByteIsLost sends data both ways while toxics come and go in all
+// combinations and orders, and compares checksums.
+func TestNoByteIsLost(t *testing.T) {
+	size := int64(64 << 20)
+	if testing.Short() {
+		size = 8 << 20
+	}
+	d := start(t, map[string]string{"a->b": echo(t)})
+	c := d.dial(t, "a->b")
+
+	sent := make(chan [32]byte, 1)
+	go func() {
+		hash := sha256.New()
+		data := rand.NewChaCha8([32]byte{1})
+		if n, err := io.CopyN(io.MultiWriter(c, hash), data, size); err != nil {
+			t.Errorf("sent %d bytes: %v", n, err)
+		}
+		c.(*net.TCPConn).CloseWrite()
+		sent <- [32]byte(hash.Sum(nil))
+	}()
+	stop, stopped := make(chan struct{}), make(chan int)
+	go func() { stopped <- d.harass(t, "a->b", stop) }()
+
+	hash := sha256.New()
+	n, err := io.Copy(hash, c)
+	close(stop)
+	changes := <-stopped
+	if err != nil || n != size {
+		t.Fatalf("received %d bytes, %v, want %d", n, err, size)
+	}
+	if got, want := [32]byte(hash.Sum(nil)), <-sent; got != want {
+		t.Errorf("received checksum %x, sent %x", got, want)
+	}
+	if changes < 10 {
+		t.Errorf("only %d changes of toxics during the transfer", changes)
+	}
+	want := counters{UpstreamIn: size, UpstreamOut: size, DownstreamIn: size, DownstreamOut: size}
+	wait(t, "connection closed", func() bool { return d.counters(t, "a->b").Connections == 0 })
+	if diff := cmp.Diff(want, d.counters(t, "a->b")); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// harass adds and removes toxics at random until stop, and leaves none.
+func (d linkd) harass(t *testing.T, link string, stop <-chan struct{}) (changes int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	attributes := map[string]string{
+		"latency": `{"latency":3,"jitter":2}`, "bandwidth": `{"rate":20000}`, "stall": `{}`,
+	}
+	present := map[[2]string]bool{}
+	toggle := func(typ, stream string) {
+		key := [2]string{typ, stream}
+		if present[key] {
+			d.remove(t, link, typ, stream)
+		} else {
+			d.add(t, link, typ, stream, attributes[typ])
+		}
+		present[key] = !present[key]
+		changes++
+	}
+	for {
+		select {
+		case <-stop:
+			return changes
+		case <-time.After(time.Duration(rng.IntN(10)) * time.Millisecond):
+		}
+		for key, on := range present { // stalls are short, so that the transfer ends
+			if on && key[0] == "stall" {
+				toggle(key[0], key[1])
+			}
+		}
+		typ := []string{"latency", "bandwidth", "stall"}[rng.IntN(3)]
+		toggle(typ, []string{"upstream", "downstream"}[rng.IntN(2)])
+	}
+}
+
+func TestStall(t *testing.T) {
+	for _, stream := range []string{"upstream", "downstream"} {
+		t.Run(stream, func(t *testing.T) {
+			d := start(t, map[string]string{"a->b": echo(t)})
+			old := d.dial(t, "a->b")
+			roundTrip(t, old, "before")
+			wait(t, "counters complete", func() bool { return d.counters(t, "a->b").DownstreamOut == 6 })
+
+			d.add(t, "a->b", "stall", stream, "{}")
+			before := d.counters(t, "a->b")
+			fresh := d.dial(t, "a->b")
+			for _, c := range []net.Conn{old, fresh} {
+				io.WriteString(c, "held")
+				silent(t, c)
+			}
+			held := d.counters(t, "a->b")
+			in, out := held.UpstreamIn-before.UpstreamIn, held.UpstreamOut-before.UpstreamOut
+			if stream == "downstream" {
+				in, out = held.DownstreamIn-before.DownstreamIn, held.DownstreamOut-before.DownstreamOut
+			}
+			if in != 8 || out != 0 {
+				t.Errorf("during the stall %d bytes came in and %d went out, want 8 and 0", in, out)
+			}
+
+			d.remove(t, "a->b", "stall", stream)
+			for _, c := range []net.Conn{old, fresh} {
+				expect(t, c, "held")
+				roundTrip(t, c, "after")
+			}
+		})
+	}
+}
+
+// TestStallHoldsTheEnd checks that the end of a connection does not overtake
+// the data, nor pass a stall.
+func TestStallHoldsTheEnd(t *testing.T) {
+	for _, words := range []string{"", "last words"} {
+		got := make(chan string, 1)
+		d := start(t, map[string]string{"a->b": upstream(t, func(c net.Conn) {
+			data, _ := io.ReadAll(c)
+			got <- string(data)
+		})})
+		d.add(t, "a->b", "stall", "upstream", "{}")
+		c := d.dial(t, "a->b")
+		io.WriteString(c, words)
+		c.Close()
+		select {
+		case data := <-got:
+			t.Fatalf("upstream saw the end after %q during the stall", data)
+		case <-time.After(150 * time.Millisecond):
+		}
+		d.remove(t, "a->b", "stall", "upstream")
+		if data := <-got; data != words {
+			t.Errorf("upstream got %q, want %q", data, words)
+		}
+	}
+}
+
+// TestReceiverDoesNotRead checks that toxics come and go at once, in any
+// order, while both the data held and the kernel's buffers are full, and that
+// everything arrives when the receiver reads again.
+func TestReceiverDoesNotRead(t *testing.T) {
+	read, got := make(chan struct{}), make(chan int64, 1)
+	d := start(t, map[string]string{"a->b": upstream(t, func(c net.Conn) {
+		<-read
+		n, _ := io.Copy(io.Discard, c)
+		got <- n
+	})})
+	c := d.dial(t, "a->b")
+	sent := int64(0)
+	chunk := make([]byte, 64<<10)
+	for { // until nobody takes more
+		c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		n, err := c.Write(chunk)
+		sent += int64(n)
+		if err != nil {
+			break
+		}
+	}
+	for _, last := range []string{"latency", "stall"} {
+		d.add(t, "a->b", "latency", "upstream", `{"latency":10}`)
+		d.add(t, "a->b", "stall", "upstream", `{}`)
+		first := map[string]string{"latency": "stall", "stall": "latency"}[last]
+		d.remove(t, "a->b", first, "upstream")
+		d.remove(t, "a->b", last, "upstream")
+	}
+	close(read)
+	c.(*net.TCPConn).CloseWrite()
+	if n := <-got; n != sent {
+		t.Errorf("receiver got %d bytes, sender sent %d", n, sent)
+	}
+}
+
+func TestLinksAreIndependent(t *testing.T) {
+	d := start(t, map[string]string{"a->b": echo(t), "a->c": echo(t)})
+	stalled, other := d.dial(t, "a->b"), d.dial(t, "a->c")
+	d.add(t, "a->b", "stall", "upstream", "{}")
+	io.WriteString(stalled, "held")
+	roundTrip(t, other, "through")
+	silent(t, stalled)
+	if c := d.counters(t, "a->c"); c.UpstreamOut != 7 || c.Connections != 1 {
+		t.Errorf("counters of the other link: %+v", c)
+	}
+	d.must(t, "PATCH", "a->b", "/proxies/link", `{"enabled":false}`)
+	roundTrip(t, other, "still through")
+}
+
+func TestDisable(t *testing.T) {
+	d := start(t, map[string]string{"a->b": echo(t)})
+	addr := d.links["a->b"].proxy.Listen
+	c := d.dial(t, "a->b")
+	roundTrip(t, c, "before")
+	d.add(t, "a->b", "stall", "downstream", "{}")
+
+	answer := d.must(t, "PATCH", "a->b", "/proxies/link", `{"enabled":false}`)
+	if !strings.Contains(answer, `"enabled":false`) {
+		t.Errorf("answer %s", answer)
+	}
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("read from a connection of a disabled link: %v", err)
+	}
+	if _, err := net.Dial("tcp", addr); err == nil {
+		t.Error("a disabled link accepts connections")
+	}
+	d.remove(t, "a->b", "stall", "downstream")
+	for range 2 {
+		d.must(t, "PATCH", "a->b", "/proxies/link", `{"enabled":true}`)
+	}
+	if now := d.links["a->b"].proxy.Listen; now != addr {
+		t.Errorf("listens on %s after enabling, before on %s", now, addr)
+	}
+	roundTrip(t, d.dial(t, "a->b"), "after")
+}
+
+func TestHalfClose(t *testing.T) {
+	d := start(t, map[string]string{"a->b": upstream(t, func(c net.Conn) {
+		data, _ := io.ReadAll(c)
+		fmt.Fprintf(c, "got %s", data)
+		c.Close()
+	})})
+	c := d.dial(t, "a->b")
+	io.WriteString(c, "request")
+	c.(*net.TCPConn).CloseWrite()
+	data, err := io.ReadAll(c)
+	if err != nil || string(data) != "got request" {
+		t.Errorf("read %q, %v", data, err)
+	}
+	wait(t, "connection closed", func() bool { return d.counters(t, "a->b").Connections == 0 })
+}
+
+func TestUpstreamDown(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	d := start(t, map[string]string{"a->b": l.Addr().String()})
+	c := d.dial(t, "a->b")
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("read: %v, want EOF", err)
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/proofload/proofload/reports"
+)
+
+// runsRoot is where run directories are made, below the working directory.
+var runsRoot = filepath.Join(".proofload", "runs") //nolint:gochecknoglobals // a constant that the language has no form for
+
+// An app is the command with the process around it given as values.
+type app struct {
+	stdout, stderr       io.Writer
+	stdoutTTY, stderrTTY bool
+	lookup               func(name string) (string, bool) // of the environment
+	width                func() int                       // of the terminal in columns, 0 if unknown
+	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
+
+	color string // flag: auto, always or never
+}
+
+// An exitError carries the exit code of a failed command. An error without
+// text was already told to the user.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// exit makes an error that ends the process with a code. A nil err prints
+// nothing.
+func exit(code int, err error) error { return &exitError{code: code, err: err} }
+
+// main runs the command line and returns the exit code.
+func (a *app) main(ctx context.Context, args []string) int {
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return reports.ExitPass
+	}
+	// What is not marked otherwise is wrong usage: cobra's own errors.
+	code := reports.ExitUsage
+	if e, ok := errors.AsType[*exitError](err); ok {
+		code = e.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(a.stderr, "proofload: "+text)
+	}
+	return code
+}
+
+// command builds the command tree.
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "proofload",
+		Short: "Prove that a system survives what it is going to meet",
+		Long: `Proofload stands a complete system up, drives it with open-model load, breaks it
+on a timeline, fails it over, and says with numbers whether it kept its promises:
+latency, availability, recovery time (RTO) and acknowledged data (RPO).
+
+Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
+3 the environment did not come up, 4 inconclusive, 5 stopped by a condition,
+6 a fault may still be in place, 130 interrupted and healed.`,
+		Example: `  proofload run primary-failover
+  proofload plan primary-failover
+  proofload report latest`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
+	root.AddCommand(
+		a.runCommand(), a.planCommand(), a.validateCommand(), a.listCommand(),
+		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
+		a.checkCommand(), a.reportCommand(), a.healCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// colored decides whether to colour output: the flag first, then NO_COLOR,
+// CLICOLOR_FORCE, and whether it goes to a terminal that can.
+func (a *app) colored(tty bool) bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	if v, ok := a.lookup("NO_COLOR"); ok && v != "" {
+		return false
+	}
+	if v, ok := a.lookup("CLICOLOR_FORCE"); ok && v != "" && v != "0" {
+		return true
+	}
+	if v, _ := a.lookup("TERM"); v == "dumb" {
+		return false
+	}
+	return tty
+}

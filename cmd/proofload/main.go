@@ -1,0 +1,40 @@
+// Proofload stands a system up, drives it with open-model load, breaks it on a
+// timeline and says with numbers whether it kept its promises.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+func main() { os.Exit(mainCode()) }
+
+// mainCode is the command around the process: its arguments, streams and
+// signals, and its exit code.
+func mainCode() int {
+	signals := make(chan os.Signal, 3)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	ctx, stops := listen(context.Background(), signals, func() { os.Exit(interruptedTwice) })
+	a := &app{
+		stdout: os.Stdout,
+		stderr: os.Stderr,
+		lookup: os.LookupEnv,
+		hurry:  stops.hurry,
+		width: func() int {
+			w, _, err := term.GetSize(int(os.Stderr.Fd()))
+			if err != nil {
+				return 0
+			}
+			return w
+		},
+		stdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
+		stderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	return a.main(ctx, os.Args[1:])
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+// runFlags are the choices of the run command beside those of the plan.
+type runFlags struct {
+	plan     planFlags
+	stack    string // cold or warm
+	keep     string // never, failed or always
+	progress string // auto, tty, plain or quiet
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Carry a scenario out and give a verdict",
+		Long: `Stands the target up, waits until it is healthy, applies load and timeline, mends
+everything that was broken, reads the final state, and judges what was recorded.
+
+Ctrl-C stops the load, mends, takes the target down and writes the report. A
+second Ctrl-C skips the report. A third one leaves at once.`,
+		Example: `  proofload run primary-failover --repeat 1
+  proofload run primary-failover --option replication=async
+  proofload run ./my-scenario.yaml --stack warm`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return exit(reports.ExitUsage, err)
+			}
+			sc, err := a.readScenario(args[0])
+			if err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), sc, flags)
+		},
+	}
+	flags.plan.register(cmd)
+	cmd.Flags().StringVar(&flags.stack, "stack", "cold", "cold: a new stack for this run; warm: use one that is up, or leave it up")
+	cmd.Flags().StringVar(&flags.keep, "keep", "never", "keep a cold stack after the run: never, failed or always")
+	cmd.Flags().StringVar(&flags.progress, "progress", "auto", "what to show meanwhile: auto, tty, plain or quiet")
+	return cmd
+}
+
+// check reports values that no flag has.
+func (f runFlags) check() error {
+	var errs []error
+	for _, c := range []struct {
+		flag, value string
+		allowed     []string
+	}{
+		{"stack", f.stack, []string{"cold", "warm"}},
+		{"keep", f.keep, []string{"never", "failed", "always"}},
+		{"progress", f.progress, []string{"auto", "tty", "plain", "quiet"}},
+	} {
+		if !contains(c.allowed, c.value) {
+			errs = append(errs, fmt.Errorf("--%s %q: want one of %q", c.flag, c.value, c.allowed))
+		}
+	}
+	if f.plan.repeat < 0 {
+		errs = append(errs, fmt.Errorf("--repeat %d: want 1 or more", f.plan.repeat))
+	}
+	return errors.Join(errs...)
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// run carries a scenario out, from plan to verdict.
+func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
+	p, err := a.buildPlan(sc, flags.plan)
+	if err != nil {
+		return err
+	}
+	if p.Target != simTarget {
+		if _, err := stack.Engine(ctx); err != nil {
+			return exit(reports.ExitEnvironment, err)
+		}
+	}
+	if err := a.healLeftovers(ctx); err != nil {
+		return exit(reports.ExitFaultsLeft, err)
+	}
+	s, err := a.newSession(p, flags)
+	if err != nil {
+		return exit(reports.ExitUsage, err)
+	}
+	began := time.Now()
+	result, err := s.carryOut(ctx)
+	if err != nil {
+		return err
+	}
+	result.TookMS = float64(time.Since(began).Milliseconds())
+	return a.conclude(s, result)
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/reports/live"
+	"github.com/proofload/proofload/reports/text"
+	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut"
+)
+
+// logsTimeout bounds the collection of logs, which goes on after Ctrl-C.
+const logsTimeout = 30 * time.Second
+
+// A session is one execution of a plan by the run command.
+type session struct {
+	app      *app
+	plan     *plan.Plan
+	flags    runFlags
+	dir      reports.Directory
+	manifest *reports.Manifest
+	recorder *history.Recorder
+	unlock   func() error // the run's directory is ours until the process ends
+}
+
+// newSession makes the run directory and starts the run's clock.
+func (a *app) newSession(p *plan.Plan, flags runFlags) (*session, error) {
+	var tail [2]byte
+	rand.Read(tail[:]) // never fails
+	now := time.Now()
+	id := now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(tail[:])
+	dir, err := reports.CreateDirectory(runsRoot, id)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{app: a, plan: p, flags: flags, dir: dir, manifest: newManifest(id, now, p)}
+	s.manifest.Stack = id
+	if flags.stack == "warm" {
+		s.manifest.Stack = strings.TrimPrefix(p.Target, stackPrefix)
+	}
+	if s.unlock, err = reports.Lock(dir.File(reports.FileLock)); err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		dir.Write(reports.FileScenario, p.Scenario.Source),
+		run.RenderFile(dir, reports.FilePlan, func(w io.Writer) error { return p.Render(w, 100) }),
+		dir.WriteManifest(s.manifest),
+	)
+	if err != nil {
+		return nil, err
+	}
+	s.recorder, err = history.Create(dir.File(history.FileName))
+	return s, err
+}
+
+// carryOut brings the target up, runs the plan against it, takes it down and
+// judges what was recorded.
+func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
+	sys, end := s.execute(ctx)
+	s.collectLogs(ctx, sys)
+	keep := s.flags.keep == "always" || s.flags.keep == "failed" && (end.Unfinished() || s.looksBad())
+	if err := sys.release(ctx, keep); err != nil {
+		s.say("take the stack down: " + err.Error())
+	}
+	if err := s.recorder.Close(); err != nil {
+		return nil, exit(reports.ExitEnvironment, fmt.Errorf("write history: %w", err))
+	}
+	result, err := run.Judge(s.dir, s.manifest)
+	if err != nil {
+		return nil, exit(reports.ExitEnvironment, err)
+	}
+	var ready time.Duration
+	if sys != nil {
+		ready = sys.ready
+	}
+	run.Conclude(result, end, time.Since(s.manifest.Began), ready)
+	return result, nil
+}
+
+// execute runs the plan and returns the system it ran against, which may be
+// half up, and how it ended.
+func (s *session) execute(ctx context.Context) (*system, run.Ending) {
+	show := s.startProgress(ctx)
+	defer show()
+	sys, err := s.bringUp(ctx)
+	if err != nil {
+		return sys, run.Ending{NotReady: err, Canceled: ctx.Err() != nil}
+	}
+	s.manifest.Images = sys.images
+	if err := s.dir.WriteManifest(s.manifest); err != nil {
+		return sys, run.Ending{NotReady: err}
+	}
+	journal, err := chaos.OpenJournal(s.dir.File(reports.FileJournal))
+	if err != nil {
+		return sys, run.Ending{NotReady: err}
+	}
+	defer journal.Close()
+	rig, err := sys.rig(s.recorder, s.plan.Seed)
+	if err != nil {
+		return sys, run.Ending{NotReady: err}
+	}
+	rig.Catalog, rig.Journal = catalog(), journal
+	return sys, rig.Run(ctx, s.plan)
+}
+
+// bringUp brings the plan's target up. A cold stack has a name of its own, so
+// that runs beside each other, and what a killed one left, do not meet.
+func (s *session) bringUp(ctx context.Context) (*system, error) {
+	if s.plan.Target == simTarget {
+		return bringUpSim(ctx, s.plan.Options)
+	}
+	cfg := stackConfig(s.plan.Target, s.plan.Options, s.manifest.Run, s.say)
+	cfg.ID = s.manifest.Stack
+	return bringUpStack(ctx, cfg, s.flags.stack == "warm")
+}
+
+// looksBad judges what was recorded so far, to decide whether to keep a stack.
+func (s *session) looksBad() bool {
+	if err := s.recorder.Flush(); err != nil {
+		return true
+	}
+	r, err := run.Judge(s.dir, s.manifest)
+	return err != nil || r.Exit != reports.ExitPass
+}
+
+// collectLogs copies the nodes' logs, also after a cancellation.
+func (s *session) collectLogs(ctx context.Context, sys *system) {
+	if sys == nil {
+		return
+	}
+	collector, ok := sys.env.(sut.LogCollector)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTimeout)
+	defer cancel()
+	if err := collector.CollectLogs(ctx, s.dir.File(reports.DirLogs)); err != nil {
+		s.say("collect logs: " + err.Error())
+	}
+}
+
+// say tells the user a line of progress.
+func (s *session) say(line string) {
+	if s.flags.progress != "quiet" {
+		fmt.Fprintf(s.app.stderr, "%8s  %s\n", s.recorder.Now().Round(time.Second), line)
+	}
+}
+
+// startProgress shows the run while it goes on. The returned function ends
+// that and returns when the last line is out.
+func (s *session) startProgress(ctx context.Context) (stop func()) {
+	if s.flags.progress == "quiet" {
+		return func() {}
+	}
+	var total time.Duration
+	for _, p := range s.plan.Spec.Phases {
+		total = max(total, p.Start+p.For)
+	}
+	state := live.NewState(live.Header{
+		Scenario: s.plan.Scenario.Name, Run: s.manifest.Run, Target: s.plan.Target, Total: total, Spec: s.plan.Spec,
+	})
+	remove := s.recorder.Tap(state.Observe)
+	// The progress outlives the cancelled run: mending is worth watching.
+	showing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if s.flags.progress == "tty" || s.flags.progress == "auto" && s.app.stderrTTY {
+			live.Panel(showing, s.app.stderr, s.app.width(), state, s.recorder.Now)
+			return
+		}
+		live.Plain(showing, s.app.stderr, state, s.recorder.Now)
+	})
+	return func() { remove(); cancel(); wg.Wait() }
+}
+
+// conclude writes the documents, prints the summary and returns the verdict as
+// an exit code.
+func (a *app) conclude(s *session, r *reports.Result) error {
+	select {
+	case <-a.hurry:
+		fmt.Fprintln(a.stderr, "proofload: report skipped; proofload check "+s.manifest.Run+" makes it")
+		return exit(r.Exit, nil)
+	default:
+	}
+	if err := run.Render(s.dir, r); err != nil {
+		return exit(max(r.Exit, reports.ExitFail), err)
+	}
+	return a.summarize(s.dir, r)
+}
+
+// summarize prints a result and returns its exit code.
+func (a *app) summarize(dir reports.Directory, r *reports.Result) error {
+	err := text.Write(a.stdout, r, text.Options{
+		Color: a.colored(a.stdoutTTY), Width: a.width(), Report: dir.File(reports.FileHTML),
+	})
+	if err != nil {
+		return err
+	}
+	if r.Exit == reports.ExitPass {
+		return nil
+	}
+	return exit(r.Exit, nil)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/proofload/proofload/loadgen/ledgerload"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/sim"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+const (
+	stackPrefix  = "stack/"
+	simTarget    = "sim/ledger"
+	mixed        = "ledger/mixed"
+	gateTimeout  = 90 * time.Second
+	closeTimeout = 90 * time.Second
+	probeEvery   = 100 * time.Millisecond
+	seedAccounts = 1000 // what the stack seeds
+)
+
+// workloads lists the operations of each workload there is.
+func workloads() map[string][]string {
+	return map[string][]string{mixed: new(ledgerload.Workload).Ops()}
+}
+
+// describeTarget returns the topology of a target without touching it.
+func describeTarget(target string, options map[string]string) (sut.Topology, error) {
+	if target == simTarget {
+		_, err := sim.Options(options)
+		return sim.Topology(), err
+	}
+	name, ok := strings.CutPrefix(target, stackPrefix)
+	if !ok {
+		return sut.Topology{}, fmt.Errorf("no target %q: the built-in one is stack/ledger", target)
+	}
+	topology, err := stack.Topology(name)
+	if err != nil {
+		return sut.Topology{}, err
+	}
+	return topology, stack.ValidateOptions(name, options)
+}
+
+// A system is a target that is up.
+type system struct {
+	env    sut.Environment
+	warm   bool // it was up before, or is to stay up
+	ready  time.Duration
+	images map[string]string
+	// wire gives a rig what depends on the target: workload, gate, probes and
+	// final reads.
+	wire func(rig *run.Rig, rec *history.Recorder, seed uint64) error
+}
+
+// release takes the system down unless it is to stay, also when ctx is done.
+func (s *system) release(ctx context.Context, keep bool) error {
+	if s == nil || s.env == nil || s.warm || keep {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return s.env.Close(ctx)
+}
+
+// rig wires a system to load, probes and final reads.
+func (s *system) rig(rec *history.Recorder, seed uint64) (*run.Rig, error) {
+	base, ok := s.env.Endpoint("api")
+	if !ok {
+		return nil, fmt.Errorf("find the entry point of %s: it has no endpoint api", s.env.Topology().Name)
+	}
+	r := &run.Rig{Env: s.env, Recorder: rec, BaseURL: base}
+	return r, s.wire(r, rec, seed)
+}
+
+// gate returns when every node is whole.
+func (s *system) gate(ctx context.Context) error {
+	waiter, ok := s.env.(sut.Waiter)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
+	defer cancel()
+	g, each := errgroup.WithContext(ctx)
+	for _, n := range s.env.Topology().Nodes {
+		g.Go(func() error {
+			if err := waiter.WaitReady(each, n.Name); err != nil {
+				return fmt.Errorf("wait for %s: %w", n.Name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}

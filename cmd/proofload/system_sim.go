@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/loadgen/ledgerload"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut/sim"
+)
+
+// bringUpSim starts the simulation that the harness tests itself with.
+func bringUpSim(ctx context.Context, options map[string]string) (*system, error) {
+	cfg, err := sim.Options(options)
+	if err != nil {
+		return nil, err
+	}
+	s, err := sim.Start(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	sys := &system{env: s}
+	sys.wire = func(rig *run.Rig, rec *history.Recorder, seed uint64) error {
+		w, err := ledgerload.New(ledgerload.Config{Seed: seed, Accounts: seedAccounts})
+		if err != nil {
+			return err
+		}
+		rig.Workload, rig.Gate = w, sys.gate
+		rig.Watch = func(ctx context.Context) { watchSim(ctx, s, rec) }
+		rig.Audit = func(_ context.Context, drill int) error { auditSim(s, w, drill, rec); return nil }
+		return nil
+	}
+	return sys, nil
+}
+
+// watchSim records what the simulated nodes are, on every tick.
+func watchSim(ctx context.Context, s *sim.Sim, rec *history.Recorder) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		for _, n := range s.Nodes() {
+			e := history.Event{Kind: history.Info, By: history.ByProbe, Op: history.ProbeDatabase, Node: n.Name, Role: simRole(n), Timeline: n.Timeline}
+			if n.Down {
+				e.Kind, e.Role, e.Timeline, e.Text = history.Fail, "", 0, "down"
+			}
+			rec.Record(e)
+			if n.Primary {
+				e.Op, e.Node = history.ProbeRoute, "api-1"
+				rec.Record(e)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func simRole(n sim.Node) string {
+	if n.Primary {
+		return "primary"
+	}
+	return "replica"
+}
+
+// auditSim records the final state of the simulation.
+func auditSim(s *sim.Sim, w *ledgerload.Workload, drill int, rec *history.Recorder) {
+	record := func(e history.Event) {
+		e.By, e.Drill = history.ByAudit, drill
+		if e.Kind == "" {
+			e.Kind = history.Info
+		}
+		rec.Record(e)
+	}
+	lo, hi := w.IDRange(drill)
+	replicas := int64(-1)
+	for _, n := range s.Nodes() {
+		if !n.Down {
+			replicas++
+		}
+	}
+	for _, n := range s.Nodes() {
+		if n.Down {
+			record(history.Event{Kind: history.Fail, Op: history.AuditRole, Node: n.Name, Text: "down"})
+			continue
+		}
+		sum := sha256.New()
+		for _, t := range n.Writes {
+			sum.Write([]byte(t.ID))
+			if n.Primary && strings.Compare(t.ID, lo) >= 0 && strings.Compare(t.ID, hi) <= 0 {
+				record(history.Event{Op: history.AuditWrite, Node: n.Name, ID: t.ID, Amount: t.Amount, Count: t.Count, Jobs: t.Jobs})
+			}
+		}
+		role := history.Event{Op: history.AuditRole, Node: n.Name, Role: simRole(n), Timeline: n.Timeline}
+		if n.Primary {
+			role.Count = replicas
+		}
+		record(role)
+		record(history.Event{Op: history.AuditBooks, Node: n.Name})
+		record(history.Event{
+			Op: history.AuditSum, Node: n.Name, Target: "transfers", Value: int64(len(n.Writes)), Count: int64(len(n.Writes)),
+			Text: hex.EncodeToString(sum.Sum(nil)[:8]),
+		})
+	}
+	record(history.Event{Op: history.AuditJobs, Target: "outbox"})
+	record(history.Event{Op: history.AuditDone})
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/proofload/proofload/loadgen/ledgerload"
+	"github.com/proofload/proofload/loadgen/probe"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+// bringUpStack brings a stack up, or attaches to it where it is to be warm.
+// With an error it may also return what is up by then.
+func bringUpStack(ctx context.Context, cfg stack.Config, warm bool) (*system, error) {
+	began := time.Now()
+	st, err := (*stack.Stack)(nil), stack.ErrNotUp
+	if warm {
+		st, err = stack.Attach(ctx, cfg)
+	}
+	if errors.Is(err, stack.ErrNotUp) {
+		st, err = stack.Up(ctx, cfg)
+	}
+	if st == nil {
+		return nil, err
+	}
+	sys := &system{env: st, warm: warm, ready: time.Since(began), images: st.Images()}
+	sys.wire = func(rig *run.Rig, rec *history.Recorder, seed uint64) error {
+		return wireStack(sys, st, rig, rec, seed)
+	}
+	return sys, err
+}
+
+// wireStack gives a rig the ledger's workload, and looks at the stack's nodes
+// on paths that no fault touches.
+func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder, seed uint64) error {
+	var nonce [6]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return fmt.Errorf("make a nonce: %w", err)
+	}
+	w, err := ledgerload.New(ledgerload.Config{Seed: seed, Accounts: seedAccounts, Nonce: nonce})
+	if err != nil {
+		return err
+	}
+	targets, databases := observers(st)
+	amqp, _ := st.Endpoint("amqp/rabbitmq")
+	rig.Workload = w
+	rig.Gate = func(ctx context.Context) error {
+		return errors.Join(sys.gate(ctx), askReady(ctx, rig.BaseURL))
+	}
+	rig.Watch = func(ctx context.Context) { probe.Run(ctx, targets, probeEvery, rec) }
+	rig.Audit = func(ctx context.Context, drill int) error {
+		return ledgerload.Audit(ctx, ledgerload.AuditConfig{
+			Databases: databases,
+			Primary: func(ctx context.Context) (string, error) {
+				n, err := st.Primary(ctx)
+				return n.Name, err
+			},
+			AMQP:     amqp,
+			Workload: w,
+			Drill:    drill,
+			Recorder: rec,
+		})
+	}
+	return nil
+}
+
+// observers lists where proofload itself looks at the nodes.
+func observers(st *stack.Stack) (targets []probe.Target, databases map[string]string) {
+	databases = map[string]string{}
+	add := func(node, op, endpoint string) {
+		if url, ok := st.Endpoint(endpoint + "/" + node); ok {
+			targets = append(targets, probe.Target{Node: node, Op: op, URL: url})
+		}
+	}
+	for _, n := range st.Topology().ByRole(sut.RoleDatabase) {
+		databases[n.Name], _ = st.Endpoint("postgres/" + n.Name)
+		add(n.Name, history.ProbeDatabase, "postgres")
+		add(n.Name, history.ProbeAgent, "patroni")
+	}
+	for _, n := range st.Topology().ByRole(sut.RolePooler) {
+		add(n.Name, history.ProbeRoute, "postgres")
+	}
+	return targets, databases
+}
+
+// askReady asks the service, through its entry point, whether it is ready.
+func askReady(ctx context.Context, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask the service whether it is ready: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the service whether it is ready: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("ask the service whether it is ready: it answered %s", resp.Status)
+	}
+	return nil
+}

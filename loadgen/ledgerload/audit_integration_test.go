@@ -1,0 +1,231 @@
+//go:build integration
+
+package ledgerload
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/proofload/proofload/loadgen/probe"
+	"github.com/proofload/proofload/reports/history"
+)
+
+// newLedger makes a database of the test's own with the service's tables on
+// the server at PROOFLOAD_TEST_DATABASE_URL, and returns how to reach it there
+// and on its replica at PROOFLOAD_TEST_REPLICA_URL, if there is one.
+func newLedger(t *testing.T) (conn *pgx.Conn, databases map[string]string) {
+	t.Helper()
+	admin := os.Getenv("PROOFLOAD_TEST_DATABASE_URL")
+	if admin == "" {
+		t.Skip("PROOFLOAD_TEST_DATABASE_URL is not set")
+	}
+	name := fmt.Sprintf("proofload_audit_%d", time.Now().UnixNano())
+	exec(t, dial(t, admin), "CREATE DATABASE "+name)
+	t.Cleanup(func() {
+		c := dialContext(context.Background(), t, admin)
+		defer c.Close(context.Background())
+		if _, err := c.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
+	databases = map[string]string{"pg-1": in(t, admin, name)}
+	if replica := os.Getenv("PROOFLOAD_TEST_REPLICA_URL"); replica != "" {
+		databases["pg-2"] = in(t, replica, name)
+	}
+	conn = dial(t, databases["pg-1"])
+	files, err := filepath.Glob("../../sut/ledger/store/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	for _, file := range files {
+		sql, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		up, _, _ := strings.Cut(string(sql), "-- +goose Down")
+		exec(t, conn, up)
+	}
+	exec(t, conn, `INSERT INTO accounts (id, owner, currency, opening, balance) SELECT i, 'o', 'EUR', 1000, 1000 FROM generate_series(1, 10) i`)
+	return conn, databases
+}
+
+// in returns the URL of another database on the same server.
+func in(t *testing.T, dsn, name string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func dial(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn := dialContext(t.Context(), t, dsn)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func dialContext(ctx context.Context, t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := probe.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// exec runs statements without arguments.
+func exec(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+		t.Fatalf("%v in %s", err, sql)
+	}
+}
+
+// book makes a transfer of 100 from account 1 to 2 whose effect is there as
+// often as wanted, and settles it if wanted.
+func book(t *testing.T, conn *pgx.Conn, id string, effects int, settled bool) {
+	t.Helper()
+	exec(t, conn, fmt.Sprintf(`INSERT INTO transfers VALUES ('%s', 1, 2, 100, 'EUR', '')`, id))
+	for range effects {
+		exec(t, conn, fmt.Sprintf(`
+			INSERT INTO postings (transfer_id, account_id, amount) VALUES ('%[1]s', 1, -100), ('%[1]s', 2, 100);
+			UPDATE accounts SET balance = balance - 100 WHERE id = 1;
+			UPDATE accounts SET balance = balance + 100 WHERE id = 2`, id))
+	}
+	if settled {
+		exec(t, conn, fmt.Sprintf(`INSERT INTO settlements (transfer_id) VALUES ('%s')`, id))
+	}
+}
+
+func runAudit(t *testing.T, w *Workload, databases map[string]string, drill int) ([]history.Event, error) {
+	t.Helper()
+	var file bytes.Buffer
+	rec, err := history.NewRecorder(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auditErr := Audit(t.Context(), AuditConfig{
+		Databases: databases,
+		Primary:   func(context.Context) (string, error) { return "pg-1", nil },
+		Workload:  w, Drill: drill, Recorder: rec,
+		Quiesce: time.Second,
+	})
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var all []history.Event
+	for e, err := range history.Read(&file) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, *e)
+	}
+	return all, auditErr
+}
+
+func only(events []history.Event, op, node string) []history.Event {
+	var some []history.Event
+	for _, e := range events {
+		if e.Op == op && (node == "" || e.Node == node) {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+func TestAuditOfSoundBooks(t *testing.T) {
+	conn, databases := newLedger(t)
+	w := newWorkload(t, 1)
+	for seq := range uint64(3) {
+		book(t, conn, w.id(2, seq), 1, true)
+	}
+	book(t, conn, w.id(1, 7), 1, true) // of another drill
+	events, err := runAudit(t, w, databases, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignore := cmpopts.IgnoreFields(history.Event{}, "At", "By", "Drill")
+	var want []history.Event
+	for seq := range uint64(3) {
+		want = append(want, history.Event{Kind: history.Info, Op: history.AuditWrite, ID: w.id(2, seq), Amount: 100, Node: "pg-1", Count: 1, Jobs: 1})
+	}
+	if diff := cmp.Diff(want, only(events, history.AuditWrite, ""), ignore); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+	jobs := []history.Event{{Kind: history.Info, Op: history.AuditJobs, Node: "pg-1", Target: "outbox"}}
+	if diff := cmp.Diff(jobs, only(events, history.AuditJobs, ""), ignore); diff != "" {
+		t.Errorf("jobs (-want +got):\n%s", diff)
+	}
+	replicas := int64(len(databases) - 1)
+	for node := range databases {
+		role := history.Event{Kind: history.Info, Op: history.AuditRole, Node: node, Role: probe.Replica, Timeline: 1}
+		if node == "pg-1" {
+			role.Role, role.Count = probe.Primary, replicas
+		}
+		if diff := cmp.Diff([]history.Event{role}, only(events, history.AuditRole, node), ignore, cmpopts.IgnoreFields(history.Event{}, "Value")); diff != "" {
+			t.Errorf("role of %s (-want +got):\n%s", node, diff)
+		}
+		books := []history.Event{{Kind: history.Info, Op: history.AuditBooks, Node: node}}
+		if diff := cmp.Diff(books, only(events, history.AuditBooks, node), ignore); diff != "" {
+			t.Errorf("books of %s (-want +got):\n%s", node, diff)
+		}
+		sums, ref := only(events, history.AuditSum, node), only(events, history.AuditSum, "pg-1")
+		if len(sums) != 4 || sums[0].Value == 0 || sums[1].Count != 4 || sums[1].Text == "0" {
+			t.Errorf("checksums of %s: %+v; want 4 tables, 4 transfers", node, sums)
+		}
+		if diff := cmp.Diff(ref, sums, ignore, cmpopts.IgnoreFields(history.Event{}, "Node", "Role", "Timeline")); diff != "" {
+			t.Errorf("checksums differ (-pg-1 +%s):\n%s", node, diff)
+		}
+	}
+	if last := events[len(events)-1]; last.Op != history.AuditDone || last.Kind != history.Info {
+		t.Errorf("last event %+v, want the end of the audit", last)
+	}
+}
+
+func TestAuditFindsWhatIsWrong(t *testing.T) {
+	conn, databases := newLedger(t)
+	w := newWorkload(t, 1)
+	book(t, conn, w.id(1, 0), 2, true)  // twice
+	book(t, conn, w.id(1, 1), 0, false) // not at all
+	exec(t, conn, fmt.Sprintf(`INSERT INTO outbox (transfer_id, topic, payload, correlation_id) VALUES ('%s', 't', '{}', '')`, w.id(1, 1)))
+	exec(t, conn, `UPDATE accounts SET balance = balance + 1 WHERE id = 9`)
+	databases["pg-9"] = "postgres://u@127.0.0.1:1/x" // nobody there
+	events, err := runAudit(t, w, databases, 1)
+	if err == nil || !strings.Contains(err.Error(), "pg-9") {
+		t.Errorf("Audit = %v, want an error about pg-9", err)
+	}
+	writes := only(events, history.AuditWrite, "")
+	if len(writes) != 2 || writes[0].Count != 2 || writes[0].Jobs != 1 || writes[1].Count != 0 || writes[1].Jobs != 0 {
+		t.Errorf("writes %+v, want one twice and settled, one without effect", writes)
+	}
+	if jobs := only(events, history.AuditJobs, ""); len(jobs) != 1 || jobs[0].Count != 1 {
+		t.Errorf("jobs %+v, want 1 in the outbox", jobs)
+	}
+	books := only(events, history.AuditBooks, "pg-1")
+	if len(books) != 1 || books[0].Value != 0 || books[0].Count != 2 || books[0].Amount != 1 ||
+		!strings.Contains(books[0].Text, w.id(1, 0)) || !strings.Contains(books[0].Text, "9 has 1001, its postings say 1000") {
+		t.Errorf("books %+v, want 2 unbalanced transfers and account 9 off by one", books)
+	}
+	for _, op := range []string{history.AuditRole, history.AuditBooks, history.AuditSum} {
+		if gone := only(events, op, "pg-9"); len(gone) != 1 || gone[0].Kind != history.Fail {
+			t.Errorf("%s of pg-9: %+v, want one failure", op, gone)
+		}
+	}
+	if last := events[len(events)-1]; last.Op != history.AuditDone || last.Kind != history.Fail || !strings.Contains(last.Text, "pg-9") {
+		t.Errorf("last event %+v, want a failed end that names pg-9", last)
+	}
+}

@@ -1,0 +1,210 @@
+package ledgerload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/proofload/proofload/loadgen/probe"
+	"github.com/proofload/proofload/reports/history"
+)
+
+// backlogSQL counts the messages that are not published, and the transfers
+// between two ids that are not settled.
+const backlogSQL = `
+SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL),
+       (SELECT count(*) FROM transfers t
+         WHERE t.id BETWEEN $1::uuid AND $2::uuid
+           AND NOT EXISTS (SELECT FROM settlements s WHERE s.transfer_id = t.id))`
+
+// writesSQL reads the transfers between two ids with what they did to the
+// books: all postings, those that debit and those that credit as they should.
+const writesSQL = `
+SELECT t.id::text, t.amount,
+       count(p.id),
+       count(p.id) FILTER (WHERE p.account_id = t.from_account AND p.amount = -t.amount),
+       count(p.id) FILTER (WHERE p.account_id = t.to_account AND p.amount = t.amount),
+       (SELECT count(*) FROM settlements s WHERE s.transfer_id = t.id)
+  FROM transfers t LEFT JOIN postings p ON p.transfer_id = t.id
+ WHERE t.id BETWEEN $1::uuid AND $2::uuid
+ GROUP BY t.id
+ ORDER BY t.id`
+
+// writes records every transfer of the drill that the primary has, also such
+// as were never asked for.
+func (a *audit) writes(ctx context.Context, conn *pgx.Conn, node string) error {
+	lo, hi := a.Workload.IDRange(a.Drill)
+	rows, err := conn.Query(ctx, writesSQL, lo, hi)
+	if err != nil {
+		return err
+	}
+	e := history.Event{Kind: history.Info, Op: history.AuditWrite, Node: node}
+	var all, debits, credits int64
+	_, err = pgx.ForEachRow(rows, []any{&e.ID, &e.Amount, &all, &debits, &credits, &e.Jobs}, func() error {
+		e.Count = effects(all, debits, credits)
+		a.record(e)
+		return nil
+	})
+	return err
+}
+
+// effects returns how many times a transfer is in the books: once if it has
+// exactly its debit and its credit, several times if one of them is there more
+// than once, and otherwise not at all, since half an effect is none.
+func effects(all, debits, credits int64) int64 {
+	if n := max(debits, credits); n > 1 {
+		return n
+	}
+	if all == 2 && debits == 1 && credits == 1 {
+		return 1
+	}
+	return 0
+}
+
+// role records what a node is now.
+func (a *audit) role(ctx context.Context, conn *pgx.Conn, node string) error {
+	s, err := probe.ReadStatus(ctx, conn)
+	if err != nil {
+		return err
+	}
+	e := history.Event{Kind: history.Info, Op: history.AuditRole, Node: node, Role: s.Role, Timeline: s.Timeline, Value: s.LSN}
+	// The state is hidden from roles that may not monitor.
+	const replicas = `SELECT count(*) FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming'`
+	if err := conn.QueryRow(ctx, replicas).Scan(&e.Count); err != nil {
+		return fmt.Errorf("count replicas: %w", err)
+	}
+	a.record(e)
+	return nil
+}
+
+// The books: the sum of all postings; transfers that have not exactly two
+// postings summing to zero; accounts whose balance is negative or differs from
+// the opening balance and the postings. With up to five examples of each.
+const (
+	totalSQL = `SELECT coalesce(sum(amount), 0)::bigint FROM postings`
+
+	unbalancedSQL = `
+SELECT count(*), coalesce(string_agg(id::text, ', ') FILTER (WHERE n <= 5), '')
+  FROM (SELECT t.id, row_number() OVER (ORDER BY t.id) AS n
+          FROM transfers t LEFT JOIN postings p ON p.transfer_id = t.id
+         GROUP BY t.id
+        HAVING count(p.id) <> 2 OR sum(p.amount) <> 0) AS bad`
+
+	wrongBalanceSQL = `
+SELECT count(*), coalesce(string_agg(format('%s has %s, its postings say %s', id, balance, want), ', ') FILTER (WHERE n <= 5), '')
+  FROM (SELECT a.id, a.balance, a.opening + coalesce(p.sum, 0) AS want, row_number() OVER (ORDER BY a.id) AS n
+          FROM accounts a
+          LEFT JOIN (SELECT account_id, sum(amount) FROM postings GROUP BY account_id) AS p ON p.account_id = a.id
+         WHERE a.balance < 0 OR a.balance <> a.opening + coalesce(p.sum, 0)) AS bad`
+)
+
+// books records the state of a node's books.
+func (a *audit) books(ctx context.Context, conn *pgx.Conn, node string) error {
+	e := history.Event{Kind: history.Info, Op: history.AuditBooks, Node: node}
+	var transfers, accounts string
+	err := snapshot(ctx, conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, totalSQL).Scan(&e.Value); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, unbalancedSQL).Scan(&e.Count, &transfers); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, wrongBalanceSQL).Scan(&e.Amount, &accounts)
+	})
+	if err != nil {
+		return err
+	}
+	var examples []string
+	if transfers != "" {
+		examples = append(examples, "unbalanced transfers: "+transfers)
+	}
+	if accounts != "" {
+		examples = append(examples, "accounts: "+accounts)
+	}
+	e.Text = strings.Join(examples, "; ")
+	a.record(e)
+	return nil
+}
+
+// checksums records a checksum of each table. The primary's WAL position is
+// noted first, and a replica is waited for until it has replayed up to there.
+func (a *audit) checksums(ctx context.Context, conn *pgx.Conn, node string) error {
+	s, err := probe.ReadStatus(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if node == a.primary {
+		a.lsn = s.LSN
+	} else if s, err = a.catchUp(ctx, conn, s); err != nil {
+		return err
+	}
+	var sums []history.Event
+	err = snapshot(ctx, conn, func(tx pgx.Tx) error {
+		sums = sums[:0]
+		for _, table := range []string{"accounts", "transfers", "postings", "settlements"} {
+			e := history.Event{
+				Kind: history.Info, Op: history.AuditSum, Node: node, Role: s.Role, Timeline: s.Timeline,
+				Target: table, Value: min(s.LSN, a.lsn),
+			}
+			// A sum does not depend on the order of rows, and numeric does not
+			// overflow.
+			sum := `SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text FROM ` + table + ` t`
+			if err := tx.QueryRow(ctx, sum).Scan(&e.Count, &e.Text); err != nil {
+				return fmt.Errorf("sum up %s: %w", table, err)
+			}
+			sums = append(sums, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range sums {
+		a.record(e)
+	}
+	return nil
+}
+
+// catchUp waits, for a bounded time, until a replica has replayed what the
+// primary had written, and returns its last status.
+func (a *audit) catchUp(ctx context.Context, conn *pgx.Conn, s probe.Status) (probe.Status, error) {
+	bounded, cancel := context.WithTimeout(ctx, a.CatchUp)
+	defer cancel()
+	for s.LSN < a.lsn && wait(bounded, pollEvery) {
+		var err error
+		if s, err = probe.ReadStatus(ctx, conn); err != nil {
+			return s, err
+		}
+	}
+	return s, ctx.Err()
+}
+
+// snapshot calls read in a read-only transaction that sees one state of the
+// database throughout. It tries again when a replica cancels the transaction
+// because it stands in the way of replay.
+func snapshot(ctx context.Context, conn *pgx.Conn, read func(tx pgx.Tx) error) error {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	for try := 1; ; try++ {
+		err := pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error {
+			// How times are written is a setting of the server; they must read
+			// the same on every node.
+			if _, err := tx.Exec(ctx, `SET LOCAL timezone = 'UTC'`); err != nil {
+				return err
+			}
+			return read(tx)
+		})
+		if err == nil || !isConflict(err) || try == conflictRetries || !wait(ctx, pollEvery) {
+			return err
+		}
+	}
+}
+
+// isConflict reports whether a replica cancelled a read in favour of replay.
+func isConflict(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "40001"
+}

@@ -1,0 +1,62 @@
+package ledgerload
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/proofload/proofload/loadgen"
+)
+
+// A transfer is one on the wire.
+type transfer struct {
+	ID       string `json:"id"`
+	From     int64  `json:"from"`
+	To       int64  `json:"to"`
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// judgeCreate takes an acceptance (201), or that of an identical earlier
+// request (200), that repeats what was asked for. Malformed (400), unknown
+// (404), already used for another transfer (409) and impossible (422) are
+// definite refusals. Anything else may have happened.
+func (t transfer) judgeCreate(status int, _ http.Header, body []byte) loadgen.Answer {
+	switch status {
+	case http.StatusCreated, http.StatusOK:
+		var got transfer
+		if json.Unmarshal(body, &got) != nil {
+			return loadgen.Broken
+		}
+		got.ID = strings.ToLower(got.ID)
+		return doneIf(got == t)
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		return loadgen.Refused
+	}
+	return loadgen.Broken
+}
+
+// judgeRead takes the transfer itself. It is only asked for once it was
+// acknowledged, so that not to find it breaks the contract.
+func (t transfer) judgeRead(status int, _ http.Header, body []byte) loadgen.Answer {
+	var got transfer
+	return doneIf(status == http.StatusOK && json.Unmarshal(body, &got) == nil && strings.EqualFold(got.ID, t.ID))
+}
+
+// An accountID is the number of an account.
+type accountID int64
+
+// judgeRead takes the account itself; all accounts exist.
+func (a accountID) judgeRead(status int, _ http.Header, body []byte) loadgen.Answer {
+	var got struct {
+		ID accountID `json:"id"`
+	}
+	return doneIf(status == http.StatusOK && json.Unmarshal(body, &got) == nil && got.ID == a)
+}
+
+func doneIf(ok bool) loadgen.Answer {
+	if ok {
+		return loadgen.Done
+	}
+	return loadgen.Broken
+}

@@ -1,0 +1,219 @@
+package ledgerload
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"github.com/proofload/proofload/loadgen"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var _ loadgen.Workload = (*Workload)(nil)
+
+func newWorkload(t *testing.T, seed uint64) *Workload {
+	t.Helper()
+	w, err := New(Config{Seed: seed, Nonce: [6]byte{0xde, 0xad, 0xbe, 0xef, 0, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestMix(t *testing.T) {
+	w := newWorkload(t, 1)
+	const n = 20_000
+	count := map[string]int{}
+	ids := map[string]bool{}
+	for seq := range uint64(n) {
+		op := w.Next(1, seq)
+		count[op.Op]++
+		if op.Op == ReadTransfer && !ids[op.Key] {
+			t.Fatalf("operation %d reads transfer %s, which was not made", seq, op.Key)
+		}
+		if op.Write {
+			ids[op.ID] = true
+			w.Observe(&op, true)
+		}
+	}
+	for _, share := range []struct {
+		op   string
+		want float64
+	}{{ReadAccount, 0.45}, {ReadTransfer, 0.25}, {CreateTransfer, 0.30}} {
+		if got := float64(count[share.op]) / n; math.Abs(got-share.want) > 0.02 {
+			t.Errorf("share of %s = %.3f, want %.2f", share.op, got, share.want)
+		}
+	}
+	if len(w.acked) != recent {
+		t.Errorf("%d transfers remembered, want %d", len(w.acked), recent)
+	}
+}
+
+func TestReadsAccountsWhileThereIsNoTransfer(t *testing.T) {
+	w := newWorkload(t, 1)
+	for seq := range uint64(1000) {
+		op := w.Next(1, seq)
+		if op.Op == ReadTransfer {
+			t.Fatalf("operation %d reads a transfer before any was acknowledged", seq)
+		}
+		w.Observe(&op, !op.Write) // no transfer succeeds
+	}
+}
+
+func TestCreate(t *testing.T) {
+	w := newWorkload(t, 3)
+	n := 0
+	for seq := range uint64(5000) {
+		op := w.Next(2, seq)
+		if op.Op != CreateTransfer {
+			continue
+		}
+		n++
+		var body struct {
+			From, To, Amount int64
+			Currency         string
+		}
+		if err := json.Unmarshal(op.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		inRange := func(account int64) bool { return account >= 1 && account <= DefaultAccounts }
+		if body.From == body.To || !inRange(body.From) || !inRange(body.To) || body.Amount < 1 || body.Amount > maxAmount {
+			t.Errorf("transfer %+v is not possible", body)
+		}
+		if op.Amount != body.Amount || op.Key != strconv.FormatInt(body.From, 10) || body.Currency != "EUR" {
+			t.Errorf("operation %+v does not say what its body says: %s", op, op.Body)
+		}
+		if op.Method != http.MethodPut || op.Path != "/v1/transfers/"+op.ID || !op.Write {
+			t.Errorf("operation is %s %s, write %t", op.Method, op.Path, op.Write)
+		}
+	}
+	if n == 0 {
+		t.Fatal("no transfer was made")
+	}
+}
+
+func TestSameSeedSameOperations(t *testing.T) {
+	a, b, other := newWorkload(t, 5), newWorkload(t, 5), newWorkload(t, 6)
+	ignore := cmpopts.IgnoreFields(loadgen.Operation{}, "Judge")
+	differs := 0
+	for seq := range uint64(500) {
+		x := a.Next(1, seq)
+		if diff := cmp.Diff(x, b.Next(1, seq), ignore); diff != "" {
+			t.Fatalf("operation %d (-first +second):\n%s", seq, diff)
+		}
+		if !cmp.Equal(x, other.Next(1, seq), ignore) || !cmp.Equal(x, a.Next(2, seq), ignore) {
+			differs++
+		}
+	}
+	if differs < 450 {
+		t.Errorf("another seed or drill changes only %d of 500 operations", differs)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	w := newWorkload(t, 1)
+	var last string
+	for drill := range 4 {
+		lo, hi := w.IDRange(drill + 1)
+		for _, seq := range []uint64{0, 1, 255, 1 << 40, 1<<62 - 1} {
+			id := w.id(drill+1, seq)
+			u, err := uuid.Parse(id)
+			if err != nil || u.Version() != 8 || u.Variant() != uuid.RFC4122 || u.String() != id {
+				t.Errorf("id %s: version %d, variant %s, %v", id, u.Version(), u.Variant(), err)
+			}
+			if id <= last || id < lo || id > hi || !strings.HasPrefix(id, "deadbeef-0001-") {
+				t.Errorf("id %s of drill %d, arrival %d: want it after %s and within %s and %s", id, drill+1, seq, last, lo, hi)
+			}
+			last = id
+		}
+	}
+	if got, want := w.id(3, 10), "deadbeef-0001-8003-8000-00000000000a"; got != want {
+		t.Errorf("id(3, 10) = %s, want %s", got, want)
+	}
+}
+
+func TestTooFewAccounts(t *testing.T) {
+	if _, err := New(Config{Accounts: 1}); err == nil {
+		t.Error("New with one account succeeded")
+	}
+}
+
+func TestJudge(t *testing.T) {
+	const id = "deadbeef-0001-8003-8000-00000000000a"
+	made := create(id, 1, 2, 250)
+	accepted := fmt.Sprintf(`{"id":%q,"from":1,"to":2,"amount":250,"currency":"EUR","status":"accepted","created_at":"2026-01-01T00:00:00Z"}`, id)
+	tests := []struct {
+		name   string
+		op     loadgen.Operation
+		status int
+		body   string
+		want   loadgen.Answer
+	}{
+		{"created", made, 201, accepted, loadgen.Done},
+		{"replayed", made, 200, strings.Replace(accepted, "accepted", "settled", 1), loadgen.Done},
+		{"id in capitals", made, 201, strings.Replace(accepted, id, strings.ToUpper(id), 1), loadgen.Done},
+		{"202", made, 202, accepted, loadgen.Broken},
+		{"another id", made, 201, strings.Replace(accepted, "0a\"", "0b\"", 1), loadgen.Broken},
+		{"another amount", made, 201, strings.Replace(accepted, "250", "251", 1), loadgen.Broken},
+		{"another account", made, 201, strings.Replace(accepted, `"to":2`, `"to":3`, 1), loadgen.Broken},
+		{"no body", made, 201, "", loadgen.Broken},
+		{"half a body", made, 201, accepted[:40], loadgen.Broken},
+		{"malformed", made, 400, "", loadgen.Refused},
+		{"unknown", made, 404, "", loadgen.Refused},
+		{"used", made, 409, "", loadgen.Refused},
+		{"impossible", made, 422, "", loadgen.Refused},
+		{"too many", made, 429, "", loadgen.Broken},
+		{"overloaded", made, 503, "", loadgen.Broken},
+		{"too late", made, 504, "", loadgen.Broken},
+
+		{"transfer", readTransfer(id), 200, accepted, loadgen.Done},
+		{"another transfer", readTransfer(id), 200, `{"id":"x"}`, loadgen.Broken},
+		{"transfer lost", readTransfer(id), 404, "{}", loadgen.Broken},
+		{"transfer, 503", readTransfer(id), 503, "{}", loadgen.Broken},
+
+		{"account", readAccount(7), 200, `{"id":7,"currency":"EUR","balance":1,"version":2}`, loadgen.Done},
+		{"another account", readAccount(7), 200, `{"id":8}`, loadgen.Broken},
+		{"account unknown", readAccount(7), 404, `{"id":7}`, loadgen.Broken},
+		{"account, no JSON", readAccount(7), 200, `<html>`, loadgen.Broken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.op.Judge(tt.status, nil, []byte(tt.body)); got != tt.want {
+				t.Errorf("Judge(%d, %s) = %d, want %d", tt.status, tt.body, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestEffects(t *testing.T) {
+	tests := []struct {
+		name                 string
+		all, debits, credits int64
+		want                 int64
+	}{
+		{"right", 2, 1, 1, 1},
+		{"twice", 4, 2, 2, 2},
+		{"none", 0, 0, 0, 0},
+		{"half", 1, 1, 0, 0},
+		{"wrong amounts", 2, 0, 0, 0},
+		{"one too many", 3, 1, 1, 0},
+		{"debited twice", 3, 2, 1, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := effects(tt.all, tt.debits, tt.credits); got != tt.want {
+				t.Errorf("effects(%d, %d, %d) = %d, want %d", tt.all, tt.debits, tt.credits, got, tt.want)
+			}
+		})
+	}
+}

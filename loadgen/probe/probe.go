@@ -1,0 +1,88 @@
+// Package probe watches the nodes of a system under test from the side, at a
+// low rate, while clients use it.
+//
+// Probes explain how a failover went: who was primary when, who noticed, and
+// where the service's own path to the database led. They decide nothing.
+package probe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// timeout bounds one observation, connecting included.
+const timeout = 500 * time.Millisecond
+
+// heartbeat is how often an observation is recorded that has not changed.
+const heartbeat = time.Second
+
+// A Target is what one probe watches.
+type Target struct {
+	Node string // the node that events name
+	Op   string // [history.ProbeDatabase], [history.ProbeRoute] or [history.ProbeAgent]
+	URL  string // of a database, with credentials; or the base URL of an agent
+}
+
+// An observer makes one observation. It fills in what it saw, or returns why
+// it saw nothing.
+type observer interface {
+	observe(ctx context.Context, e *history.Event) error
+	close(ctx context.Context)
+}
+
+// Run probes all targets, each once in every interval, until ctx is done. An
+// observation is recorded when its outcome, role, timeline or text differs from
+// the one before, and at least once a second. It is timed at its end, and one
+// that takes longer than 500 ms is a failure.
+func Run(ctx context.Context, targets []Target, every time.Duration, rec *history.Recorder) {
+	var probes sync.WaitGroup
+	for _, t := range targets {
+		probes.Go(func() { watch(ctx, t, newObserver(t), every, rec) })
+	}
+	probes.Wait()
+}
+
+func newObserver(t Target) observer {
+	if t.Op == history.ProbeAgent {
+		return newAgent(t.URL)
+	}
+	return &database{url: t.URL}
+}
+
+func watch(ctx context.Context, t Target, o observer, every time.Duration, rec *history.Recorder) {
+	defer o.close(context.WithoutCancel(ctx))
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var last history.Event
+	for ctx.Err() == nil {
+		e := history.Event{Kind: history.Info, By: history.ByProbe, Op: t.Op, Node: t.Node}
+		if err := once(ctx, o, &e); err != nil {
+			e.Kind, e.Text = history.Fail, reason(err)
+		}
+		if ctx.Err() != nil {
+			return // the observation was cut short
+		}
+		e.At = rec.Now()
+		if changed(&last, &e) || e.At-last.At >= heartbeat {
+			rec.Record(e)
+			last = e
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func once(ctx context.Context, o observer, e *history.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return o.observe(ctx, e)
+}
+
+func changed(was, is *history.Event) bool {
+	return was.Kind != is.Kind || was.Role != is.Role || was.Timeline != is.Timeline || was.Text != is.Text
+}

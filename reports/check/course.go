@@ -1,0 +1,171 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// unseen is a moment that is not in the history.
+const unseen time.Duration = -1
+
+// A course follows the run itself: which drills there were, where their phases
+// lie on the clock of the run, and whether their final reads are complete.
+type course struct {
+	fuse
+	phases  []Phase
+	drills  map[int]*drill
+	current int
+	last    time.Duration // the latest moment in the history
+	aborted bool
+	abort   string // why
+	torn    string // why the history could not be read to its end
+}
+
+// A drill is one pass through the phases.
+type drill struct {
+	number  int
+	began   time.Duration // the zero of its phases' clock
+	loaded  bool          // its last operation was recorded
+	ended   bool
+	audited bool   // the final reads are complete
+	unread  string // why they are not
+}
+
+func newCourse(phases []Phase) *course {
+	return &course{phases: phases, drills: map[int]*drill{}}
+}
+
+func (c *course) observe(e *history.Event) {
+	c.last = max(c.last, e.At)
+	switch {
+	case e.By == history.ByRun:
+		c.observeRun(e)
+	case e.By == history.ByAudit && e.Op == history.AuditDone:
+		d := c.of(e)
+		d.audited = e.Kind != history.Fail
+		if !d.audited {
+			d.unread = cmp.Or(e.Text, "no reason given")
+		}
+	case e.By == history.ByLoad:
+		c.of(e)
+	}
+}
+
+func (c *course) observeRun(e *history.Event) {
+	switch e.Op {
+	case history.RunDrill:
+		c.current = max(1, e.Drill)
+		c.of(e).began = e.At
+	case history.RunPhase:
+		d := c.of(e)
+		if p, ok := c.phase(e.Phase); ok && d.began == unseen {
+			d.began = e.At - p.Start
+		}
+	case history.RunLoadEnd:
+		c.of(e).loaded = true
+	case history.RunDrillEnd:
+		c.of(e).ended = true
+	case history.RunAbort:
+		c.aborted, c.abort = true, e.Text
+	}
+}
+
+// number returns the drill that an event belongs to.
+func (c *course) number(e *history.Event) int { return max(1, cmp.Or(e.Drill, c.current)) }
+
+func (c *course) of(e *history.Event) *drill {
+	n := c.number(e)
+	d := c.drills[n]
+	if d == nil {
+		d = &drill{number: n, began: unseen}
+		c.drills[n] = d
+	}
+	return d
+}
+
+// list returns the drills in order.
+func (c *course) list() []*drill {
+	return slices.SortedFunc(maps.Values(c.drills), func(a, b *drill) int { return cmp.Compare(a.number, b.number) })
+}
+
+// completed counts the drills that ran to their end.
+func (c *course) completed() int {
+	n := 0
+	for _, d := range c.drills {
+		if d.ended {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *course) phase(name string) (Phase, bool) {
+	i := slices.IndexFunc(c.phases, func(p Phase) bool { return p.Name == name })
+	if i < 0 {
+		return Phase{}, false
+	}
+	return c.phases[i], true
+}
+
+// span returns where a phase of a drill lies on the clock of the run.
+func (c *course) span(drill int, name string) (from, to time.Duration, ok bool) {
+	p, known := c.phase(name)
+	d := c.drills[drill]
+	if !known || d == nil || d.began == unseen {
+		return 0, 0, false
+	}
+	return d.began + p.Start, d.began + p.Start + p.For, true
+}
+
+// phaseEnd returns the end of the phase that a moment of a drill lies in, or
+// the moment itself if it lies in none.
+func (c *course) phaseEnd(drill int, at time.Duration) time.Duration {
+	for _, p := range c.phases {
+		if from, to, ok := c.span(drill, p.Name); ok && from <= at && at < to {
+			return to
+		}
+	}
+	return at
+}
+
+// unread says why the final reads of a drill cannot be relied on, empty if
+// they can.
+func (c *course) unread(drill int) string {
+	switch d := c.drills[drill]; {
+	case c.blown != "":
+		return c.blown
+	case d == nil:
+		return fmt.Sprintf("there was no drill %d", drill)
+	case d.audited:
+		return ""
+	case d.unread != "":
+		return "the final reads are not complete: " + d.unread
+	case len(c.drills) > 1:
+		return fmt.Sprintf("the final reads of drill %d were not made", drill)
+	}
+	return "the final reads were not made"
+}
+
+// anyUnread returns the first reason why final reads cannot be relied on.
+func (c *course) anyUnread() string {
+	for _, d := range c.list() {
+		if reason := c.unread(d.number); reason != "" {
+			return reason
+		}
+	}
+	if len(c.drills) == 0 {
+		return "there was no drill"
+	}
+	return ""
+}
+
+// cut reports whether a drill did not run to the end of its load.
+func (c *course) cut(drill int) bool {
+	d := c.drills[drill]
+	return d == nil || !d.loaded && !d.ended
+}

@@ -1,0 +1,40 @@
+package check
+
+import (
+	"fmt"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// noDuplicates checks that no write has happened more than once, and nor has
+// its background job.
+type noDuplicates struct {
+	durability *durability
+}
+
+// Name returns "no-duplicates".
+func (*noDuplicates) Name() string { return nameDuplicates }
+
+// Observe does nothing: the writes are kept once, for all checkers.
+func (*noDuplicates) Observe(*history.Event) {}
+
+// Verdict fails if an id has two rows, or its effect on the books or that of
+// its job is there more than once.
+func (n *noDuplicates) Verdict() Verdict {
+	d := n.durability
+	if d.blown != "" {
+		return Verdict{Check: n.Name(), Outcome: Inconclusive, Reason: d.blown}
+	}
+	var w wrongs
+	if twice := d.which((*write).duplicated); len(twice) > 0 {
+		w.say(many(len(twice), "write")+" happened more than once", describeAll(twice, func(w *write) string {
+			return fmt.Sprintf(", %s, %s, %s", many(w.rows, "row"), many(w.effects, "effect"), many(w.jobs, "job effect"))
+		})...)
+	}
+	found := d.how((*write).found)
+	doubt := d.course.anyUnread()
+	if doubt == "" && d.acknowledged() == 0 {
+		doubt = "no write was acknowledged"
+	}
+	return w.verdict(n.Name(), doubt, were(found, "write")+" found, none of them twice")
+}

@@ -1,0 +1,209 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// maxIDs bounds the lists of ids in a result.
+const maxIDs = 100
+
+// A write is what the history says of one id. The same id may be sent more
+// than once: that is one write, which happened if any of them was acknowledged.
+type write struct {
+	drill     int
+	invoked   time.Duration // first seen
+	acked     time.Duration // first acknowledged, or unseen
+	open      int           // sent and not yet completed
+	unknown   bool          // some attempt may have happened
+	attempted bool          // false: refused by our own generator, or not ours at all
+	amount    int64         // 0 if attempts differed
+	rows      int64         // found in the final reads of its drill
+	effects   int64         // on the books
+	jobs      int64
+	stored    int64 // amount in the store
+}
+
+// A durability compares what clients were told with what is in the store. It
+// keeps one record for every write.
+//
+// The sets are Jepsen's: acknowledged writes are lost or found; writes of
+// unknown outcome are recovered if they are found; what was refused, or never
+// attempted, and is found is unexpected.
+type durability struct {
+	fuse
+	course  *course
+	writes  map[string]*write
+	byDrill map[int][]*write
+}
+
+func newDurability(c *course) *durability {
+	return &durability{course: c, writes: map[string]*write{}, byDrill: map[int][]*write{}}
+}
+
+func (d *durability) observe(e *history.Event) {
+	switch {
+	case e.ID == "":
+	case e.By == history.ByLoad && e.Write:
+		d.observeWrite(e)
+	case e.By == history.ByAudit && e.Op == history.AuditWrite && e.Kind != history.Fail:
+		d.observeFound(e)
+	}
+}
+
+func (d *durability) observeWrite(e *history.Event) {
+	w := d.writes[e.ID]
+	if w == nil {
+		w = d.add(e)
+		w.amount = e.Amount
+	}
+	if e.Amount != w.amount {
+		w.amount = 0
+	}
+	w.invoked = min(w.invoked, e.At)
+	w.attempted = w.attempted || e.Kind != history.Fail
+	if e.Kind == history.Invoke {
+		w.open++
+		return
+	}
+	w.open = max(0, w.open-1)
+	w.unknown = w.unknown || e.Kind == history.Info
+	if e.Kind == history.OK && (w.acked == unseen || e.At < w.acked) {
+		w.acked = e.At
+	}
+}
+
+func (d *durability) add(e *history.Event) *write {
+	w := &write{drill: d.course.number(e), invoked: e.At, acked: unseen}
+	d.writes[e.ID] = w
+	d.byDrill[w.drill] = append(d.byDrill[w.drill], w)
+	return w
+}
+
+// observeFound takes a row of the final reads. Rows of an earlier drill are
+// read again after each later one, and were judged in their own.
+func (d *durability) observeFound(e *history.Event) {
+	drill := d.course.number(e)
+	w := d.writes[e.ID]
+	if w == nil {
+		w = d.add(e)
+	}
+	if w.drill != drill {
+		return
+	}
+	w.rows++
+	w.effects += e.Count
+	w.jobs += e.Jobs
+	w.stored = e.Amount
+}
+
+func (w *write) acknowledged() bool  { return w.acked != unseen }
+func (w *write) indeterminate() bool { return !w.acknowledged() && (w.unknown || w.open > 0) }
+func (w *write) found() bool         { return w.effects > 0 }
+func (w *write) duplicated() bool    { return w.found() && (w.rows > 1 || w.effects > 1 || w.jobs > 1) }
+func (w *write) unexpected() bool    { return w.found() && !w.acknowledged() && !w.indeterminate() }
+func (w *write) undone() bool        { return w.acknowledged() && w.found() && w.jobs < 1 }
+
+// altered reports whether the store has another amount than was acknowledged.
+func (w *write) altered() bool {
+	return w.acknowledged() && w.found() && w.amount != 0 && w.stored != 0 && w.amount != w.stored
+}
+
+// lost reports whether an acknowledged write is gone. Nothing is lost as long
+// as the final reads of its drill are not complete: it may not have been
+// reached.
+func (d *durability) lost(w *write) bool {
+	return w.acknowledged() && !w.found() && d.course.unread(w.drill) == ""
+}
+
+// at is the moment a write is counted at when it is assigned to an event.
+func (w *write) at() time.Duration {
+	if w.acknowledged() {
+		return w.acked
+	}
+	return w.invoked
+}
+
+// A record is a write with its id.
+type record struct {
+	id string
+	*write
+}
+
+// which returns the writes that fit, oldest first.
+func (d *durability) which(fit func(*write) bool) []record {
+	var list []record
+	for id, w := range d.writes {
+		if fit(w) {
+			list = append(list, record{id, w})
+		}
+	}
+	slices.SortFunc(list, func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.at(), b.at()), cmp.Compare(a.id, b.id))
+	})
+	return list
+}
+
+// how counts the writes that fit.
+func (d *durability) how(fit func(*write) bool) int {
+	n := 0
+	for _, w := range d.writes {
+		if fit(w) {
+			n++
+		}
+	}
+	return n
+}
+
+// acknowledged counts the acknowledged writes of all drills.
+func (d *durability) acknowledged() int { return d.how((*write).acknowledged) }
+
+// unfinished counts writes whose completion is not in the history.
+func (d *durability) unfinished() int {
+	return d.how(func(w *write) bool { return w.open > 0 })
+}
+
+// totals accounts for every write of the run. The given function returns the
+// first T0 with a recovery objective in a drill.
+func (d *durability) totals(t0 func(drill int) (time.Duration, bool)) Writes {
+	var total Writes
+	for _, w := range d.writes {
+		total.Attempted += one(w.attempted)
+		total.Acknowledged += one(w.acknowledged())
+		total.Found += one(w.acknowledged() && w.found())
+		total.Duplicated += one(w.duplicated())
+		total.Indeterminate += one(w.indeterminate())
+		total.Recovered += one(w.indeterminate() && w.found())
+		total.Unexpected += one(w.unexpected())
+		if !d.lost(w) {
+			continue
+		}
+		total.Lost++
+		total.LostAmount += w.amount
+		if at, ok := t0(w.drill); ok && w.acked >= at {
+			total.LostAfterT0++
+		}
+	}
+	total.LostIDs = ids(d.which(d.lost))
+	total.DuplicatedIDs = ids(d.which((*write).duplicated))
+	return total
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// ids returns the ids of the first writes of a list.
+func ids(list []record) []string {
+	var out []string
+	for _, r := range list[:min(len(list), maxIDs)] {
+		out = append(out, r.id)
+	}
+	return out
+}

@@ -1,0 +1,106 @@
+package check
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// The events of hand-written histories. Times are in seconds.
+
+func at(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func invoke(s float64, id string) history.Event {
+	return history.Event{At: at(s), By: history.ByLoad, Kind: history.Invoke, Op: "pay", Write: true, ID: id, Amount: 5}
+}
+
+func done(s float64, kind history.Kind, id string) history.Event {
+	return history.Event{At: at(s), By: history.ByLoad, Kind: kind, Op: "pay", Write: true, ID: id, Amount: 5}
+}
+
+// wrote is a write that was acknowledged.
+func wrote(s float64, id string) []history.Event {
+	return []history.Event{invoke(s, id), done(s+0.01, history.OK, id)}
+}
+
+func run(s float64, op string) history.Event {
+	return history.Event{At: at(s), By: history.ByRun, Kind: history.Info, Op: op}
+}
+
+// drillNo says that a drill begins.
+func drillNo(s float64, n int) history.Event {
+	e := run(s, history.RunDrill)
+	e.Drill = n
+	return e
+}
+
+func stored(id string, effects, jobs int64) history.Event {
+	return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditWrite, ID: id, Amount: 5, Count: effects, Jobs: jobs}
+}
+
+func read(op string) history.Event {
+	return history.Event{By: history.ByAudit, Kind: history.Info, Op: op}
+}
+
+func primary(s float64, node string, timeline int) history.Event {
+	return history.Event{At: at(s), By: history.ByProbe, Kind: history.Info, Op: history.ProbeDatabase, Node: node, Role: "primary", Timeline: timeline}
+}
+
+func standingOf(node, role string, timeline int, streams int64) history.Event {
+	return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditRole, Node: node, Role: role, Timeline: timeline, Count: streams}
+}
+
+func checksum(node, table, sum string, position int64) history.Event {
+	return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditSum, Node: node, Target: table, Text: sum, Value: position, Count: 9}
+}
+
+func failed(e history.Event, why string) history.Event {
+	e.Kind, e.Text = history.Fail, why
+	return e
+}
+
+func auditFailed() history.Event { return failed(read(history.AuditDone), "gone") }
+
+// join puts single events and slices of them in one history.
+func join(parts ...any) []history.Event {
+	var events []history.Event
+	for _, p := range parts {
+		switch p := p.(type) {
+		case history.Event:
+			events = append(events, p)
+		case []history.Event:
+			events = append(events, p...)
+		}
+	}
+	return events
+}
+
+// A handTest is a hand-written history and what one checker is to say of it.
+type handTest struct {
+	name   string
+	events []history.Event // of drill 1, without its beginning
+	open   bool            // the final reads are not said to be complete
+	want   Outcome
+	reason string
+}
+
+func runHandTests(t *testing.T, checker string, tests []handTest) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			events := join(drillNo(0, 1), tt.events)
+			if !tt.open {
+				events = join(events, read(history.AuditDone))
+			}
+			j := judge(t, Spec{Verify: []string{checker}}, events)
+			got := j.Checks[0]
+			got.Examples = nil
+			if diff := cmp.Diff(Verdict{Check: checker, Outcome: tt.want, Reason: tt.reason}, got); diff != "" {
+				t.Errorf("verdict (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,594 @@
+package check
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// fired lists what is not a pass, as "outcome name".
+func fired(j *Judgement) []string {
+	list := []string{}
+	for _, o := range j.Objectives {
+		if o.Outcome != Pass {
+			list = append(list, string(o.Outcome)+" "+o.Subject+" "+o.Metric)
+		}
+	}
+	for _, v := range j.Checks {
+		if v.Outcome != Pass {
+			list = append(list, string(v.Outcome)+" "+v.Check)
+		}
+	}
+	return list
+}
+
+// TestLawful says that nothing fires where nothing is wrong, whatever the
+// arrivals.
+func TestLawful(t *testing.T) {
+	for seed := range uint64(5) {
+		w := lawful()
+		w.seed = seed
+		j := judge(t, w.spec(), w.history())
+		if j.Outcome != Pass || len(fired(j)) > 0 {
+			t.Errorf("seed %d: %s %q, fired %q", seed, j.Outcome, j.Reasons, fired(j))
+		}
+	}
+}
+
+func TestLawfulJudgement(t *testing.T) {
+	w := lawful()
+	j := judge(t, w.spec(), w.history())
+	if want := "Clients were served again 8.01 s after the primary was lost (limit 20 s); 3,604 acknowledged writes, none lost."; j.Sentence != want {
+		t.Errorf("sentence %q, want %q", j.Sentence, want)
+	}
+	wantWrites := Writes{Attempted: 4144, Acknowledged: 3604, Found: 3604, Indeterminate: 270, Recovered: 135}
+	if diff := cmp.Diff(wantWrites, j.Writes); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+	r := j.Recoveries[0]
+	if r.Steady < 7990 || r.Steady > 8200 || r.Censored || r.Stalled != 2000 || r.Propagated != 120 || r.CallTook != 40 {
+		t.Errorf("recovery %+v", r)
+	}
+	if r.Noticed != 2000 || r.Promoted != 4000 || r.Rerouted != 4000 || r.FirstOK < r.Rerouted || r.Impact > 200 || r.BadSeconds != 8 || r.Flaps != 0 {
+		t.Errorf("anatomy %+v", r)
+	}
+	var all int
+	for _, s := range j.Series {
+		all += s.Offered
+	}
+	if all != int(j.Generator.Offered) || all != 6220 {
+		t.Errorf("series offers %d, generator %d, want 6220", all, j.Generator.Offered)
+	}
+	var phases []string
+	for _, win := range j.Windows {
+		phases = append(phases, win.Phase+"/"+win.Op)
+	}
+	want := []string{
+		"warmup/", "warmup/create-transfer", "warmup/get-account", "steady/", "steady/create-transfer", "steady/get-account",
+		"failover/", "failover/create-transfer", "failover/get-account", "after/", "after/create-transfer", "after/get-account",
+	}
+	if diff := cmp.Diff(want, phases); diff != "" {
+		t.Errorf("windows (-want +got):\n%s", diff)
+	}
+}
+
+// TestAnomalies plants one anomaly in a lawful history. Exactly what looks for
+// it must fire.
+func TestAnomalies(t *testing.T) {
+	const acked = "1-steady-0001"   // acknowledged before anything broke
+	const late = "1-after-0001"     // acknowledged after the failover
+	const refused = "1-warmup-0001" // see the change
+	type events = []history.Event
+	tests := []struct {
+		name   string
+		change func(w *world)
+		mutate func(es events) events
+		want   []string // fired
+		says   string   // in the reasons
+	}{
+		{
+			name:   "lost write",
+			mutate: func(es events) events { return drop(es, row(acked)) },
+			want:   []string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"},
+			says:   "1 of 3,6",
+		},
+		{
+			name:   "lost after T0",
+			mutate: func(es events) events { return drop(es, row(late)) },
+			want:   []string{"fail primary-lost lost_writes", "fail acknowledged-writes"},
+			says:   "acknowledged-writes: 1 of",
+		},
+		{
+			name: "effect without postings",
+			mutate: func(es events) events {
+				return edit(es, row(late), func(e *history.Event) { e.Count = 0 })
+			},
+			want: []string{"fail primary-lost lost_writes", "fail acknowledged-writes"},
+		},
+		{
+			name: "altered",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Amount++ })
+			},
+			want: []string{"fail acknowledged-writes"},
+			says: "1 acknowledged write was altered",
+		},
+		{
+			name: "refused and present",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.ID == refused && e.Kind == history.OK },
+					func(e *history.Event) { e.Kind, e.Class = history.Fail, "4xx" })
+			},
+			want: []string{"fail acknowledged-writes"},
+			says: "1 write was unexpected",
+		},
+		{
+			name: "never attempted and present",
+			mutate: func(es events) events {
+				i := slices.IndexFunc(es, func(e history.Event) bool { return row(acked)(&e) })
+				ghost := es[i]
+				ghost.ID = "ghost"
+				return slices.Insert(slices.Clone(es), i, ghost)
+			},
+			want: []string{"fail acknowledged-writes"},
+			says: "unexpected",
+		},
+		{
+			name: "two effects",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Count = 2 })
+			},
+			want: []string{"fail primary-lost duplicates", "fail no-duplicates"},
+			says: "1 write happened more than once",
+		},
+		{
+			name: "two rows",
+			mutate: func(es events) events {
+				i := slices.IndexFunc(es, func(e history.Event) bool { return row(acked)(&e) })
+				return slices.Insert(slices.Clone(es), i, es[i])
+			},
+			want: []string{"fail primary-lost duplicates", "fail no-duplicates"},
+		},
+		{
+			name: "job done twice",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Jobs = 2 })
+			},
+			want: []string{"fail primary-lost duplicates", "fail no-duplicates"},
+		},
+		{
+			name: "job missing",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Jobs = 0 })
+			},
+			want: []string{"fail jobs-done"},
+			says: "the job of 1 acknowledged write was not done",
+		},
+		{
+			name: "outbox not empty",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditJobs), func(e *history.Event) { e.Count = 3 })
+			},
+			want: []string{"fail jobs-done"},
+			says: "3 left in outbox",
+		},
+		{
+			name: "unbalanced books",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditBooks), func(e *history.Event) { e.Value = -250 })
+			},
+			want: []string{"fail balances"},
+			says: "postings sum to -250",
+		},
+		{
+			name: "second primary",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool {
+					return e.Op == history.ProbeDatabase && e.Node == "pg-1" && e.At > lossAt+20*time.Second
+				}, func(e *history.Event) { e.Role, e.Timeline = "primary", 3 })
+			},
+			want: []string{"fail one-primary"},
+			says: "pg-1 was still primary on timeline 3",
+		},
+		{
+			name: "two primaries in the end",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditRole), func(e *history.Event) { e.Role = "primary" })
+			},
+			want: []string{"fail one-primary"},
+			says: "both pg-1 and pg-2 are primary",
+		},
+		{
+			name: "a replica does not stream",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.Op == history.AuditRole && e.Count == 2 },
+					func(e *history.Event) { e.Count = 1 })
+			},
+			want: []string{"fail one-primary"},
+			says: "1 of 2 replicas from pg-2 stream",
+		},
+		{
+			name: "replica differs",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditSum), func(e *history.Event) { e.Text = "dead" })
+			},
+			want: []string{"fail replicas-agree"},
+			says: "accounts differs between pg-1",
+		},
+		{
+			name:   "late recovery",
+			change: func(w *world) { w.down = 26 * time.Second },
+			want:   []string{"fail primary-lost rto"},
+			says:   "clients were served again 26",
+		},
+		{
+			name:   "no recovery",
+			change: func(w *world) { w.down = 34 * time.Second },
+			want:   []string{"fail primary-lost rto"},
+			says:   "clients were not served again within 34 s after the primary was lost (limit 20 s)",
+		},
+		{
+			name: "slow baseline",
+			mutate: func(es events) events {
+				es = slices.Clone(es)
+				for i, e := range es {
+					if e.Phase == "steady" && e.Op == "create-transfer" && e.Kind == history.OK {
+						es[i].At += 300 * time.Millisecond
+					}
+				}
+				return es
+			},
+			want: []string{"fail steady p99", "inconclusive primary-lost rto", "inconclusive primary-lost rpo"},
+			says: "the baseline already missed its objectives: p99 of steady was 32",
+		},
+		{
+			name: "errors afterwards",
+			mutate: func(es events) events {
+				es = slices.Clone(es)
+				for i, e := range es {
+					if e.Phase == "after" && e.Op == "get-account" {
+						es[i].Kind, es[i].Class = history.Fail, "5xx"
+					}
+				}
+				return es
+			},
+			want: []string{"fail after rate"},
+			says: "66.6 % of the operations in after were good (at least 99 %)",
+		},
+		{
+			name:   "no stall",
+			change: func(w *world) { w.stall = 0 },
+			want:   []string{"inconclusive primary-lost rpo"},
+			says:   "not exercised: replication was not stalled",
+		},
+		{
+			name: "stall lifted too early",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.ID == "stall-1" && e.Op == history.FaultRecover },
+					func(e *history.Event) { e.At = lossAt - time.Millisecond })
+			},
+			want: []string{"inconclusive primary-lost rpo"},
+		},
+		{
+			name:   "loss without a stall",
+			change: func(w *world) { w.stall = 0 },
+			mutate: func(es events) events { return drop(es, row(acked)) },
+			want:   []string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"},
+		},
+		{
+			name: "audit incomplete",
+			mutate: func(es events) events {
+				es = drop(es, row(acked)) // and so nothing is known of it
+				return edit(es, audited(history.AuditDone), func(e *history.Event) { e.Kind, e.Text = history.Fail, "pg-2 went away" })
+			},
+			want: []string{
+				"inconclusive primary-lost rpo", "inconclusive primary-lost lost_writes", "inconclusive primary-lost duplicates",
+				"inconclusive acknowledged-writes", "inconclusive no-duplicates", "inconclusive balances",
+				"inconclusive one-primary", "inconclusive replicas-agree", "inconclusive jobs-done",
+			},
+			says: "the final reads are not complete: pg-2 went away",
+		},
+		{
+			name: "fault not seen",
+			mutate: func(es events) events {
+				return drop(es, func(e *history.Event) bool { return e.ID == "primary-lost" && e.Op == history.FaultSettled })
+			},
+			want: []string{"inconclusive primary-lost rto"},
+			says: "primary-lost was not seen to take effect",
+		},
+		{
+			name: "operations missing after the fault",
+			mutate: func(es events) events {
+				return drop(es, func(e *history.Event) bool {
+					return e.By == history.ByLoad && e.Phase == "failover" && e.Sched >= lossAt && !e.Write
+				})
+			},
+			want: []string{"inconclusive primary-lost rto"},
+			says: "of the 4,000 operations planned in failover of drill 1 arrived",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := lawful()
+			if tt.change != nil {
+				tt.change(w)
+			}
+			events := w.history()
+			if tt.mutate != nil {
+				events = tt.mutate(events)
+			}
+			j := judge(t, w.spec(), events)
+			if diff := cmp.Diff(tt.want, fired(j)); diff != "" {
+				t.Errorf("fired (-want +got):\n%s", diff)
+			}
+			if !slices.ContainsFunc(j.Reasons, func(r string) bool { return strings.Contains(r, tt.says) }) {
+				t.Errorf("reasons %q, none says %q", j.Reasons, tt.says)
+			}
+			if j.Outcome == Pass || j.Sentence == "" {
+				t.Errorf("outcome %q, sentence %q", j.Outcome, j.Sentence)
+			}
+		})
+	}
+}
+
+// TestRunProblems plants what makes the run as a whole inconclusive, though
+// every objective and check holds.
+func TestRunProblems(t *testing.T) {
+	type events = []history.Event
+	isLoad := func(phase string) func(history.Event) bool {
+		return func(e history.Event) bool { return e.By == history.ByLoad && e.Phase == phase && !e.Write }
+	}
+	tests := []struct {
+		name   string
+		spec   func(s *Spec)
+		mutate func(es events) events
+		says   string
+	}{
+		{name: "send lag", mutate: func(es events) events {
+			for i, e := range es {
+				if isLoad("steady")(e) && e.Sched.Milliseconds()%10 == 0 {
+					es[i].Sent += 80 * time.Millisecond
+					es[i].At += 80 * time.Millisecond
+				}
+			}
+			return es
+		}, says: "the load generator fell behind: the send lag outside fault windows was 80"},
+		{name: "shed", mutate: func(es events) events {
+			i := slices.IndexFunc(es, isLoad("steady"))
+			es[i].Kind, es[i].Class, es[i].Sent = history.Fail, "shed", 0
+			return es
+		}, says: "1 operation was shed outside fault windows"},
+		{name: "aborted", mutate: func(es events) events {
+			return append(es, history.Event{At: 79 * time.Second, By: history.ByRun, Kind: history.Info, Op: history.RunAbort, Text: "too many errors"})
+		}, says: "the run was stopped: too many errors"},
+		{name: "drills missing", spec: func(s *Spec) { s.Drills = 3 }, mutate: func(es events) events { return es }, says: "1 of 3 drills ended"},
+		{name: "fault never injected", spec: func(s *Spec) {
+			s.Events = append(s.Events, Entry{Name: "kill-9", Verb: "kill", Target: "redis", Phase: "after"})
+		}, mutate: func(es events) events { return es }, says: "kill-9 was never injected"},
+		{name: "write without an end", mutate: func(es events) events {
+			return append(es, history.Event{At: 60 * time.Second, By: history.ByLoad, Kind: history.Invoke, Op: "create-transfer", ID: "open", Write: true, Drill: 1})
+		}, says: "how 1 write ended is not in the history"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := lawful()
+			spec := w.spec()
+			spec.Objectives = slices.DeleteFunc(spec.Objectives, func(o Objective) bool { return o.Metric == "errors" }) // shedding is an error too
+			if tt.spec != nil {
+				tt.spec(&spec)
+			}
+			j := judge(t, spec, tt.mutate(w.history()))
+			if len(fired(j)) > 0 || j.Outcome != Inconclusive {
+				t.Errorf("outcome %s, fired %q; want inconclusive by nothing of them", j.Outcome, fired(j))
+			}
+			if len(j.Reasons) != 1 || !strings.Contains(j.Reasons[0], tt.says) {
+				t.Errorf("reasons %q, want one that says %q", j.Reasons, tt.says)
+			}
+		})
+	}
+}
+
+func TestTorn(t *testing.T) {
+	w := lawful()
+	events := w.history()
+	half := events[:len(events)/2]
+	j, err := Judge(w.spec(), stream(half, errors.New("history ends in the middle")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.Outcome != Inconclusive || !strings.Contains(j.Reasons[0], "history is not whole: history ends in the middle") {
+		t.Errorf("outcome %s, reasons %q", j.Outcome, j.Reasons)
+	}
+	if j.Objectives[0].Outcome != Pass {
+		t.Errorf("steady p99 is %s; want pass, because that phase is whole", j.Objectives[0].Outcome)
+	}
+}
+
+// A crasher panics where it is told to.
+type crasher struct{ observe, verdict bool }
+
+func (crasher) Name() string { return "crasher" }
+
+func (c crasher) Observe(*history.Event) {
+	if c.observe {
+		panic("out of cheese")
+	}
+}
+
+func (c crasher) Verdict() Verdict {
+	if c.verdict {
+		panic("redo from start")
+	}
+	return Verdict{Check: "crasher", Outcome: Pass}
+}
+
+func TestCrash(t *testing.T) {
+	w := lawful()
+	events := w.history()
+	for _, tt := range []struct {
+		crasher crasher
+		want    Verdict
+	}{
+		{crasher{observe: true}, Verdict{Check: "crasher", Outcome: Inconclusive, Reason: "checker crashed: out of cheese"}},
+		{crasher{verdict: true}, Verdict{Check: "crasher", Outcome: Inconclusive, Reason: "checker crashed: redo from start"}},
+		{crasher{}, Verdict{Check: "crasher", Outcome: Pass}},
+	} {
+		c := newCourt(w.spec(), tt.crasher)
+		c.hear(stream(events, nil))
+		j := c.decide()
+		if diff := cmp.Diff(tt.want, j.Checks[len(j.Checks)-1]); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", tt.crasher, diff)
+		}
+		if j.Outcome != tt.want.Outcome {
+			t.Errorf("%+v: outcome %s, want %s", tt.crasher, j.Outcome, tt.want.Outcome)
+		}
+	}
+}
+
+// TestCrashOfAMeasure says that a crash of what objectives are measured with
+// makes these inconclusive, and no others.
+func TestCrashOfAMeasure(t *testing.T) {
+	w := lawful()
+	c := newCourt(w.spec())
+	c.durability.writes = nil // the first write will crash it
+	c.hear(stream(w.history(), nil))
+	j := c.decide()
+	want := []string{
+		"inconclusive primary-lost rpo", "inconclusive primary-lost lost_writes", "inconclusive primary-lost duplicates",
+		"inconclusive acknowledged-writes", "inconclusive no-duplicates", "inconclusive jobs-done",
+	}
+	if diff := cmp.Diff(want, fired(j)); diff != "" {
+		t.Errorf("fired (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(j.Reasons[0], "writes: checker crashed: assignment to entry in nil map") {
+		t.Errorf("reasons %q", j.Reasons)
+	}
+}
+
+// TestDeterminism says that the same history gets the same judgement, byte by
+// byte.
+func TestDeterminism(t *testing.T) {
+	w := lawful()
+	w.drills = 2
+	events := drop(w.history(), func(e *history.Event) bool { return e.By == history.ByAudit && strings.HasPrefix(e.ID, "1-steady-00") })
+	encode := func() string {
+		b, err := json.Marshal(judge(t, w.spec(), events))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	first := encode()
+	for range 3 {
+		if next := encode(); next != first {
+			t.Fatalf("judged twice (-first +next):\n%s", cmp.Diff(first, next))
+		}
+	}
+}
+
+// TestKnownTruth judges the history of a drill with asynchronous replication
+// that was stalled from 2.12 s before the primary was lost: what it had
+// acknowledged since then is gone.
+func TestKnownTruth(t *testing.T) {
+	w := lawful()
+	w.rate = 280
+	w.down = 4 * time.Second
+	w.stall = 2 * time.Second
+	events := w.history()
+	t0 := lossAt
+	gone, oldest := map[string]bool{}, time.Duration(0)
+	for i := range events {
+		e := &events[i]
+		if e.Kind != history.OK || !e.Write || e.At >= t0 || e.At < t0-2120*time.Millisecond {
+			continue
+		}
+		gone[e.ID] = true
+		if len(gone) == 1 {
+			e.At = t0 - 2120*time.Millisecond
+		}
+		oldest = max(oldest, t0-e.At)
+	}
+	events = drop(events, func(e *history.Event) bool { return e.By == history.ByAudit && gone[e.ID] })
+	if len(gone) < 350 || len(gone) > 440 {
+		t.Fatalf("%d writes are gone; the history is not what it should be", len(gone))
+	}
+	j := judge(t, w.spec(), events)
+	if diff := cmp.Diff([]string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"}, fired(j)); diff != "" {
+		t.Errorf("fired (-want +got):\n%s", diff)
+	}
+	wantSentence := count(len(gone)) + " of " + count(j.Writes.Acknowledged) + " acknowledged writes were lost, recovery point 2.12 s (limit 0 s)."
+	if j.Sentence != wantSentence {
+		t.Errorf("sentence %q, want %q", j.Sentence, wantSentence)
+	}
+	r := j.Recoveries[0]
+	if r.Lost != len(gone) || r.Point != 2120 || r.Stalled != 2000 || r.LossWindow < 2000 || r.LossWindow > 2120 {
+		t.Errorf("recovery %+v", r)
+	}
+	if j.Writes.Lost != len(gone) || j.Writes.LostAfterT0 != 0 || len(j.Writes.LostIDs) != maxIDs {
+		t.Errorf("writes %+v", j.Writes)
+	}
+}
+
+// TestDrills says that the worst of several drills decides, and that all of
+// them are shown.
+func TestDrills(t *testing.T) {
+	w := lawful()
+	w.drills = 3
+	events := drop(w.history(), row("2-after-0001"))
+	j := judge(t, w.spec(), events)
+	byMetric := map[string]ObjectiveResult{}
+	for _, o := range j.Objectives {
+		byMetric[o.Metric] = o
+	}
+	if o := byMetric["lost_writes"]; !cmp.Equal(o.Samples, []float64{0, 1, 0}) || o.Value != 1 || o.Margin != -1 || !strings.HasPrefix(o.Reason, "in drill 2 of 3 1 of ") {
+		t.Errorf("lost_writes %+v", o)
+	}
+	o := byMetric["rto"]
+	if len(o.Samples) != 3 || o.Value != slices.Max(o.Samples) || o.Outcome != Pass || o.Line != 28 || o.Col != 24 || o.Resolution == 0 {
+		t.Errorf("rto %+v", o)
+	}
+	if len(j.Recoveries) != 3 || len(j.Faults) != 9 {
+		t.Errorf("%d recoveries and %d faults, want 3 and 9", len(j.Recoveries), len(j.Faults))
+	}
+}
+
+func TestSpecErrors(t *testing.T) {
+	_, err := Judge(Spec{
+		Verify: []string{"no-such"},
+		Objectives: []Objective{
+			{Subject: "nowhere", Metric: "p99", Op: "<="},
+			{Subject: "nobody", Metric: "rto", Op: "<="},
+			{Subject: "nowhere", Metric: "p98", Op: "<="},
+			{Subject: "nowhere", Metric: "p99", Op: "<"},
+		},
+	}, stream(nil, nil))
+	if err == nil {
+		t.Fatal("Judge accepts a spec that makes no sense")
+	}
+	for _, want := range []string{`no check "no-such"`, "no phase of that name", "no event of that name", "no such metric", `no comparison "<"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	j := judge(t, lawful().spec(), nil)
+	if j.Outcome != Inconclusive || slices.ContainsFunc(j.Objectives, func(o ObjectiveResult) bool { return o.Outcome != Inconclusive }) ||
+		slices.ContainsFunc(j.Checks, func(v Verdict) bool { return v.Outcome != Inconclusive }) {
+		t.Errorf("an empty history is %s, fired %q", j.Outcome, fired(j))
+	}
+	if b, err := json.Marshal(j); err != nil || strings.Contains(string(b), "null") {
+		t.Errorf("JSON %s, error %v", b, err)
+	}
+	if j, _ := Judge(Spec{}, stream(nil, nil)); j.Outcome != Inconclusive {
+		t.Errorf("nothing asked is %s", j.Outcome)
+	}
+}

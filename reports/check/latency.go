@@ -1,0 +1,189 @@
+package check
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// maxLatency is the longest latency that histograms tell apart.
+const maxLatency = 10 * time.Minute
+
+// classShed is the class of operations that the generator refused to send.
+const classShed = "shed"
+
+// completed reports whether an event is the end of an operation. There is one
+// for every arrival of the schedule.
+func completed(e *history.Event) bool {
+	return e.By == history.ByLoad && e.Kind != history.Invoke
+}
+
+// took returns the latency of an operation, which counts from the moment it
+// was scheduled: waiting to be sent is waiting.
+func took(e *history.Event) time.Duration { return max(0, e.At-e.Sched) }
+
+// A tally counts operations. Its latencies are those of operations whose
+// contract held: an error is often quicker than an answer, and would make a
+// broken system look fast. What failed counts in the errors, and a percentile
+// that the failed operations would have reached says so in its note.
+type tally struct {
+	offered, ok, good, shed int64
+	byErr                   map[string]int
+	max                     time.Duration
+	hdr                     *hdrhistogram.Histogram // in µs; nil until there is an ok operation
+}
+
+func (t *tally) add(e *history.Event, within time.Duration) {
+	t.offered++
+	if e.Kind != history.OK {
+		if e.Class == classShed {
+			t.shed++
+		}
+		if t.byErr == nil {
+			t.byErr = map[string]int{}
+		}
+		t.byErr[cmp.Or(e.Class, string(e.Kind))]++
+		return
+	}
+	t.ok++
+	latency := took(e)
+	if latency <= within {
+		t.good++
+	}
+	t.max = max(t.max, latency)
+	if t.hdr == nil {
+		t.hdr = hdrhistogram.New(1, maxLatency.Microseconds(), 3)
+	}
+	_ = t.hdr.RecordValue(min(latency, maxLatency).Microseconds()) // cannot fail within the range
+}
+
+// quantile returns a latency in ms; 100 is the exact maximum.
+func (t *tally) quantile(percent float64) float64 {
+	switch {
+	case t.hdr == nil:
+		return 0
+	case percent >= 100:
+		return ms(t.max)
+	}
+	return float64(t.hdr.ValueAtQuantile(percent)) / 1000
+}
+
+// errors is what was offered and not answered as the contract says: refused,
+// failed, unknown or never sent.
+func (t *tally) errors() int64 { return t.offered - t.ok }
+
+func (t *tally) errorPercent() float64 { return percent(t.errors(), t.offered) }
+
+func percent(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}
+
+type opKey struct{ phase, op string } // an empty op stands for all
+
+type opDrill struct {
+	opKey
+	drill int
+}
+
+// latency keeps a tally for every operation in every phase, and one for every
+// drill of those that have an objective.
+type latency struct {
+	fuse
+	course  *course
+	phases  []Phase
+	within  time.Duration
+	wanted  map[opKey]bool
+	all     map[opKey]*tally
+	byDrill map[opDrill]*tally
+}
+
+func newLatency(spec *Spec, c *course) *latency {
+	l := &latency{
+		course: c, phases: spec.Phases, within: spec.Recovered.Within,
+		wanted: map[opKey]bool{}, all: map[opKey]*tally{}, byDrill: map[opDrill]*tally{},
+	}
+	for _, o := range spec.Objectives {
+		if p, op, ok := spec.window(o.Subject); ok && !ofEvent(o.Metric) {
+			l.wanted[opKey{p.Name, op}] = true
+		}
+	}
+	return l
+}
+
+func (l *latency) observe(e *history.Event) {
+	if !completed(e) {
+		return
+	}
+	drill := l.course.number(e)
+	for _, key := range []opKey{{e.Phase, ""}, {e.Phase, e.Op}} {
+		tallyOf(l.all, key).add(e, l.within)
+		if l.wanted[key] {
+			tallyOf(l.byDrill, opDrill{key, drill}).add(e, l.within)
+		}
+	}
+}
+
+func tallyOf[K comparable](tallies map[K]*tally, key K) *tally {
+	t := tallies[key]
+	if t == nil {
+		t = &tally{}
+		tallies[key] = t
+	}
+	return t
+}
+
+// offered counts all operations of the run.
+func (l *latency) offered() int64 {
+	var n int64
+	for key, t := range l.all {
+		if key.op == "" {
+			n += t.offered
+		}
+	}
+	return n
+}
+
+// windows lists the statistics in the order of the phases, all operations of a
+// phase before each of them.
+func (l *latency) windows() []Window {
+	order := func(phase string) int {
+		if i := slices.IndexFunc(l.phases, func(p Phase) bool { return p.Name == phase }); i >= 0 {
+			return i
+		}
+		return len(l.phases)
+	}
+	keys := slices.SortedFunc(maps.Keys(l.all), func(a, b opKey) int {
+		return cmp.Or(cmp.Compare(order(a.phase), order(b.phase)), cmp.Compare(a.phase, b.phase), cmp.Compare(a.op, b.op))
+	})
+	list := make([]Window, len(keys))
+	for i, key := range keys {
+		t := l.all[key]
+		p, _ := l.course.phase(key.phase)
+		list[i] = Window{
+			Phase: key.phase, Op: key.op, Score: p.Score,
+			Count: t.offered, OK: t.ok, Errors: t.errors(), Shed: t.shed,
+			P50: t.quantile(50), P90: t.quantile(90), P95: t.quantile(95), P99: t.quantile(99),
+			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.byErr, HDR: t.encoded(),
+		}
+	}
+	return list
+}
+
+func (t *tally) encoded() string {
+	if t.hdr == nil {
+		return ""
+	}
+	enc, err := t.hdr.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return "" // only an unknown version is an error
+	}
+	return string(enc)
+}

@@ -1,0 +1,260 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// recovery measures how long clients were not served after an event with an
+// objective of its own. It keeps the operations that were scheduled after T0
+// in the phase the event lies in.
+type recovery struct {
+	fuse
+	spec    *Spec
+	course  *course
+	faults  *faults
+	entries []Entry // of the timeline, that have an objective
+	kept    map[opDrill][]arrival
+	anatomy *anatomy
+}
+
+func newRecovery(spec *Spec, c *course, fs *faults) *recovery {
+	r := &recovery{spec: spec, course: c, faults: fs, kept: map[opDrill][]arrival{}}
+	for _, e := range spec.Events {
+		if slices.ContainsFunc(spec.Objectives, func(o Objective) bool { return o.Subject == e.Name && ofEvent(o.Metric) }) {
+			r.entries = append(r.entries, e)
+		}
+	}
+	r.anatomy = newAnatomy(c)
+	return r
+}
+
+func (r *recovery) watches(event string) bool {
+	return slices.ContainsFunc(r.entries, func(e Entry) bool { return e.Name == event })
+}
+
+func (r *recovery) observe(e *history.Event) {
+	switch {
+	case e.By == history.ByFault && e.Op == history.FaultInject && r.watches(e.ID):
+		r.forget(e)
+		r.anatomy.begin(e)
+	case completed(e):
+		r.keep(e)
+	}
+	r.anatomy.observe(e)
+}
+
+// keep remembers an operation, unless it was scheduled before the first T0 of
+// its phase.
+func (r *recovery) keep(e *history.Event) {
+	drill := r.course.number(e)
+	watched, t0 := false, unseen
+	for _, entry := range r.entries {
+		if entry.Phase != e.Phase {
+			continue
+		}
+		watched = true
+		if f := r.faults.get(drill, entry.Name); f != nil && (t0 == unseen || f.t0 < t0) {
+			t0 = f.t0
+		}
+	}
+	if !watched || e.Sched < t0 {
+		return
+	}
+	key := opDrill{opKey{phase: e.Phase}, drill}
+	r.kept[key] = append(r.kept[key], arrival{
+		sched: e.Sched,
+		write: e.Write,
+		good:  e.Kind == history.OK && took(e) <= r.spec.Recovered.Within,
+	})
+}
+
+// forget drops what was kept of a phase before its first T0. Operations are
+// recorded when they complete, so those scheduled just after T0 may already be
+// among them.
+func (r *recovery) forget(e *history.Event) {
+	entry, _ := r.spec.entry(e.ID)
+	key := opDrill{opKey{phase: entry.Phase}, r.course.number(e)}
+	if f := r.faults.get(key.drill, e.ID); f != nil && f.t0 == e.At && !r.disturbedBefore(entry, f) {
+		r.kept[key] = slices.Clone(slices.DeleteFunc(r.kept[key], func(a arrival) bool { return a.sched < e.At }))
+	}
+}
+
+// disturbedBefore reports whether another event with an objective came before
+// this one in the same phase.
+func (r *recovery) disturbedBefore(entry Entry, f *fault) bool {
+	return slices.ContainsFunc(r.entries, func(o Entry) bool {
+		other := r.faults.get(f.drill, o.Name)
+		return o.Phase == entry.Phase && other != nil && other.t0 < f.t0
+	})
+}
+
+// firstFault returns the first T0 with an objective in a drill.
+func (r *recovery) firstFault(drill int) (time.Duration, bool) {
+	at, ok := unseen, false
+	for _, e := range r.entries {
+		if f := r.faults.get(drill, e.Name); f != nil && (!ok || f.t0 < at) {
+			at, ok = f.t0, true
+		}
+	}
+	return at, ok
+}
+
+// between returns the T0 of the events with an objective before and after a
+// fault, in the same drill; the ends of time where there is none.
+func (r *recovery) between(f *fault) (from, to time.Duration) {
+	from, to = 0, 1<<63-1
+	for _, e := range r.entries {
+		switch other := r.faults.get(f.drill, e.Name); {
+		case other == nil || other == f:
+		case other.t0 < f.t0:
+			from = max(from, other.t0)
+		case other.t0 > f.t0:
+			to = min(to, other.t0)
+		}
+	}
+	return from, to
+}
+
+// A finding is what one drill showed of one event.
+type finding struct {
+	Recovery
+	fault      *fault
+	unasked    string  // why the question was not asked, or empty
+	doubt      string  // why it was asked of one class only, or empty
+	cut        bool    // the drill did not run to its end
+	note       string  // for a reader
+	resolution float64 // ms
+}
+
+// find measures the recovery from an event in a drill. It reports false if the
+// event did not happen in that drill.
+func (r *recovery) find(entry Entry, drill int) (finding, bool) {
+	f := r.faults.get(drill, entry.Name)
+	if f == nil {
+		return finding{}, false
+	}
+	found := finding{fault: f, cut: r.course.cut(drill)}
+	found.Recovery = Recovery{
+		Event: entry.Name, Drill: drill, Injected: ms(f.t0), CallTook: since(f.t0, f.called), Propagated: since(f.t0, f.settled),
+		Impact: -1, Noticed: -1, Promoted: -1, Rerouted: -1, FirstOK: -1, Steady: -1, Stalled: -1,
+		ByClass: map[string]float64{},
+	}
+	r.anatomy.tell(f, &found.Recovery)
+	r.measure(entry, &found)
+	if f.failed != "" {
+		found.unasked = fmt.Sprintf("%s failed: %s", entry.Name, f.failed)
+	} else if f.settled == unseen && f.breaks() {
+		found.unasked = entry.Name + " was not seen to take effect"
+	}
+	return found, true
+}
+
+// The classes of operations whose recovery is measured.
+const (
+	classRead  = "read"
+	classWrite = "write"
+)
+
+// measure finds the recovery time of both classes; the later one counts.
+func (r *recovery) measure(entry Entry, found *finding) {
+	f := found.fault
+	all := slices.DeleteFunc(slices.Clone(r.kept[opDrill{opKey{phase: entry.Phase}, f.drill}]), func(a arrival) bool { return a.sched < f.t0 })
+	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.sched, b.sched) })
+	if len(all) == 0 {
+		found.unasked = fmt.Sprintf("no operation was scheduled in %s after %s", entry.Phase, entry.Name)
+		return
+	}
+	end := all[len(all)-1].sched
+	if _, to, ok := r.course.span(f.drill, entry.Phase); ok {
+		end = max(end, min(to, r.course.last))
+	}
+	if i := slices.IndexFunc(all, func(a arrival) bool { return !a.good }); i >= 0 {
+		found.Impact = since(f.t0, all[i].sched)
+	}
+	found.BadSeconds, found.Flaps = badSeconds(all, f.t0, r.spec.Recovered.Good)
+	found.note = disturbed(all)
+	for _, class := range []string{classRead, classWrite} {
+		r.measureClass(entry, found, class, all, end)
+	}
+	if len(found.ByClass) == 0 {
+		found.unasked = fmt.Sprintf("only %s between %s and the end of %s: too few to tell", many(len(all), "operation"), entry.Name, entry.Phase)
+	}
+}
+
+func (r *recovery) measureClass(entry Entry, found *finding, class string, all []arrival, end time.Duration) {
+	f := found.fault
+	of := slices.DeleteFunc(slices.Clone(all), func(a arrival) bool { return a.write != (class == classWrite) })
+	if len(of) == 0 {
+		return
+	}
+	start, how := watch{Recovered: r.spec.Recovered, end: end}.steady(of)
+	lasted := end - f.t0
+	switch {
+	case how == tooShort && slices.ContainsFunc(of, func(a arrival) bool { return !a.good }):
+		found.doubt = fmt.Sprintf("only %s between %s and the end of %s: too few to tell", many(len(of), class+" operation"), entry.Name, entry.Phase)
+		return
+	case how == tooShort:
+		found.note += fmt.Sprintf(", too few %s operations to tell (%s)", class, count(len(of)))
+		return
+	case how == isRecovered && start == 0:
+		lasted = 0 // never below target
+	case how == isRecovered:
+		lasted = of[start].sched - f.t0
+	}
+	found.ByClass[class] = ms(lasted)
+	if ms(lasted) >= found.Steady {
+		found.Steady = ms(lasted)
+		found.resolution = ms(end-f.t0) / float64(len(of))
+	}
+	found.Censored = found.Censored || how == notRecovered
+}
+
+// disturbed says how many operations were not good.
+func disturbed(all []arrival) string {
+	bad := 0
+	for _, a := range all {
+		bad += one(!a.good)
+	}
+	if bad == 0 {
+		return "no operation was disturbed"
+	}
+	return fmt.Sprintf("%s of %s disturbed", count(bad), were(len(all), "operation"))
+}
+
+// recoverySample judges a recovery time.
+func (c *court) recoverySample(o Objective, entry Entry, f *fault) sample {
+	if c.recovery.blown != "" {
+		return unclear(c.recovery.blown)
+	}
+	found, _ := c.recovery.find(entry, f.drill)
+	if found.unasked != "" {
+		return unclear(found.unasked)
+	}
+	if missing := c.generator.missing(f.drill, entry.Phase); missing != "" {
+		return unclear("the load generator fell behind: " + missing)
+	}
+	s := o.judged(found.Steady)
+	s.censored, s.note, s.resolution = found.Censored, found.note, found.resolution
+	observed := observation(found.Steady)
+	switch {
+	case !found.Censored && found.doubt != "" && s.outcome == Pass:
+		s.outcome, s.reason = Inconclusive, found.doubt
+	case !found.Censored:
+		s.reason = fmt.Sprintf("clients were served again %s after %s %s", o.beside(found.Steady), happened(entry), o.limit())
+	case found.cut && s.outcome == Pass:
+		s.outcome = Inconclusive
+		s.reason = fmt.Sprintf("the drill ended %s after %s, before clients were served again", span(observed), happened(entry))
+	default:
+		s.outcome = Fail
+		s.reason = fmt.Sprintf("clients were not served again within %s after %s %s", span(observed), happened(entry), o.limit())
+	}
+	if found.Flaps > 0 && s.outcome == Fail {
+		s.reason += ", and fell below target again " + many(found.Flaps, "time")
+	}
+	return s
+}

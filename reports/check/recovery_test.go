@@ -1,0 +1,143 @@
+package check
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// A drama is a hand-written drill of one phase of 40 s with a kill at 10 s, an
+// operation every 20 ms, writes and reads in turn.
+type drama struct {
+	bad     func(s float64, write bool) bool // since the drill began
+	slow    func(s float64, write bool) bool
+	skip    func(s float64, write bool) bool
+	until   float64 // of what is recorded, in s; 0: all
+	settled bool
+}
+
+func (d drama) judge(t *testing.T) (*Judgement, ObjectiveResult) {
+	t.Helper()
+	is := func(f func(float64, bool) bool, s float64, write bool) bool { return f != nil && f(s, write) }
+	events := join(drillNo(0, 1))
+	rate := 0
+	for i := range 2000 {
+		s, write := float64(i)*0.02, i%2 == 0
+		if i == 500 {
+			events = append(events, faulted(10, history.FaultInject), faulted(10.1, history.FaultInjected))
+			if d.settled {
+				events = append(events, faulted(10.5, history.FaultSettled))
+			}
+		}
+		if is(d.skip, s, write) || d.until > 0 && s > d.until {
+			continue
+		}
+		rate++
+		e := history.Event{By: history.ByLoad, Kind: history.OK, Op: "op", Phase: "only", Write: write, Sched: at(s), Sent: at(s), At: at(s + 0.005)}
+		if is(d.bad, s, write) {
+			e.Kind = history.Fail
+		}
+		if is(d.slow, s, write) {
+			e.At += 2 * time.Second
+		}
+		events = append(events, e)
+	}
+	if d.until == 0 {
+		events = join(events, run(42, history.RunLoadEnd), run(43, history.RunDrillEnd))
+	}
+	spec := Spec{
+		Phases:     []Phase{{Name: "only", For: 40 * time.Second, From: float64(rate) / 40, To: float64(rate) / 40, Score: true}},
+		Events:     []Entry{{Name: "gone", Verb: "kill", Target: "redis", Phase: "only", At: at(10)}},
+		Objectives: []Objective{{Subject: "gone", Metric: "rto", Op: "<=", Limit: 10_000}},
+	}
+	j := judge(t, spec, events)
+	return j, j.Objectives[0]
+}
+
+func faulted(s float64, op string) history.Event {
+	return history.Event{At: at(s), By: history.ByFault, Kind: history.Info, Op: op, ID: "gone", Verb: "kill", Target: "redis"}
+}
+
+func between(from, to float64) func(float64, bool) bool {
+	return func(s float64, _ bool) bool { return s >= from && s < to }
+}
+
+func onlyWrites(f func(float64, bool) bool) func(float64, bool) bool {
+	return func(s float64, write bool) bool { return write && f(s, write) }
+}
+
+func TestRecovery(t *testing.T) {
+	tests := []struct {
+		name     string
+		drama    drama
+		outcome  Outcome
+		value    float64 // ms
+		censored bool
+		says     string // in the reason, or in the note of a pass
+	}{
+		{"nothing disturbed", drama{settled: true}, Pass, 0, false, "no operation was disturbed"},
+		{"recovered", drama{settled: true, bad: between(11, 14)}, Pass, 4000, false, "150 of 1,500 operations were disturbed"},
+		{"worst class", drama{settled: true, bad: onlyWrites(between(11, 14.5))}, Pass, 4520, false, "disturbed"},
+		{"slow is not good", drama{settled: true, slow: between(11, 14)}, Pass, 4000, false, "disturbed"},
+		{"too late", drama{settled: true, bad: between(11, 22)}, Fail, 12000, false, "clients were served again 12 s after redis was killed (limit 10 s)"},
+		{"bad again", drama{settled: true, bad: func(s float64, _ bool) bool { return s >= 11 && s < 13 || s >= 30 && s < 31 }}, Fail, 21000, false, "and fell below target again 1 time"},
+		{"never", drama{settled: true, bad: between(11, 41)}, Fail, 30000, true, "clients were not served again within 30 s after redis was killed (limit 10 s)"},
+		{"bad at the end", drama{settled: true, bad: between(38, 40)}, Fail, 30000, true, "not served again within 30 s"},
+		{"before T0 does not count", drama{settled: true, bad: between(8, 10)}, Pass, 0, false, "no operation was disturbed"},
+		{"not settled", drama{bad: between(11, 14)}, Inconclusive, 0, false, "gone was not seen to take effect"},
+		{"no traffic", drama{settled: true, skip: between(10, 40)}, Inconclusive, 0, false, "no operation was scheduled in only after gone"},
+		{"few operations", drama{settled: true, skip: between(10.5, 40)}, Inconclusive, 0, false, "too few to tell"},
+		{"few writes, all good", drama{settled: true, skip: onlyWrites(between(10.5, 40))}, Pass, 0, false, "too few write operations to tell (13)"},
+		{"few writes, one bad", drama{settled: true, skip: onlyWrites(between(10.5, 40)), bad: onlyWrites(between(10.2, 10.22))}, Inconclusive, 0, false, "only 13 write operations between gone and the end of only: too few to tell"},
+		{"cut off before the limit", drama{settled: true, bad: between(11, 41), until: 18}, Inconclusive, 8005, true, "the drill ended 8.01 s after redis was killed, before clients were served again"},
+		{"cut off after the limit", drama{settled: true, bad: between(11, 41), until: 25}, Fail, 15005, true, "not served again within 15 s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			j, o := tt.drama.judge(t)
+			if o.Outcome != tt.outcome || o.Censored != tt.censored || o.Value < tt.value-21 || o.Value > tt.value+21 {
+				t.Errorf("%s %.0f ms censored %t (%s); want %s %.0f ms censored %t", o.Outcome, o.Value, o.Censored, o.Reason, tt.outcome, tt.value, tt.censored)
+			}
+			if said := o.Reason + o.Note; !strings.Contains(said, tt.says) {
+				t.Errorf("says %q, want %q", said, tt.says)
+			}
+			if len(j.Recoveries) != 1 {
+				t.Fatalf("%d recoveries, want 1", len(j.Recoveries))
+			}
+			if o.Outcome != Inconclusive && (o.Resolution < 39 || o.Resolution > 41) {
+				t.Errorf("resolution %v ms, want about 40, that of one class", o.Resolution)
+			}
+		})
+	}
+}
+
+// TestRecoveryRecordOrder says that operations scheduled after T0 count even
+// if they were recorded before the inject call.
+func TestRecoveryRecordOrder(t *testing.T) {
+	early := history.Event{By: history.ByLoad, Kind: history.Fail, Op: "op", Phase: "only", Sched: at(10) + 1, At: at(10) + 2}
+	before := early
+	before.Sched = at(9)
+	events := join(drillNo(0, 1), before, early, faulted(10, history.FaultInject), faulted(10.5, history.FaultSettled))
+	spec := Spec{
+		Phases:     []Phase{{Name: "only", For: 40 * time.Second}},
+		Events:     []Entry{{Name: "gone", Verb: "kill", Target: "redis", Phase: "only"}},
+		Objectives: []Objective{{Subject: "gone", Metric: "rto", Op: "<=", Limit: 10_000}},
+	}
+	j := judge(t, spec, events)
+	if got, want := j.Recoveries[0].Impact, 1e-6; got != want {
+		t.Errorf("impact %v ms, want %v", got, want)
+	}
+}
+
+func TestEventDidNotHappen(t *testing.T) {
+	spec := Spec{
+		Events:     []Entry{{Name: "gone", Verb: "kill", Target: "redis"}},
+		Objectives: []Objective{{Subject: "gone", Metric: "rto", Op: "<=", Limit: 10_000}},
+	}
+	j := judge(t, spec, join(drillNo(0, 1)))
+	if o := j.Objectives[0]; o.Outcome != Inconclusive || o.Reason != "gone did not happen" || len(o.Samples) != 0 {
+		t.Errorf("objective %+v", o)
+	}
+}

@@ -1,0 +1,93 @@
+package check
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// series counts operations by the second they were scheduled in, for charts.
+type series struct {
+	fuse
+	course *course
+	bySec  map[int64]*second
+}
+
+type second struct {
+	drill     int
+	phase     string
+	began     time.Duration // scheduled time of its first operation, which says the phase
+	offered   int
+	ok        int
+	byLatency map[int]int // ok operations by latency, see bucketOf
+}
+
+func newSeries(c *course) *series { return &series{course: c, bySec: map[int64]*second{}} }
+
+func (s *series) observe(e *history.Event) {
+	if !completed(e) {
+		return
+	}
+	n := int64(e.Sched / time.Second)
+	sec := s.bySec[n]
+	if sec == nil {
+		sec = &second{began: math.MaxInt64, byLatency: map[int]int{}}
+		s.bySec[n] = sec
+	}
+	if e.Sched < sec.began {
+		sec.began, sec.phase, sec.drill = e.Sched, e.Phase, s.course.number(e)
+	}
+	sec.offered++
+	if e.Kind == history.OK {
+		sec.ok++
+		sec.byLatency[bucketOf(took(e))]++
+	}
+}
+
+// seconds lists the seconds in which operations were scheduled.
+func (s *series) seconds() []Second {
+	list := make([]Second, 0, len(s.bySec))
+	for _, n := range slices.Sorted(maps.Keys(s.bySec)) {
+		sec := s.bySec[n]
+		list = append(list, Second{
+			At: float64(n), Drill: sec.drill, Phase: sec.phase,
+			Offered: sec.offered, OK: sec.ok, Errors: sec.offered - sec.ok,
+			P50: sec.quantile(0.50), P99: sec.quantile(0.99),
+		})
+	}
+	return list
+}
+
+// Buckets grow by one percent, which is more than a chart can show, and an
+// HdrHistogram for every second of a long run would be far larger.
+const bucketGrowth = 1.01
+
+func bucketOf(d time.Duration) int {
+	us := max(1, float64(d)/float64(time.Microsecond))
+	return int(math.Ceil(math.Log(us) / math.Log(bucketGrowth)))
+}
+
+// quantile returns a latency in ms, the upper end of its bucket, rounded to
+// the precision it has.
+func (s *second) quantile(q float64) float64 {
+	rank := int(math.Ceil(q * float64(s.ok)))
+	for _, b := range slices.SortedFunc(maps.Keys(s.byLatency), cmp.Compare[int]) {
+		rank -= s.byLatency[b]
+		if rank <= 0 {
+			return threeDigits(math.Pow(bucketGrowth, float64(b)) / 1000)
+		}
+	}
+	return 0
+}
+
+func threeDigits(v float64) float64 {
+	if v <= 0 {
+		return 0
+	}
+	scale := math.Pow(10, 2-math.Floor(math.Log10(v)))
+	return math.Round(v*scale) / scale
+}

@@ -1,0 +1,190 @@
+package html
+
+import (
+	"math"
+	"slices"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
+)
+
+// A drill is what the charts of one drill show. All its times are in seconds
+// since its load began.
+type drill struct {
+	number     int
+	began      float64 // s since the run began
+	end        float64
+	phases     []phase
+	seconds    []check.Second
+	faults     []span
+	recoveries []recovery
+	limits     []latencyLimit
+}
+
+type phase struct {
+	name     string
+	from, to float64
+	scored   bool
+}
+
+// A span is the time that a fault was in effect.
+type span struct {
+	check.FaultWindow
+	from, to float64
+	cut      bool // goes on after the end of the drill
+}
+
+// A recovery is a recovery with its limit, if there is one.
+type recovery struct {
+	check.Recovery
+	t0      float64
+	limit   float64 // s, negative if there is none
+	outcome check.Outcome
+}
+
+// A latencyLimit is an objective on the 99th percentile of a phase.
+type latencyLimit struct {
+	phase   string
+	ms      float64
+	outcome check.Outcome
+}
+
+// drills splits a result into its drills, in order.
+func drills(r *reports.Result) []drill {
+	var ds []drill
+	for _, s := range r.Series {
+		i := slices.IndexFunc(ds, func(d drill) bool { return d.number == s.Drill })
+		if i < 0 {
+			i = len(ds)
+			ds = append(ds, drill{number: s.Drill, began: s.At})
+		}
+		d := &ds[i]
+		at := s.At - d.began
+		d.end = max(d.end, at+1)
+		s.At = at
+		d.seconds = append(d.seconds, s)
+		d.addPhase(r, s.Phase, at)
+	}
+	for i := range ds {
+		d := &ds[i]
+		d.addFaults(r)
+		d.addRecoveries(r)
+		for _, o := range r.Objectives {
+			if o.Metric == "p99" && o.Limit > 0 {
+				d.limits = append(d.limits, latencyLimit{o.Subject, o.Limit, o.Outcome})
+			}
+		}
+	}
+	return ds
+}
+
+// addPhase extends the last phase by a second, or begins the next one.
+func (d *drill) addPhase(r *reports.Result, name string, at float64) {
+	if n := len(d.phases); n > 0 && d.phases[n-1].name == name {
+		d.phases[n-1].to = at + 1
+		return
+	}
+	scored := !slices.ContainsFunc(r.Windows, func(w check.Window) bool { return w.Phase == name && !w.Score })
+	d.phases = append(d.phases, phase{name: name, from: at, to: at + 1, scored: scored})
+}
+
+func (d *drill) addFaults(r *reports.Result) {
+	for _, f := range r.Faults {
+		if f.Drill != d.number {
+			continue
+		}
+		s := span{FaultWindow: f, from: f.From/1000 - d.began, to: f.To/1000 - d.began}
+		if f.To < 0 || s.to > d.end {
+			s.to, s.cut = d.end, true
+		}
+		if s.from <= d.end {
+			d.faults = append(d.faults, s)
+		}
+	}
+}
+
+func (d *drill) addRecoveries(r *reports.Result) {
+	for _, rec := range r.Recoveries {
+		if rec.Drill != d.number {
+			continue
+		}
+		limit, outcome := recoveryLimit(r, rec)
+		d.recoveries = append(d.recoveries, recovery{
+			Recovery: rec, t0: rec.Injected/1000 - d.began, limit: limit / 1000, outcome: outcome,
+		})
+	}
+}
+
+// recoveryLimit finds the recovery-time objective of a recovery, in ms, and how
+// this drill alone came out. Without one the limit is negative.
+func recoveryLimit(r *reports.Result, rec check.Recovery) (limit float64, outcome check.Outcome) {
+	for _, o := range r.Objectives {
+		if o.Subject != rec.Event || o.Metric != "rto" {
+			continue
+		}
+		switch {
+		case rec.Censored || rec.Steady > o.Limit:
+			return o.Limit, check.Fail
+		case rec.Steady < 0 || o.Outcome == check.Inconclusive:
+			return o.Limit, check.Inconclusive
+		}
+		return o.Limit, check.Pass
+	}
+	return -1, check.Pass
+}
+
+// decisive is the index of the drill that decided: the one that lost most if
+// writes were lost, else the slowest to recover, else the first.
+func decisive(ds []drill) int {
+	worst, index := math.Inf(-1), 0
+	for i, d := range ds {
+		score := 0.0
+		for _, rec := range d.recoveries {
+			score = max(score, rec.Steady)
+			if rec.Censored {
+				score = max(score, 1e12+rec.Steady)
+			}
+			if rec.Lost > 0 {
+				score = max(score, 1e15+float64(rec.Lost))
+			}
+		}
+		if score > worst {
+			worst, index = score, i
+		}
+	}
+	return index
+}
+
+// rates returns the three rates of the drill, per second.
+func (d *drill) rates(most int) (offered, ok, bad []point) {
+	for _, s := range d.seconds {
+		offered = append(offered, point{s.At, float64(s.Offered)})
+		ok = append(ok, point{s.At, float64(s.OK)})
+		bad = append(bad, point{s.At, float64(s.Errors)})
+	}
+	return bucket(offered, most), bucket(ok, most), bucket(bad, most)
+}
+
+// latencies returns two percentiles in ms; a second without one is a gap.
+func (d *drill) latencies(most int) (p50, p99 []point) {
+	orGap := func(v float64) float64 {
+		if v <= 0 {
+			return math.NaN()
+		}
+		return v
+	}
+	for _, s := range d.seconds {
+		p50 = append(p50, point{s.At, orGap(s.P50)})
+		p99 = append(p99, point{s.At, orGap(s.P99)})
+	}
+	return bucket(p50, most), bucket(p99, most)
+}
+
+// peak is the highest rate of the drill.
+func (d *drill) peak() float64 {
+	peak := 0
+	for _, s := range d.seconds {
+		peak = max(peak, s.Offered, s.OK, s.Errors)
+	}
+	return float64(peak)
+}

@@ -1,0 +1,107 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/history"
+)
+
+func header() Header {
+	return Header{
+		Scenario: "primary-failover", Run: "7f3c", Target: "stack/ledger", Total: 20 * time.Second,
+		Spec: check.Spec{
+			Drills: 2,
+			Phases: []check.Phase{
+				{Name: "steady", For: 10 * time.Second, From: 100, To: 100, Score: true},
+				{Name: "failover", Start: 10 * time.Second, For: 10 * time.Second, From: 100, To: 100, Score: true},
+			},
+			Objectives: []check.Objective{
+				{Subject: "steady", Metric: "p99", Limit: 250},
+				{Subject: "primary-lost", Metric: "rto", Limit: 20_000},
+			},
+		},
+	}
+}
+
+// play feeds a short run: two seconds of load, then the primary goes.
+func play(s *State) {
+	s.Observe(&history.Event{At: time.Second, By: history.ByRun, Op: history.RunDrill, Drill: 1})
+	s.Observe(&history.Event{At: time.Second, By: history.ByProbe, Kind: history.Info, Op: history.ProbeDatabase, Node: "pg-1", Role: "primary", Timeline: 1})
+	for i := range 200 {
+		sched := time.Second + time.Duration(i)*10*time.Millisecond
+		s.Observe(&history.Event{
+			At: sched + 5*time.Millisecond, By: history.ByLoad, Kind: history.OK, Op: "read-account", Drill: 1,
+			Phase: "steady", Sched: sched, Sent: sched + time.Millisecond, Status: 200,
+		})
+	}
+	s.Observe(&history.Event{At: 3 * time.Second, By: history.ByFault, Op: history.FaultInject, ID: "primary-lost", Verb: "lose", Target: "pg-1", Drill: 1})
+	s.Observe(&history.Event{At: 3 * time.Second, By: history.ByProbe, Kind: history.Fail, Op: history.ProbeDatabase, Node: "pg-1", Text: "timeout"})
+	s.Observe(&history.Event{At: 3100 * time.Millisecond, By: history.ByFault, Op: history.FaultSettled, ID: "primary-lost", Verb: "lose", Target: "pg-1", Drill: 1, Text: "supervisor: exited"})
+}
+
+func TestLines(t *testing.T) {
+	s := NewState(header())
+	play(s)
+	got := s.Lines(5 * time.Second)
+	for i, want := range []string{
+		"primary-failover  run 7f3c  stack/ledger  drill 1 of 2  4s of 20s  Ctrl-C stops and heals",
+		"load        steady  100/s asked  100/s completed  ok 100.0 %  p99 5 ms  latest send 1 ms late",
+		"system      pg-1 DOWN",
+		"faults      lose pg-1 in effect, 2 s ago",
+		"objectives  steady p99 5 ms of 250 ms  primary-lost 2 s ago, rto 20 s",
+	} {
+		if got[i] != want {
+			t.Errorf("line %d = %q\nwant     %q", i+1, got[i], want)
+		}
+	}
+}
+
+func TestPlainPrintsChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewState(header())
+		play(s)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		defer cancel()
+		var out bytes.Buffer
+		Plain(ctx, &out, s, func() time.Duration { return time.Since(began) })
+		for _, want := range []string{"drill 1 of 2 begins", "pg-1 is DOWN (was primary)", "lose pg-1 (primary-lost)", "in effect: supervisor: exited"} {
+			if n := strings.Count(out.String(), want); n != 1 {
+				t.Errorf("Plain() printed %q %d times, want once:\n%s", want, n, out.String())
+			}
+		}
+		if n := strings.Count(out.String(), " | "); n != 2 {
+			t.Errorf("Plain() printed %d summaries in 40 s, want 2 (each 15 s):\n%s", n, out.String())
+		}
+		if strings.Contains(out.String(), "\x1b") {
+			t.Error("Plain() printed an escape sequence")
+		}
+	})
+}
+
+func TestPanelKeepsFiveRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewState(header())
+		play(s)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 350*time.Millisecond)
+		defer cancel()
+		var out bytes.Buffer
+		Panel(ctx, &out, 40, s, func() time.Duration { return time.Since(began) })
+		if n := strings.Count(out.String(), "\x1b[5A\x1b[J"); n != 4 {
+			t.Errorf("Panel() went back five rows %d times in 350 ms, want 4 (three redraws and the end)", n)
+		}
+		for line := range strings.Lines(out.String()) {
+			line = strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "\x1b[5A\x1b[J")
+			if n := len([]rune(line)); n > 40 {
+				t.Errorf("Panel() wrote a line of %d columns on a terminal of 40: %q", n, line)
+			}
+		}
+	})
+}

@@ -1,0 +1,314 @@
+// Package live shows a run while it goes on: five lines that are redrawn on a
+// terminal, or a line for every change of state where there is none.
+//
+// It reads the same events that the history keeps and decides nothing.
+package live
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/history"
+)
+
+// A Header says what is running.
+type Header struct {
+	Scenario string
+	Run      string
+	Target   string
+	Total    time.Duration // of one drill's phases
+	Spec     check.Spec
+}
+
+// A State is what is known of a run at a moment. It is safe for concurrent
+// use: events come in from any goroutine, drawing reads it.
+type State struct {
+	header Header
+
+	mu      sync.Mutex
+	drill   int
+	start   time.Duration // of the drill's phases, since the run began
+	phase   string
+	now     second            // the second that is being counted
+	last    second            // the one before, which is shown
+	nodes   map[string]string // node to what it was last seen as
+	route   string
+	faults  map[string]faultState
+	order   []string // of faults
+	phases  map[string]*phaseStats
+	changes []string // lines about changes that were not printed yet
+}
+
+// A second counts what was offered and answered in one second.
+type second struct {
+	at            int64
+	offered, sent int
+	ok, bad       int
+	maxLag        time.Duration
+	latency       *hdrhistogram.Histogram
+}
+
+type faultState struct {
+	verb, target string
+	injected     time.Duration
+	state        string
+	drill        int
+}
+
+type phaseStats struct {
+	count, bad int64
+	latency    *hdrhistogram.Histogram // ms, of answered operations
+}
+
+// NewState returns the state of a run that has not begun.
+func NewState(h Header) *State {
+	return &State{
+		header: h,
+		nodes:  map[string]string{},
+		faults: map[string]faultState{},
+		phases: map[string]*phaseStats{},
+		now:    newSecond(0),
+		last:   newSecond(0),
+	}
+}
+
+func newSecond(at int64) second {
+	return second{at: at, latency: newLatency()}
+}
+
+// newLatency counts milliseconds up to two minutes, to two digits.
+func newLatency() *hdrhistogram.Histogram { return hdrhistogram.New(1, 120_000, 2) }
+
+// Observe takes the next event.
+func (s *State) Observe(e *history.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e.By {
+	case history.ByLoad:
+		s.operation(e)
+	case history.ByProbe:
+		s.probe(e)
+	case history.ByFault:
+		s.fault(e)
+	case history.ByRun:
+		s.course(e)
+	case history.ByAudit:
+		if e.Op == history.AuditDone {
+			s.change(e, "final reads done")
+		}
+	}
+}
+
+func (s *State) operation(e *history.Event) {
+	if e.Kind == history.Invoke {
+		return
+	}
+	if at := int64(e.At / time.Second); at != s.now.at {
+		s.last, s.now = s.now, newSecond(at)
+	}
+	s.now.offered++
+	if e.Sent > 0 {
+		s.now.sent++
+		s.now.maxLag = max(s.now.maxLag, e.Sent-e.Sched)
+	}
+	if e.Phase != s.phase {
+		s.phase = e.Phase
+		s.change(e, "phase "+e.Phase)
+	}
+	p, ok := s.phases[e.Phase]
+	if !ok {
+		p = &phaseStats{latency: newLatency()}
+		s.phases[e.Phase] = p
+	}
+	p.count++
+	if e.Kind != history.OK {
+		s.now.bad++
+		p.bad++
+		return
+	}
+	s.now.ok++
+	ms := max(1, (e.At - e.Sched).Milliseconds())
+	_ = s.now.latency.RecordValue(ms) // beyond two minutes nothing is answered
+	_ = p.latency.RecordValue(ms)
+}
+
+func (s *State) probe(e *history.Event) {
+	seen := e.Role
+	if e.Kind == history.Fail {
+		seen = "DOWN"
+	}
+	switch e.Op {
+	case history.ProbeDatabase:
+		if s.nodes[e.Node] != seen {
+			if s.nodes[e.Node] != "" {
+				s.change(e, fmt.Sprintf("%s is %s (was %s)", e.Node, seen, s.nodes[e.Node]))
+			}
+			s.nodes[e.Node] = seen
+		}
+	case history.ProbeRoute:
+		route := fmt.Sprintf("%s timeline %d", seen, e.Timeline)
+		if e.Kind == history.Fail {
+			route = "DOWN"
+		}
+		if s.route != route {
+			if s.route != "" {
+				s.change(e, "route to the database: "+route)
+			}
+			s.route = route
+		}
+	}
+}
+
+func (s *State) fault(e *history.Event) {
+	f := s.faults[e.ID]
+	switch e.Op {
+	case history.FaultInject:
+		f = faultState{verb: e.Verb, target: e.Target, injected: e.At, state: "injecting", drill: e.Drill}
+		s.order = append(slices.DeleteFunc(s.order, func(n string) bool { return n == e.ID }), e.ID)
+		s.change(e, fmt.Sprintf("%s %s (%s)", e.Verb, e.Target, e.ID))
+	case history.FaultSettled:
+		f.state = "in effect"
+		s.change(e, fmt.Sprintf("%s in effect: %s", e.ID, e.Text))
+	case history.FaultRecover:
+		f.state = "mending"
+	case history.FaultRecovered:
+		f.state = "gone"
+		s.change(e, fmt.Sprintf("%s gone: %s", e.ID, e.Text))
+	case history.FaultFailed:
+		f.state = "FAILED"
+		s.change(e, fmt.Sprintf("%s FAILED: %s", e.ID, e.Text))
+	default:
+		return
+	}
+	s.faults[e.ID] = f
+}
+
+func (s *State) course(e *history.Event) {
+	switch e.Op {
+	case history.RunDrill:
+		s.drill, s.start, s.phase = e.Drill, e.At, ""
+		s.change(e, fmt.Sprintf("drill %d of %d begins", e.Drill, s.header.Spec.Drills))
+	case history.RunLoadEnd:
+		s.phase = "quiesce"
+		s.change(e, "load is over: mending, waiting for quiet, reading the final state")
+	case history.RunAbort:
+		s.change(e, "stopped: "+e.Text)
+	case history.RunNote:
+		s.change(e, "note: "+e.Text)
+	}
+}
+
+// change keeps a line about a change of state for the next drawing.
+func (s *State) change(e *history.Event, text string) {
+	s.changes = append(s.changes, fmt.Sprintf("%8s  %s", clock(e.At), text))
+}
+
+// Changes returns the lines about changes since the last call.
+func (s *State) Changes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := s.changes
+	s.changes = nil
+	return lines
+}
+
+// Lines draws the panel as of now, which is the time since the run began. It
+// always has five lines.
+func (s *State) Lines(now time.Duration) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	into := min(max(0, now-s.start), s.header.Total)
+	head := fmt.Sprintf("%s  run %s  %s  drill %d of %d  %s of %s  Ctrl-C stops and heals",
+		s.header.Scenario, s.header.Run, s.header.Target, max(1, s.drill), s.header.Spec.Drills, clock(into), clock(s.header.Total))
+	return []string{
+		head,
+		"load        " + s.load(into),
+		"system      " + s.system(),
+		"faults      " + s.faultLine(now),
+		"objectives  " + s.objectives(now),
+	}
+}
+
+// Summary is the state in one line, for places that cannot be redrawn.
+func (s *State) Summary(now time.Duration) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	into := min(max(0, now-s.start), s.header.Total)
+	return fmt.Sprintf("%8s  %s | %s", clock(now), s.load(into), s.system())
+}
+
+func (s *State) load(into time.Duration) string {
+	asked := 0.0
+	for _, p := range s.header.Spec.Phases {
+		if into >= p.Start && into < p.Start+p.For {
+			asked = p.From + (p.To-p.From)*float64(into-p.Start)/float64(p.For)
+		}
+	}
+	l := s.last
+	if l.offered == 0 {
+		return s.phase + "  nothing answered yet"
+	}
+	p99 := "-"
+	if l.ok > 0 {
+		p99 = fmt.Sprintf("%d ms", l.latency.ValueAtQuantile(99))
+	}
+	return fmt.Sprintf("%s  %.0f/s asked  %d/s completed  ok %.1f %%  p99 %s  latest send %d ms late",
+		s.phase, asked, l.offered, 100*float64(l.ok)/float64(l.offered), p99, l.maxLag.Milliseconds())
+}
+
+func (s *State) system() string {
+	parts := make([]string, 0, len(s.nodes)+1)
+	for _, n := range slices.Sorted(maps.Keys(s.nodes)) {
+		parts = append(parts, n+" "+s.nodes[n])
+	}
+	if s.route != "" {
+		parts = append(parts, "route "+s.route)
+	}
+	return strings.Join(parts, "  ")
+}
+
+func (s *State) faultLine(now time.Duration) string {
+	var parts []string
+	for _, name := range s.order {
+		f := s.faults[name]
+		if f.drill == s.drill && f.state != "gone" {
+			parts = append(parts, fmt.Sprintf("%s %s %s, %.0f s ago", f.verb, f.target, f.state, (now-f.injected).Seconds()))
+		}
+	}
+	if len(parts) == 0 {
+		return "none in effect"
+	}
+	return strings.Join(parts, "  ")
+}
+
+// objectives shows latency and errors of the phase under way, and how long ago
+// an event with a recovery objective was.
+func (s *State) objectives(now time.Duration) string {
+	var parts []string
+	for _, o := range s.header.Spec.Objectives {
+		if f, ok := s.faults[o.Subject]; ok && o.Metric == "rto" && f.drill == s.drill {
+			parts = append(parts, fmt.Sprintf("%s %.0f s ago, rto %g s", o.Subject, (now-f.injected).Seconds(), o.Limit/1000))
+		}
+		p, ok := s.phases[o.Subject]
+		if !ok || o.Subject != s.phase {
+			continue
+		}
+		switch o.Metric {
+		case "p99":
+			parts = append(parts, fmt.Sprintf("%s p99 %d ms of %g ms", o.Subject, p.latency.ValueAtQuantile(99), o.Limit))
+		case "errors":
+			parts = append(parts, fmt.Sprintf("errors %.2f %% of %g %%", 100*float64(p.bad)/float64(max(1, p.count)), o.Limit))
+		}
+	}
+	return strings.Join(parts, "  ")
+}
+
+// clock writes a duration as 1m42s, to the second.
+func clock(d time.Duration) string { return d.Round(time.Second).String() }

@@ -1,0 +1,75 @@
+package library_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/scenarios/library"
+)
+
+// TestScenarios checks that each shipped scenario is flawless, bears the name
+// of its file and is short enough for a pull request.
+func TestScenarios(t *testing.T) {
+	names := library.Names()
+	if diff := cmp.Diff([]string{"api-kill", "primary-failover", "steady-gate"}, names); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	for _, name := range names {
+		src, ok := library.Open(name)
+		if !ok {
+			t.Fatalf("no scenario %q", name)
+		}
+		sc, err := scenarios.Parse("library:"+name, src, nil)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		if sc.Name != name || sc.About == "" || len(sc.Warnings) > 0 {
+			t.Errorf("%s: name %q, about %q, warnings %v", name, sc.Name, sc.About, sc.Warnings)
+		}
+		var total time.Duration
+		for _, p := range sc.Load.Phases {
+			total += p.For
+		}
+		if total > 210*time.Second {
+			t.Errorf("%s: a drill takes %v", name, total)
+		}
+	}
+}
+
+// TestPrimaryFailoverLeavesRoomToRecover checks the layout of the headline
+// drill at its largest jitter: a recovery that just meets the objective is
+// watched for long enough, before the old primary comes back and after.
+func TestPrimaryFailoverLeavesRoomToRecover(t *testing.T) {
+	src, _ := library.Open("primary-failover")
+	sc, err := scenarios.Parse("library:primary-failover", src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stall, lost, start := sc.Timeline[0], sc.Timeline[1], sc.Timeline[2]
+	failover := sc.Load.Phases[2]
+	const rto = 20 * time.Second
+	if stall.Offset >= lost.Offset || stall.Offset+stall.For <= lost.Offset {
+		t.Error("the replication is not stalled when the primary is lost")
+	}
+	if hold := start.Offset - lost.Offset - rto; hold < 15*time.Second {
+		t.Errorf("only %v between the latest recovery and the start of the old primary", hold)
+	}
+	if hold := failover.For - sc.Repeat.Jitter - start.Offset; hold < 15*time.Second {
+		t.Errorf("only %v of the phase after the start of the old primary", hold)
+	}
+	if after := sc.Load.Phases[3]; after.For < 30*time.Second {
+		t.Errorf("%s takes only %v", after.Name, after.For)
+	}
+}
+
+func TestOpenUnknown(t *testing.T) {
+	for _, name := range []string{"", "nothing", "../scenario", "library.go"} {
+		if _, ok := library.Open(name); ok {
+			t.Errorf("there is a scenario %q", name)
+		}
+	}
+}

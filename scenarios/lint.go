@@ -1,0 +1,303 @@
+package scenarios
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The load below which a recovery time says little: one operation is then the
+// smallest step that can be seen.
+const (
+	slowRate  = 10 // operations per second
+	shortTime = 10 * time.Second
+)
+
+// usualWindow is how long a recovery must hold before it counts, where a
+// scenario does not say.
+const usualWindow = 5 * time.Second
+
+// An owner is what has a name: a phase or an event.
+type owner struct {
+	phase *draftPhase
+	event *draftEvent
+	line  int
+}
+
+// lint checks what the parts of a file say about each other. What was already
+// reported as wrong by itself is left out.
+func (p *parser) lint() {
+	p.lintPhases()
+	names := p.lintNames()
+	p.lintEvents()
+	p.lintObjectives(names)
+	if !p.judged && len(p.problems.List) == 0 {
+		p.problems.Warn(Pos{1, 1}, 1, "nothing is judged", "add objectives: or verify:")
+	}
+}
+
+// lintPhases checks the phases as a whole and lays them out one after another.
+func (p *parser) lintPhases() {
+	var total time.Duration
+	for _, f := range p.phases {
+		f.start = total
+		total = min(total+f.For, maxDuration+1)
+	}
+	switch {
+	case total > maxDuration:
+		p.add(p.loadKey, "the phases take too long", "the longest run is 168h, a week")
+	case len(p.phases) == 0 && len(p.problems.List) == 0:
+		p.add(p.loadKey, "there are no phases", "write for example {name: steady, for: 1m, rate: 200/s}")
+	}
+}
+
+// lintNames checks that no two phases or events share a name, gives a name to
+// the events that have none, and returns who has which.
+func (p *parser) lintNames() map[string]owner {
+	names := map[string]owner{}
+	declare := func(name string, n *node, o owner) {
+		if name == "" {
+			return
+		}
+		if first, taken := names[name]; taken {
+			p.add(n, fmt.Sprintf("the name %q is taken", name), fmt.Sprintf("phases and events share their names; it is used on line %d", first.line))
+			return
+		}
+		o.line = n.pos.Line
+		names[name] = o
+	}
+	for _, f := range p.phases {
+		declare(f.Name, f.name, owner{phase: f})
+	}
+	for _, e := range p.events {
+		declare(e.As, e.as, owner{event: e})
+	}
+	count := map[string]int{}
+	for _, e := range p.events {
+		if e.Named || e.Verb == "" {
+			continue
+		}
+		for taken := true; taken; {
+			count[e.Verb]++
+			e.As = fmt.Sprintf("%s-%d", e.Verb, count[e.Verb])
+			_, taken = names[e.As]
+		}
+		names[e.As] = owner{event: e, line: e.Pos.Line}
+	}
+	return names
+}
+
+// lintEvents checks the timeline: the anchors, their order, and what ends what.
+func (p *parser) lintEvents() {
+	var last *draftEvent
+	before := map[string]*draftEvent{}
+	for _, e := range p.events {
+		p.lintLength(e)
+		if e.Verb == VerbHeal && e.Target != "" {
+			p.lintHeal(e, before)
+		}
+		if e.As != "" {
+			before[e.As] = e
+		}
+		if f := p.lintAnchor(e); f == nil || !p.laidOut() {
+			continue
+		}
+		if last != nil && p.moment(e) < p.moment(last) {
+			p.add(e.at, fmt.Sprintf("out of order: %s is before %s, the entry above", p.clock(e), p.clock(last)), "put the entries in the order of time")
+		}
+		last = e
+	}
+}
+
+// lintLength checks that for: stands beside something that can end.
+func (p *parser) lintLength(e *draftEvent) {
+	verb, ok := LookupVerb(e.Verb)
+	if ok && !verb.Fault && e.length != nil {
+		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
+	}
+}
+
+// lintHeal checks that a heal names a fault that is in effect.
+func (p *parser) lintHeal(e *draftEvent, before map[string]*draftEvent) {
+	fault := before[e.Target]
+	if fault == nil {
+		var known []string
+		for _, b := range p.events {
+			if p.isFault(b) {
+				known = append(known, b.As)
+			}
+		}
+		p.add(e.value, fmt.Sprintf("no fault %q before this entry", e.Target), DidYouMean(e.Target, known))
+		return
+	}
+	switch {
+	case fault.Verb != "" && !p.isFault(fault):
+		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "")
+	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e):
+		p.add(e.value, fmt.Sprintf("%s is over by then, it lasts for %s", e.Target, FormatDuration(fault.For)), "leave this entry out, or the fault's for:")
+	}
+}
+
+// lintAnchor checks that an entry lies in its phase, and returns the phase.
+func (p *parser) lintAnchor(e *draftEvent) *draftPhase {
+	if !e.anchored {
+		return nil
+	}
+	f := p.anchor(e)
+	if f == nil {
+		if len(p.phases) > 0 {
+			p.problems.Add(e.at.pos, width(e.Phase), fmt.Sprintf("no phase %q", e.Phase), DidYouMean(e.Phase, p.phaseNames()))
+		}
+		return nil
+	}
+	jitter := p.sc.Repeat.Jitter
+	switch {
+	case f.For == 0:
+		return nil
+	case e.Offset >= f.For:
+		p.add(e.at, fmt.Sprintf("%s is not inside %s, which lasts %s", e.at.text, f.Name, FormatDuration(f.For)), "anchor it to a later phase, or make this one longer")
+	case e.Offset+jitter > f.For:
+		p.add(e.at, fmt.Sprintf("the jitter of %s can shift this entry past the end of %s, which lasts %s", FormatDuration(jitter), f.Name, FormatDuration(f.For)),
+			fmt.Sprintf("make the phase at least %s long, or the jitter shorter", FormatDuration(e.Offset+jitter)))
+	}
+	return f
+}
+
+// lintObjectives checks each subject once and each of its metrics against it.
+func (p *parser) lintObjectives(names map[string]owner) {
+	subjects := map[*node]owner{}
+	for _, o := range p.objectives {
+		named, seen := subjects[o.subject]
+		if !seen {
+			named = p.lintSubject(o.subject, names)
+			subjects[o.subject] = named
+		}
+		switch {
+		case named.phase != nil:
+			p.lintPhaseObjective(o, named.phase)
+		case named.event != nil:
+			p.lintEventObjective(o, named.event)
+		}
+	}
+}
+
+// lintSubject checks that what has objectives exists and can have some. It
+// returns nobody if not.
+func (p *parser) lintSubject(subject *node, names map[string]owner) owner {
+	name, op, isOp := strings.Cut(subject.text, "/")
+	named, ok := names[name]
+	f := named.phase
+	msg, hint := "", ""
+	switch {
+	case !ok && len(p.phases) == 0: // they were wrong as a whole
+	case !ok:
+		p.problems.Add(subject.pos, width(name), fmt.Sprintf("no phase or event %q", name), DidYouMean(name, p.names()))
+	case f == nil && isOp:
+		msg, hint = name+" is an event, it has no operations", "write PHASE/OPERATION, or the event alone"
+	case isOp && op == "":
+		msg, hint = fmt.Sprintf("%q names no operation", subject.text), "write PHASE or PHASE/OPERATION"
+	case f != nil && !f.Score:
+		msg, hint = name+" is not scored, so it has no objectives", "take score: false away, or these objectives"
+	case f != nil && f.rate != nil && f.From == 0 && f.To == 0:
+		msg, hint = name+" offers no load, so this can never be judged", "give the phase a rate"
+	default:
+		return named
+	}
+	if msg != "" {
+		p.add(subject, msg, hint)
+	}
+	return owner{}
+}
+
+// lintPhaseObjective checks that a metric is one that phases have.
+func (p *parser) lintPhaseObjective(o *draftObjective, f *draftPhase) {
+	if o.metric.event {
+		p.add(o.key, fmt.Sprintf("%s is of an event, but %s is a phase", o.Metric, f.Name),
+			fmt.Sprintf("a phase has %s; name an event with as: and limit that", strings.Join(metricNames(false), ", ")))
+	}
+}
+
+// lintEventObjective checks that a metric is one that the event has.
+func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
+	switch {
+	case !o.metric.event:
+		p.add(o.key, fmt.Sprintf("%s is of a phase, but %s is an event", o.Metric, e.As), "an event has "+strings.Join(metricNames(true), ", "))
+		return
+	case o.metric.fault && e.Verb != "" && !p.isFault(e):
+		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "")
+		return
+	}
+	if o.Metric == "rto" && o.Op != "" {
+		p.lintRecoveryTime(o, e)
+	}
+}
+
+// lintRecoveryTime warns of a recovery time that the load cannot show.
+func (p *parser) lintRecoveryTime(o *draftObjective, e *draftEvent) {
+	f := p.anchor(e)
+	if f == nil || f.rate == nil || f.For == 0 {
+		return
+	}
+	limit := time.Duration(o.Limit * float64(time.Millisecond))
+	if rate := min(f.From, f.To); rate < slowRate && limit < shortTime {
+		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%g/s is a low rate to measure an rto of %s with", rate, o.Text),
+			fmt.Sprintf("offer at least %d/s in %s", slowRate, f.Name))
+	}
+	left := f.For - e.Offset - p.sc.Repeat.Jitter
+	if need := limit + cmp.Or(p.sc.Recovered.Window, usualWindow); left < need {
+		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%s is watched for only %s, until %s ends", e.As, FormatDuration(max(left, 0)), f.Name),
+			fmt.Sprintf("an rto of %s can be seen to be met within %s; make %s longer", o.Text, FormatDuration(need), f.Name))
+	}
+}
+
+// phaseNames lists the phases for messages.
+func (p *parser) phaseNames() []string {
+	var names []string
+	for _, f := range p.phases {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// names lists the phases and events for messages.
+func (p *parser) names() []string {
+	names := p.phaseNames()
+	for _, e := range p.events {
+		names = append(names, e.As)
+	}
+	return names
+}
+
+// anchor returns the phase that an entry lies in.
+func (p *parser) anchor(e *draftEvent) *draftPhase {
+	for _, f := range p.phases {
+		if e.anchored && f.Name == e.Phase {
+			return f
+		}
+	}
+	return nil
+}
+
+// laidOut reports whether it is known when every phase begins.
+func (p *parser) laidOut() bool {
+	for _, f := range p.phases {
+		if f.For == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// moment is when an entry happens, counted from the beginning of the drill.
+func (p *parser) moment(e *draftEvent) time.Duration { return p.anchor(e).start + e.Offset }
+
+// clock says when an entry happens, for people.
+func (p *parser) clock(e *draftEvent) string {
+	return fmt.Sprintf("%s (%s)", e.at.text, FormatDuration(p.moment(e)))
+}
+
+func (p *parser) isFault(e *draftEvent) bool {
+	verb, ok := LookupVerb(e.Verb)
+	return ok && verb.Fault
+}

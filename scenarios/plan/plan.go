@@ -1,0 +1,186 @@
+// Package plan resolves a scenario against a system and the catalogues of
+// faults and workloads.
+//
+// A plan is a pure function of its inputs and a seed: the same seed gives the
+// same plan. It can be printed, and carrying it out is package run's affair.
+package plan
+
+import (
+	"cmp"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/loadgen"
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
+)
+
+// A Plan says all that a run will do, and when.
+type Plan struct {
+	Scenario *scenarios.Scenario
+	Target   string
+	Options  map[string]string // of the target
+	Seed     uint64
+
+	Workload string
+	Phases   []loadgen.Phase
+	Arrivals loadgen.Arrivals
+
+	Steps  []Step  // in the order of time
+	Drills []Drill // the whole of it, several times
+
+	Spec     check.Spec
+	Warnings []scenarios.Problem // what is probably not meant, but will be done
+
+	operations int                   // of one drill
+	kinds      map[string]chaos.Kind // of the faults in Steps, by verb
+}
+
+// A Step is an entry of the timeline with its target resolved.
+type Step struct {
+	Entry  check.Entry
+	Verb   string
+	Params chaos.Params // of a fault; Target also of a start
+	Fault  bool         // Verb is a kind of fault of the catalogue
+	Text   string       // of a note
+	Until  string       // of a fault, for people: what ends it
+}
+
+// A Drill is one pass through phases and timeline.
+type Drill struct {
+	N      int           // from 1
+	Jitter time.Duration // every entry of its timeline is this much later
+	Seed   uint64        // of its arrivals and operations
+}
+
+// Options are choices for one run that a scenario leaves open or that differ
+// from it.
+type Options struct {
+	Seed   uint64 // 0: the scenario's, or one derived from its text
+	Repeat int    // number of drills; 0: the scenario's
+}
+
+// Build resolves a scenario. Workloads lists the operations of each known
+// workload. The error is *[scenarios.Problems] with everything that does not
+// fit, at its place in the scenario file.
+func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
+	b := &builder{
+		sc: sc, topo: topo, catalog: cat,
+		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
+		plan: &Plan{
+			Scenario: sc,
+			Target:   sc.Target,
+			Options:  maps.Clone(sc.Options),
+			Seed:     cmp.Or(opts.Seed, sc.Seed, seedOf(sc.Source)),
+			Workload: sc.Load.Workload,
+			Arrivals: cmp.Or(loadgen.Arrivals(sc.Load.Arrivals), loadgen.Poisson),
+			kinds:    map[string]chaos.Kind{},
+		},
+	}
+	b.load()
+	b.timeline()
+	b.objectives(workloads)
+	b.verify()
+	if err := b.problems.Err(); err != nil {
+		return nil, err
+	}
+	b.plan.Warnings = b.problems.Warnings()
+	b.plan.Spec.Recovered = recovered(sc.Recovered)
+	b.plan.Spec.Drills = cmp.Or(opts.Repeat, sc.Repeat.Times, 1)
+	b.plan.Drills = drills(b.plan.Seed, b.plan.Spec.Drills, sc.Repeat.Jitter)
+	return b.plan, nil
+}
+
+// Duration is how long the load of one drill takes.
+func (p *Plan) Duration() time.Duration {
+	if len(p.Spec.Phases) == 0 {
+		return 0
+	}
+	last := p.Spec.Phases[len(p.Spec.Phases)-1]
+	return last.Start + last.For
+}
+
+// Operations is how many operations one drill offers.
+func (p *Plan) Operations() int { return p.operations }
+
+// Peak is the highest rate that is offered, in operations per second.
+func (p *Plan) Peak() float64 {
+	peak := 0.0
+	for _, f := range p.Phases {
+		peak = max(peak, f.From, f.To)
+	}
+	return peak
+}
+
+// A builder makes a plan and collects what is wrong with it.
+type builder struct {
+	sc       *scenarios.Scenario
+	topo     sut.Topology
+	catalog  chaos.Catalog
+	problems *scenarios.Problems
+	plan     *Plan
+}
+
+// add notes a problem with the text at a place.
+func (b *builder) add(pos scenarios.Pos, text, msg, hint string) {
+	b.problems.Add(pos, utf8.RuneCountInString(text), msg, hint)
+}
+
+// load lays the phases out one after another.
+func (b *builder) load() {
+	var start time.Duration
+	for _, f := range b.sc.Load.Phases {
+		b.plan.Phases = append(b.plan.Phases, loadgen.Phase{Name: f.Name, For: f.For, From: f.From, To: f.To})
+		b.plan.Spec.Phases = append(b.plan.Spec.Phases, check.Phase{
+			Name: f.Name, Start: start, For: f.For, From: f.From, To: f.To, Score: f.Score,
+		})
+		start += f.For
+	}
+	schedule, err := loadgen.NewSchedule(b.plan.Phases, b.plan.Arrivals, b.plan.Seed)
+	if err != nil {
+		b.problems.Add(b.sc.Load.WorkloadPos, 1, err.Error(), "")
+		return
+	}
+	b.plan.operations = schedule.Len()
+}
+
+// seedOf derives a seed from a scenario's text.
+func seedOf(src []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(src) // a hash takes everything
+	return cmp.Or(h.Sum64(), 1)
+}
+
+// drills numbers the drills and shifts each by its own part of jitter. A drill
+// does not depend on how many there are.
+func drills(seed uint64, n int, jitter time.Duration) []Drill {
+	all := make([]Drill, n)
+	for i := range all {
+		d := Drill{N: i + 1}
+		rng := rand.New(rand.NewPCG(seed, uint64(d.N))) //nolint:gosec // from 1
+		d.Seed = rng.Uint64()
+		if jitter > 0 {
+			d.Jitter = time.Duration(rng.Int64N(int64(jitter))).Truncate(time.Millisecond)
+		}
+		all[i] = d
+	}
+	return all
+}
+
+// recovered fills in what a scenario leaves open.
+func recovered(r scenarios.Recovered) check.Recovered {
+	usual := check.DefaultRecovered()
+	return check.Recovered{
+		Window: cmp.Or(r.Window, usual.Window),
+		MinOps: usual.MinOps,
+		Good:   cmp.Or(r.Good, usual.Good),
+		Rate:   cmp.Or(r.Rate, usual.Rate),
+		Within: cmp.Or(r.Within, usual.Within),
+	}
+}

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
+)
+
+// objectives takes over the objectives, and checks that the workload has the
+// operations they speak of.
+func (b *builder) objectives(workloads map[string][]string) {
+	ops, known := workloads[b.plan.Workload]
+	if !known {
+		b.add(b.sc.Load.WorkloadPos, b.plan.Workload, fmt.Sprintf("no workload %q", b.plan.Workload),
+			scenarios.DidYouMean(b.plan.Workload, slices.Sorted(maps.Keys(workloads))))
+	}
+	reported := map[scenarios.Pos]bool{} // a subject has several objectives
+	for _, o := range b.sc.Objectives {
+		b.plan.Spec.Objectives = append(b.plan.Spec.Objectives, check.Objective{
+			Subject: o.Subject, Metric: o.Metric, Op: o.Op, Limit: o.Limit, Line: o.Pos.Line, Col: o.Pos.Col,
+		})
+		_, op, isOp := strings.Cut(o.Subject, "/")
+		if isOp && known && !slices.Contains(ops, op) && !reported[o.SubjectPos] {
+			reported[o.SubjectPos] = true
+			b.add(o.SubjectPos, o.Subject, fmt.Sprintf("the workload %s has no operation %q", b.plan.Workload, op), scenarios.DidYouMean(op, ops))
+		}
+		if o.Metric == "rpo" && !b.stalledBefore(o.Subject) {
+			b.problems.Warn(o.Pos, len(o.Text), fmt.Sprintf("the replication is not stalled when %s begins, so its rpo is not exercised", o.Subject),
+				fmt.Sprintf("put an entry stall: link:%s one or two seconds before it", sut.TrafficReplication))
+		}
+	}
+}
+
+// stalledBefore reports whether replication stands still when an event begins:
+// what was acknowledged until then can only be lost if it was not copied.
+func (b *builder) stalledBefore(event string) bool {
+	stalls := map[string]Step{}
+	for _, s := range b.plan.Steps {
+		switch {
+		case s.Entry.Name == event:
+			return slices.ContainsFunc(slices.Collect(maps.Values(stalls)), func(stall Step) bool {
+				return stall.Entry.For == 0 || stall.Entry.At+stall.Entry.For > s.Entry.At
+			})
+		case s.Verb == "stall" && slices.ContainsFunc(s.Params.Target.Links, carriesReplication):
+			stalls[s.Entry.Name] = s
+		case s.Verb == scenarios.VerbHeal:
+			delete(stalls, s.Entry.Target)
+		}
+	}
+	return false
+}
+
+func carriesReplication(l sut.Link) bool { return l.Carries == sut.TrafficReplication }
+
+// verify takes over the checks, and refuses what the system gives no means to
+// check.
+func (b *builder) verify() {
+	b.plan.Spec.Verify = []string{}
+	for _, v := range b.sc.Verify {
+		b.plan.Spec.Verify = append(b.plan.Spec.Verify, v.Check)
+		need := needs(v.Check)
+		if got := len(b.topo.ByRole(need.role)); got < need.nodes {
+			b.add(v.Pos, v.Check, fmt.Sprintf("%s needs %s, %s has %d", v.Check, need, b.topo.Name, got), "leave it out, or choose another target")
+		}
+	}
+}
+
+// A need is what a system must have for a check to make sense.
+type need struct {
+	role  sut.Role
+	nodes int
+}
+
+func (n need) String() string {
+	if n.nodes == 1 {
+		return fmt.Sprintf("a %s node", n.role)
+	}
+	return fmt.Sprintf("%d %s nodes", n.nodes, n.role)
+}
+
+// needs says what a check looks at.
+func needs(name string) need {
+	switch name {
+	case "one-primary", "replicas-agree":
+		return need{sut.RoleDatabase, 2}
+	case "jobs-done":
+		return need{sut.RoleWorker, 1}
+	case "balances":
+		return need{sut.RoleDatabase, 1}
+	}
+	return need{}
+}

@@ -1,0 +1,258 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
+)
+
+// minWidth is the narrowest that a plan is drawn, in characters.
+const minWidth = 60
+
+// Render writes the plan for people, in lines of about the given number of
+// characters.
+func (p *Plan) Render(w io.Writer, width int) error {
+	d := &drawing{p: p, width: max(width, minWidth)}
+	d.head()
+	d.load()
+	d.steps()
+	d.promises()
+	d.warnings()
+	if _, err := d.WriteTo(w); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	return nil
+}
+
+// A drawing is a plan as text.
+type drawing struct {
+	bytes.Buffer
+	p     *Plan
+	width int
+}
+
+func (d *drawing) linef(format string, args ...any) { fmt.Fprintf(&d.Buffer, format+"\n", args...) }
+
+func (d *drawing) head() {
+	p := d.p
+	total := scenarios.FormatDuration(p.Duration())
+	if n := len(p.Drills); n > 1 {
+		total = fmt.Sprintf("%d drills of %s, %s", n, total, scenarios.FormatDuration(time.Duration(n)*p.Duration()))
+	}
+	d.linef("%s  on %s  %s in total", p.Scenario.Name, p.Target, total)
+	d.wrap("  ", "  ", p.Scenario.About)
+	settings := []string{"seed " + strconv.FormatUint(p.Seed, 10)}
+	for _, name := range slices.Sorted(maps.Keys(p.Options)) {
+		settings = append(settings, name+"="+p.Options[name])
+	}
+	d.wrap("  ", "  ", strings.Join(settings, ", "))
+	d.linef("")
+}
+
+// load draws the phases as bars and the entries of the timeline as marks
+// below, all on one scale.
+func (d *drawing) load() {
+	p := d.p
+	total := ""
+	if len(p.Drills) > 1 {
+		total = fmt.Sprintf(" a drill, %s in total", thousands(p.Operations()*len(p.Drills)))
+	}
+	d.linef("load  %s, %s arrivals, peak %s, %s operations%s", p.Workload, p.Arrivals, rate(p.Peak()), thousands(p.Operations()), total)
+
+	label, tail := 0, 0
+	for _, f := range p.Spec.Phases {
+		label, tail = max(label, len(f.Name)), max(tail, len(ramp(f.From, f.To, f.Score)))
+	}
+	for _, s := range p.Steps {
+		label = max(label, len(scenarios.FormatDuration(s.Entry.At)))
+	}
+	bar := max(20, d.width-label-tail-5)
+	at := func(t time.Duration) int { return int(float64(bar) * t.Seconds() / p.Duration().Seconds()) }
+	for _, f := range p.Spec.Phases {
+		from, to := at(f.Start), max(at(f.Start)+1, at(f.Start+f.For))
+		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), ramp(f.From, f.To, f.Score))
+	}
+	for _, s := range p.Steps {
+		where := mark(s.Verb+" "+s.Entry.Target, min(at(s.Entry.At), bar-1), bar+tail)
+		d.linef("  %-*s  %s", label, scenarios.FormatDuration(s.Entry.At), where)
+	}
+	d.linef("")
+}
+
+// mark points up at a column, with a text on the side where it has room.
+func mark(text string, column, all int) string {
+	left, right := column-1, all-column-2
+	if width(text) <= right || right >= left {
+		return spaces(column) + "^ " + cut(text, right)
+	}
+	text = cut(text, left)
+	return spaces(left-width(text)) + text + " ^"
+}
+
+// cut shortens a text to a number of characters.
+func cut(text string, n int) string {
+	if width(text) <= n {
+		return text
+	}
+	return string([]rune(text)[:max(0, n-3)]) + "..."
+}
+
+// steps tells of each entry what it acts on, what it does and what undoes it.
+func (d *drawing) steps() {
+	if len(d.p.Steps) == 0 {
+		return
+	}
+	d.linef("timeline")
+	for _, s := range d.p.Steps {
+		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
+		d.detail("on", targets(s.Params.Target))
+		if s.Fault {
+			kind := d.p.kinds[s.Verb]
+			d.detail("how", kind.About)
+			d.detail("needs", kind.Needs)
+			d.detail("undone", s.Until)
+		}
+	}
+	if d.p.Scenario.Repeat.Jitter > 0 {
+		var shifts []string
+		for _, drill := range d.p.Drills {
+			shifts = append(shifts, scenarios.FormatDuration(drill.Jitter))
+		}
+		d.wrap("  ", "  ", "each drill begins all of these later by its own part of "+
+			scenarios.FormatDuration(d.p.Scenario.Repeat.Jitter)+": "+strings.Join(shifts, ", "))
+	}
+	d.linef("")
+}
+
+// detail writes one property of a step, if it has it.
+func (d *drawing) detail(name, text string) {
+	d.wrap(fmt.Sprintf("          %-7s ", name), spaces(18), text)
+}
+
+// promises lists what will be judged.
+func (d *drawing) promises() {
+	p := d.p
+	if len(p.Scenario.Objectives) > 0 {
+		d.linef("objectives")
+	}
+	label := 0
+	limits := map[string][]string{}
+	var subjects []string
+	for _, o := range p.Scenario.Objectives {
+		if limits[o.Subject] == nil {
+			subjects = append(subjects, o.Subject)
+		}
+		value := strings.TrimSpace(strings.TrimPrefix(o.Text, o.Op))
+		limits[o.Subject] = append(limits[o.Subject], strings.Join([]string{o.Metric, o.Op, value}, nbsp))
+		label = max(label, len(o.Subject))
+	}
+	for _, s := range subjects {
+		d.wrap(fmt.Sprintf("  %-*s  ", label, s), spaces(label+4), strings.Join(limits[s], ", "))
+	}
+	d.wrap("verify     ", spaces(11), strings.Join(p.Spec.Verify, ", "))
+	if slices.ContainsFunc(p.Scenario.Objectives, func(o scenarios.Objective) bool { return o.Metric == "rto" }) {
+		r := p.Spec.Recovered
+		d.wrap("recovered  ", spaces(11), fmt.Sprintf(
+			"from the first %s, of at least %d operations, with %s good (answered right within %s) at %s of the offered rate, if that holds to the end of the phase",
+			scenarios.FormatDuration(r.Window), r.MinOps, percent(r.Good), scenarios.FormatDuration(r.Within), percent(r.Rate)))
+	}
+	if a := p.Scenario.Abort; a != nil {
+		d.linef("abort      over %s errors for %s: undo everything and stop", percent(a.Errors/100), scenarios.FormatDuration(a.For))
+	}
+}
+
+func (d *drawing) warnings() {
+	for _, q := range d.p.Warnings {
+		d.linef("")
+		d.wrap("warning    ", spaces(11), fmt.Sprintf("%s:%d:%d: %s", d.p.Scenario.File, q.Pos.Line, q.Pos.Col, q.Msg))
+		d.wrap("           ", spaces(11), q.Hint)
+	}
+}
+
+// nbsp is a space at which no line is broken.
+const nbsp = "\u00a0"
+
+// wrap writes a text in lines of the drawing's width, if there is any. The
+// first line begins with first, the others with rest.
+func (d *drawing) wrap(first, rest, text string) {
+	line, empty := first, true
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' }) {
+		if !empty && width(line)+1+width(word) > d.width {
+			d.linef("%s", line)
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+strings.ReplaceAll(word, nbsp, " "), false
+	}
+	if !empty {
+		d.linef("%s", line)
+	}
+}
+
+// targets names what a selection stands for.
+func targets(sel sut.Selection) string {
+	var names []string
+	for _, n := range sel.Nodes {
+		names = append(names, n.Name)
+	}
+	for _, l := range sel.Links {
+		names = append(names, l.Name)
+	}
+	all := strings.Join(names, ", ")
+	switch {
+	case sel.Member == sut.MemberPrimary:
+		return "whichever is primary then: one of " + all
+	case sel.Member == sut.MemberOldPrimary:
+		return "the one that was primary when it was last broken: one of " + all
+	case sel.Member == sut.MemberReplica && sel.Index > 0:
+		return fmt.Sprintf("whichever is replica %d then: one of %s", sel.Index, all)
+	case sel.Member == sut.MemberReplica:
+		return "whichever are replicas then: of " + all
+	}
+	return all
+}
+
+// ramp is the load of a phase.
+func ramp(from, to float64, score bool) string {
+	text := rate(from)
+	if from != to {
+		text += " -> " + rate(to)
+	}
+	if !score {
+		text += ", not scored"
+	}
+	return text
+}
+
+func rate(perSecond float64) string {
+	return strconv.FormatFloat(math.Round(perSecond*100)/100, 'f', -1, 64) + "/s"
+}
+
+func percent(share float64) string {
+	return strconv.FormatFloat(math.Round(share*1e6)/1e4, 'f', -1, 64) + "%"
+}
+
+// thousands writes a number as 36,200.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func spaces(n int) string { return strings.Repeat(" ", max(0, n)) }
+
+func width(text string) int { return utf8.RuneCountInString(text) }

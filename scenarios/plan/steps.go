@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
+)
+
+// timeline resolves every entry of the timeline.
+func (b *builder) timeline() {
+	starts := map[string]time.Duration{}
+	for _, f := range b.plan.Spec.Phases {
+		starts[f.Name] = f.Start
+	}
+	primaries := false // a primary was broken, so that there is an old one
+	for _, e := range b.sc.Timeline {
+		s := Step{
+			Verb: e.Verb,
+			Entry: check.Entry{
+				Name: e.As, Verb: e.Verb, Target: e.Target, Phase: e.Phase,
+				At: starts[e.Phase] + e.Offset, For: e.For, Line: e.Pos.Line,
+			},
+		}
+		switch verb, ok := scenarios.LookupVerb(e.Verb); {
+		case ok && verb.Takes == scenarios.TakesText:
+			s.Text = e.Target
+		case ok && verb.Takes == scenarios.TakesComponent:
+			s.Fault = verb.Fault
+			s.Params = chaos.Params{Target: b.component(e), For: e.For}
+			b.suits(e, s)
+			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries {
+				b.add(e.TargetPos, e.Target, "no primary is broken before this entry, so there is no old one", "break "+string(sut.RoleDatabase)+".primary first")
+			}
+			primaries = primaries || s.Fault && s.Params.Target.Member == sut.MemberPrimary
+		}
+		b.plan.Steps = append(b.plan.Steps, s)
+		b.plan.Spec.Events = append(b.plan.Spec.Events, s.Entry)
+	}
+	for i := range b.plan.Steps {
+		if b.plan.Steps[i].Fault {
+			b.plan.Steps[i].Until = until(b.plan.Steps, i)
+		}
+	}
+}
+
+// component resolves what an entry acts on.
+func (b *builder) component(e scenarios.Event) sut.Selection {
+	sel, err := b.topo.Select(e.Target)
+	if err != nil {
+		hint := ""
+		if near := scenarios.Closest(e.Target, components(b.topo)); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		b.add(e.TargetPos, e.Target, err.Error(), hint)
+	}
+	return sel
+}
+
+// suits checks that there is such a fault, and that it can act on its target.
+func (b *builder) suits(e scenarios.Event, s Step) {
+	target := s.Params.Target
+	resolved := len(target.Nodes)+len(target.Links) > 0
+	if !s.Fault {
+		if resolved && len(target.Nodes) == 0 {
+			b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "")
+		}
+		return
+	}
+	kind, ok := b.catalog[e.Verb]
+	if !ok {
+		b.add(e.VerbPos, e.Verb, fmt.Sprintf("the fault %q is not available", e.Verb), "there are: "+strings.Join(b.catalog.Names(), ", "))
+		return
+	}
+	b.plan.kinds[e.Verb] = kind
+	if kind.Check == nil || !resolved {
+		return
+	}
+	if err := kind.Check(s.Params); err != nil {
+		b.add(e.TargetPos, e.Target, err.Error(), "")
+	}
+}
+
+// components lists references that a scenario may mean.
+func components(t sut.Topology) []string {
+	var refs []string
+	for _, n := range t.Nodes {
+		refs = append(refs, n.Name, string(n.Role))
+		if n.Zone != "" {
+			refs = append(refs, "zone:"+n.Zone)
+		}
+		if n.Role == sut.RoleDatabase {
+			for _, member := range []string{sut.MemberPrimary, sut.MemberReplica, sut.MemberOldPrimary} {
+				refs = append(refs, string(n.Role)+"."+member)
+			}
+		}
+	}
+	for _, l := range t.Links {
+		refs = append(refs, "link:"+l.Name, "link:"+string(l.Carries))
+	}
+	slices.Sort(refs)
+	return slices.Compact(refs)
+}
+
+// until says what ends the i-th step, which is a fault: its own time, a heal:
+// or start: further down, or the end of the drill.
+func until(steps []Step, i int) string {
+	fault := steps[i]
+	for _, s := range steps[i+1:] {
+		if fault.Entry.For > 0 && s.Entry.At >= fault.Entry.At+fault.Entry.For {
+			break
+		}
+		if ends(s, fault) {
+			return fmt.Sprintf("by %s at %s", s.Entry.Name, scenarios.FormatDuration(s.Entry.At))
+		}
+	}
+	if fault.Entry.For > 0 {
+		return "after " + scenarios.FormatDuration(fault.Entry.For)
+	}
+	return "when the load of the drill ends"
+}
+
+// ends reports whether a later step ends a fault. A start brings back the node
+// that a fault took down, so it ends that fault.
+func ends(s, fault Step) bool {
+	switch s.Verb {
+	case scenarios.VerbHeal:
+		return s.Entry.Target == fault.Entry.Name
+	case scenarios.VerbStart:
+		started, broken := s.Params.Target, fault.Params.Target
+		if started.Member != "" || broken.Member != "" {
+			return started.Ref == broken.Ref || started.Member == sut.MemberOldPrimary && broken.Member == sut.MemberPrimary
+		}
+		return slices.ContainsFunc(broken.Nodes, func(n sut.Node) bool { return slices.Contains(started.Nodes, n) })
+	}
+	return false
+}

@@ -1,0 +1,207 @@
+// Package run carries out a plan: it applies load and timeline together, mends
+// what it broke whatever happens, has the state of the system read at the end,
+// and leaves a run directory from which everything else is made.
+//
+//	gate -> phases ∥ timeline -> mend -> quiesce and final reads   (for each drill)
+//	-> logs -> judge the history file -> result and reports
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/loadgen"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/sut"
+)
+
+// leadIn is how far ahead of its first arrival a drill is announced, so that
+// load and timeline both start from the same moment.
+const leadIn = 250 * time.Millisecond
+
+// A Rig is what a plan is carried out with.
+type Rig struct {
+	Env      sut.Environment
+	Catalog  chaos.Catalog
+	Journal  *chaos.Journal
+	Recorder *history.Recorder
+	Workload loadgen.Workload
+	BaseURL  string // of the system's entry point for clients
+
+	// Gate returns when the system is healthy enough for a drill to begin.
+	Gate func(ctx context.Context) error
+	// Watch observes the nodes beside the load until ctx is done.
+	Watch func(ctx context.Context)
+	// Audit waits until the system is quiet and records its final state.
+	Audit func(ctx context.Context, drill int) error
+}
+
+// An Ending says how a run ended. The zero value is a run that ended by
+// itself, with nothing left broken.
+type Ending struct {
+	NotReady error        // the system was not healthy before the first drill
+	Stopped  error        // an abort condition ended the run
+	Failed   error        // a step could not be carried out; the history says which
+	Left     []chaos.Undo // what may still be broken
+	Canceled bool         // the context was cancelled
+}
+
+// Unfinished reports whether something kept the run from ending by itself.
+func (e Ending) Unfinished() bool {
+	return e.Canceled || len(e.Left) > 0 || errors.Join(e.NotReady, e.Stopped, e.Failed) != nil
+}
+
+// errAborted is the cause with which an abort condition cancels a drill.
+var errAborted = errors.New("abort condition met")
+
+// Run carries out all drills of p. Whatever happens, it returns only after
+// everything it broke was mended, or is listed in the ending.
+func (r *Rig) Run(ctx context.Context, p *plan.Plan) Ending {
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() { defer close(watched); r.Watch(watching) }()
+	defer func() { stop(); <-watched }()
+
+	var end Ending
+	for _, d := range p.Drills {
+		if err := r.Gate(ctx); err != nil {
+			r.noteGate(ctx, d, err, &end)
+			return end
+		}
+		r.drill(ctx, p, d, &end)
+		if end.Stopped != nil || end.Failed != nil || len(end.Left) > 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	end.Canceled = ctx.Err() != nil
+	return end
+}
+
+// noteGate records why a drill was not begun. Before the first drill that is
+// the environment's failure; later it leaves the run unfinished.
+func (r *Rig) noteGate(ctx context.Context, d plan.Drill, err error, end *Ending) {
+	switch {
+	case ctx.Err() != nil:
+		end.Canceled = true
+	case d.N == 1:
+		end.NotReady = err
+	default:
+		end.Failed = fmt.Errorf("begin drill %d: %w", d.N, err)
+	}
+	r.record(history.RunAbort, d.N, "the system was not healthy before the drill: "+err.Error())
+}
+
+// drill runs the phases of one drill beside its timeline.
+func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending) {
+	loading, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	tl := newTimeline(r, d)
+	tl.warm(loading, p.Steps)
+
+	start := r.Recorder.Now() + leadIn
+	r.Recorder.Record(history.Event{At: start, Kind: history.Info, By: history.ByRun, Op: history.RunDrill, Drill: d.N})
+	if p.Scenario.Abort != nil {
+		defer r.abortOn(p.Scenario.Abort, start, cancel)()
+	}
+	tl.begin(loading, p.Steps, start, func(err error) { cancel(err) })
+
+	stats, err := loadgen.Drive(loading, r.driveConfig(p, d, start))
+	if err != nil && loading.Err() == nil {
+		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
+	}
+	r.noteStats(d, stats)
+	r.record(history.RunLoadEnd, d.N, "")
+
+	cause := context.Cause(loading)
+	cancel(nil)
+	end.Failed = errors.Join(end.Failed, tl.wait())
+	end.Left = append(end.Left, tl.mend(ctx)...)
+	if errors.Is(cause, errAborted) {
+		end.Stopped = cause
+		r.record(history.RunAbort, d.N, cause.Error())
+	}
+	if ctx.Err() != nil {
+		r.record(history.RunAbort, d.N, "interrupted")
+		return
+	}
+	// The final reads also follow an aborted drill: what was lost by then is
+	// worth knowing.
+	if err := r.Audit(ctx, d.N); err != nil && ctx.Err() == nil {
+		end.Failed = errors.Join(end.Failed, fmt.Errorf("audit drill %d: %w", d.N, err))
+	}
+	r.record(history.RunDrillEnd, d.N, "")
+}
+
+// driveConfig turns the plan's load into the engine's configuration.
+func (r *Rig) driveConfig(p *plan.Plan, d plan.Drill, start time.Duration) loadgen.Config {
+	return loadgen.Config{
+		BaseURL:     r.BaseURL,
+		Phases:      p.Phases,
+		Arrivals:    p.Arrivals,
+		Seed:        d.Seed,
+		Drill:       d.N,
+		Start:       start,
+		Workload:    r.Workload,
+		Recorder:    r.Recorder,
+		MaxInFlight: p.Scenario.Load.MaxInFlight,
+	}
+}
+
+// noteStats records what the engine says about itself.
+func (r *Rig) noteStats(d plan.Drill, stats loadgen.Stats) {
+	text, err := json.Marshal(stats)
+	if err != nil {
+		text = []byte(err.Error())
+	}
+	r.record(history.RunGenerator, d.N, string(text))
+}
+
+// record writes an event about the run itself.
+func (r *Rig) record(op string, drill int, text string) {
+	r.Recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: op, Drill: drill, Text: text})
+}
+
+// abortOn cancels the drill once the error share was over the limit in each
+// second of the condition's duration. The returned function ends the watch.
+func (r *Rig) abortOn(a *scenarios.Abort, start time.Duration, cancel context.CancelCauseFunc) (stop func()) {
+	w := abortWatch{limit: a.Errors, need: max(1, int(a.For/time.Second)), second: int64(start / time.Second)}
+	return r.Recorder.Tap(func(e *history.Event) {
+		if e.By == history.ByLoad && e.Kind != history.Invoke && w.add(e) {
+			cancel(fmt.Errorf("%w: over %g %% errors for %s", errAborted, a.Errors, a.For))
+		}
+	})
+}
+
+// An abortWatch counts consecutive bad seconds of completions.
+type abortWatch struct {
+	limit  float64 // percent
+	need   int     // seconds in a row
+	second int64   // the one being counted
+	total  int
+	bad    int
+	row    int // bad seconds in a row before this one
+}
+
+// add counts a completion and reports whether the condition holds.
+func (w *abortWatch) add(e *history.Event) bool {
+	if s := int64(e.At / time.Second); s != w.second {
+		if w.total > 0 && 100*float64(w.bad)/float64(w.total) > w.limit {
+			w.row++
+		} else {
+			w.row = 0
+		}
+		w.second, w.total, w.bad = s, 0, 0
+	}
+	w.total++
+	if e.Kind != history.OK {
+		w.bad++
+	}
+	return w.row >= w.need
+}

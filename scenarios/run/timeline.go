@@ -1,0 +1,318 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/sut"
+)
+
+// The bounds on the steps of a fault's life. Recovery has the longest: a
+// database node may have to be rewound before it is whole again.
+const (
+	settleTimeout  = 15 * time.Second
+	recoverTimeout = 30 * time.Second
+	wholeTimeout   = 90 * time.Second
+)
+
+// A timeline carries out the entries of one drill.
+type timeline struct {
+	rig     *Rig
+	drill   plan.Drill
+	targets *chaos.Targets
+
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	faults []*fault // in the order of injection
+	errs   []error
+	made   map[string]chaos.Fault // by entry name
+}
+
+// A fault is a fault of the timeline that was injected.
+type fault struct {
+	step   plan.Step
+	active *chaos.Active
+
+	mu   sync.Mutex // one recovery at a time; the second finds it done
+	done bool
+}
+
+func newTimeline(r *Rig, d plan.Drill) *timeline {
+	return &timeline{rig: r, drill: d, targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}}
+}
+
+// warm makes all faults and prepares them once, ahead of their time, so that
+// what takes long (auxiliary containers) is there when the moment comes. They
+// are prepared again at the moment itself, when the primary may be another.
+func (t *timeline) warm(ctx context.Context, steps []plan.Step) {
+	for _, s := range steps {
+		if !s.Fault {
+			continue
+		}
+		f, err := t.rig.Catalog.New(s.Verb, t.rig.Env, t.targets, s.Params)
+		if err != nil {
+			t.fail(s, "make", err)
+			continue
+		}
+		t.made[s.Entry.Name] = f
+		// A target that cannot be resolved yet, such as the old primary, is
+		// not an error before its time.
+		if _, err := f.Prepare(ctx); err != nil {
+			t.rig.record(history.RunNote, t.drill.N, fmt.Sprintf("%s: prepared only at its time: %v", f, err))
+		}
+	}
+}
+
+// begin starts one goroutine an entry. The drill's phases begin at start. An
+// entry that cannot be carried out ends the drill through cancel.
+func (t *timeline) begin(ctx context.Context, steps []plan.Step, start time.Duration, cancel func(error)) {
+	for _, s := range steps {
+		t.wg.Go(func() {
+			if !t.rig.sleepUntil(ctx, start+s.Entry.At+t.drill.Jitter) {
+				return
+			}
+			if err := t.carryOut(ctx, s); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+}
+
+// wait returns when all entries are over, with what went wrong.
+func (t *timeline) wait() error {
+	t.wg.Wait()
+	return errors.Join(t.errs...)
+}
+
+// carryOut does what one entry says. Its error means that the drill makes no
+// sense any more.
+func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
+	switch {
+	case s.Fault:
+		return t.inject(ctx, s)
+	case s.Verb == "heal":
+		return t.heal(ctx, s)
+	case s.Verb == "start":
+		return t.start(ctx, s)
+	default:
+		t.note(s, history.RunNote, history.Info, s.Text)
+		return nil
+	}
+}
+
+// inject breaks something, sees that it is broken, and mends it after its time.
+func (t *timeline) inject(ctx context.Context, s plan.Step) error {
+	made, ok := t.made[s.Entry.Name]
+	if !ok {
+		return fmt.Errorf("inject %s: it could not be made", s.Entry.Name)
+	}
+	active, err := chaos.Arm(ctx, t.rig.Journal, t.rig.Catalog, t.rig.Env, made, func(u chaos.Undo) {
+		t.noteTarget(s, history.FaultInject, u.Target)
+	})
+	if err != nil {
+		return t.fail(s, "inject", err)
+	}
+	f := &fault{step: s, active: active}
+	t.mu.Lock()
+	t.faults = append(t.faults, f)
+	t.mu.Unlock()
+	t.noteTarget(s, history.FaultInjected, active.Undo.Target)
+
+	injected := t.rig.Recorder.Now()
+	t.settle(ctx, f)
+	if s.Entry.For > 0 && t.rig.sleepUntil(ctx, injected+s.Entry.For) {
+		t.recover(ctx, f)
+	}
+	return nil
+}
+
+// settle waits until the fault was seen in effect. If it was not, the run goes
+// on and its verdict is inconclusive.
+func (t *timeline) settle(ctx context.Context, f *fault) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	seen, err := f.active.Settle(ctx)
+	if err != nil {
+		t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("settle %s: %v", f.step.Entry.Name, err))
+		return
+	}
+	t.note(f.step, history.FaultSettled, history.OK, evidence(seen))
+}
+
+// heal ends the fault that the entry names.
+func (t *timeline) heal(ctx context.Context, s plan.Step) error {
+	for _, f := range t.injected() {
+		if f.step.Entry.Name == s.Entry.Target {
+			t.recover(ctx, f)
+			return nil
+		}
+	}
+	return t.fail(s, "heal", fmt.Errorf("%s was not injected", s.Entry.Target))
+}
+
+// start brings a node back: by mending the fault that took it down, or by
+// starting it if nothing of ours did.
+func (t *timeline) start(ctx context.Context, s plan.Step) error {
+	nodes, err := t.targets.Nodes(ctx, s.Params.Target)
+	if err != nil {
+		return t.fail(s, "start", err)
+	}
+	for _, n := range nodes {
+		t.noteTarget(s, history.FaultInject, n.Name)
+		if f := t.downed(n.Name); f != nil {
+			t.recover(ctx, f)
+		} else if err := startNode(ctx, t.rig.Env, n.Name); err != nil {
+			return t.fail(s, "start", err)
+		}
+		t.noteTarget(s, history.FaultInjected, n.Name)
+	}
+	t.note(s, history.FaultSettled, history.OK, "started and whole")
+	return nil
+}
+
+// startNode starts a node that no fault of this run took down.
+func startNode(ctx context.Context, env sut.Environment, node string) error {
+	killer, ok := env.(sut.Killer)
+	if !ok {
+		return fmt.Errorf("start %s: %w", node, sut.ErrUnsupported)
+	}
+	if err := killer.Start(ctx, node); err != nil {
+		return err
+	}
+	if w, ok := env.(sut.Waiter); ok {
+		return w.WaitReady(ctx, node)
+	}
+	return nil
+}
+
+// downed returns the fault in effect that acts on a node, or nil.
+func (t *timeline) downed(node string) *fault {
+	for _, f := range slices.Backward(t.injected()) {
+		if slices.Contains(strings.Split(f.active.Undo.Target, ","), node) && !f.isDone() {
+			return f
+		}
+	}
+	return nil
+}
+
+func (t *timeline) injected() []*fault {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.faults)
+}
+
+func (f *fault) isDone() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done
+}
+
+// recover mends a fault, whether or not ctx is done, and sees that it is gone.
+// It reports whether the fault is known to be gone.
+func (t *timeline) recover(ctx context.Context, f *fault) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return true
+	}
+	detached := context.WithoutCancel(ctx)
+	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
+	mending, cancel := context.WithTimeout(detached, recoverTimeout)
+	defer cancel()
+	if err := f.active.Recover(mending); err != nil {
+		t.fail(f.step, "recover", err)
+		return false
+	}
+	f.done = true
+
+	watching, cancel := context.WithTimeout(detached, wholeTimeout)
+	defer cancel()
+	seen, err := f.active.Recovered(watching)
+	if err != nil {
+		t.fail(f.step, "see recovered", err)
+		return false
+	}
+	t.note(f.step, history.FaultRecovered, history.OK, evidence(seen))
+	return true
+}
+
+// mend recovers what is still in effect, last injected first, and returns what
+// may be left.
+func (t *timeline) mend(ctx context.Context) []chaos.Undo {
+	var left []chaos.Undo
+	for _, f := range slices.Backward(t.injected()) {
+		if !f.isDone() && !t.recover(ctx, f) && !f.isDone() {
+			left = append(left, f.active.Undo)
+		}
+	}
+	return left
+}
+
+// fail records that a step of an entry failed.
+func (t *timeline) fail(s plan.Step, step string, err error) error {
+	err = fmt.Errorf("%s %s: %w", step, s.Entry.Name, err)
+	t.note(s, history.FaultFailed, history.Fail, err.Error())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.errs = append(t.errs, err)
+	return err
+}
+
+func (t *timeline) note(s plan.Step, op string, kind history.Kind, text string) {
+	e := t.event(s, op)
+	e.Kind, e.Text = kind, text
+	t.rig.Recorder.Record(e)
+}
+
+func (t *timeline) noteTarget(s plan.Step, op, target string) {
+	e := t.event(s, op)
+	e.Target = target
+	t.rig.Recorder.Record(e)
+}
+
+// event makes the common part of all events of an entry.
+func (t *timeline) event(s plan.Step, op string) history.Event {
+	return history.Event{
+		At: t.rig.Recorder.Now(), Kind: history.Info, By: history.ByFault, Op: op,
+		ID: s.Entry.Name, Verb: s.Verb, Drill: t.drill.N, Target: s.Entry.Target, Carries: carries(s.Params.Target.Links),
+	}
+}
+
+// carries returns the one kind of traffic that all links have in common.
+func carries(links []sut.Link) string {
+	if len(links) == 0 {
+		return ""
+	}
+	for _, l := range links {
+		if l.Carries != links[0].Carries {
+			return ""
+		}
+	}
+	return string(links[0].Carries)
+}
+
+// evidence puts an observation into one line.
+func evidence(e chaos.Evidence) string {
+	return fmt.Sprintf("%s: %s (%s)", e.By, e.Saw, e.Took.Round(time.Millisecond))
+}
+
+// sleepUntil waits for a moment on the recorder's clock and reports whether it
+// came before ctx was done.
+func (r *Rig) sleepUntil(ctx context.Context, at time.Duration) bool {
+	timer := time.NewTimer(at - r.Recorder.Now())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,13 @@
+// Package schema holds the JSON Schema (draft-07) of the files that people
+// write for proofload, for their editors.
+package schema
+
+import _ "embed" // for the schema
+
+//go:embed scenario.schema.json
+var scenario string
+
+// Scenario is the schema of scenario files, version 1. It is looser than the
+// parser: that an entry has exactly one verb, say, is left to the parser,
+// because editors explain such rules badly.
+func Scenario() string { return scenario }

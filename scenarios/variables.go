@@ -1,0 +1,71 @@
+package scenarios
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A mistake is a value that cannot be used: what is wrong and how to mend it.
+type mistake struct{ msg, hint string }
+
+// variablePattern takes the inside of ${...} apart: the name, and what to do
+// if it is not set.
+var variablePattern = regexp.MustCompile(`(?s)^([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?$`)
+
+// resolve replaces the variables of a value:
+//
+//	${VAR}            its value; an error if it is not set
+//	${VAR:-default}   the default if it is not set or empty
+//	${VAR:?message}   an error with the message if it is not set or empty
+//	$${               a literal ${
+func resolve(text string, lookup func(string) (string, bool)) (string, *mistake) {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		if !found {
+			b.WriteString(text)
+			return b.String(), nil
+		}
+		if literal, escaped := strings.CutSuffix(before, "$"); escaped {
+			b.WriteString(literal + "${")
+			text = rest
+			continue
+		}
+		inside, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return "", &mistake{"this ${ is not closed", "write ${VAR}, ${VAR:-default} or ${VAR:?message}"}
+		}
+		value, wrong := expand(inside, lookup)
+		if wrong != nil {
+			return "", wrong
+		}
+		b.WriteString(before + value)
+		text = after
+	}
+}
+
+// expand returns what one variable stands for.
+func expand(inside string, lookup func(string) (string, bool)) (string, *mistake) {
+	if secret, ok := strings.CutPrefix(inside, "secret:"); ok {
+		return "", &mistake{
+			fmt.Sprintf("the secret %s cannot be used in a scenario", secret),
+			"secrets belong in workload and target files",
+		}
+	}
+	m := variablePattern.FindStringSubmatch(inside)
+	if m == nil {
+		return "", &mistake{fmt.Sprintf("${%s} is not a variable", inside), "write ${VAR}, ${VAR:-default} or ${VAR:?message}"}
+	}
+	name, otherwise, text := m[1], m[2], m[3]
+	value, set := lookup(name)
+	switch {
+	case otherwise == "-" && value == "":
+		return text, nil
+	case otherwise == "?" && value == "":
+		return "", &mistake{fmt.Sprintf("%s is not set: %s", name, text), "set it in the environment"}
+	case !set:
+		return "", &mistake{name + " is not set", fmt.Sprintf("set it in the environment, or give a default: ${%s:-...}", name)}
+	}
+	return value, nil
+}

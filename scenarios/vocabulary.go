@@ -1,0 +1,133 @@
+package scenarios
+
+import "slices"
+
+// A Verb is what an entry of the timeline does.
+type Verb struct {
+	Name  string
+	Fault bool   // breaks something, and so can have an end and a recovery
+	Takes string // what its value is: a component, an event or text
+	About string // one sentence
+}
+
+// What the value of a verb is.
+const (
+	TakesComponent = "component"
+	TakesEvent     = "event"
+	TakesText      = "text"
+)
+
+// The verbs that are not faults. Every other verb is the name of a fault.
+const (
+	VerbStart = "start"
+	VerbHeal  = "heal"
+	VerbNote  = "note"
+)
+
+// Verbs lists the verbs of the language. Which of the faults can be carried
+// out is for the catalogue to say.
+func Verbs() []Verb {
+	return []Verb{
+		{"stall", true, TakesComponent, "Let connections live but nothing pass over a link."},
+		{"lose", true, TakesComponent, "Cut a node off the network and then kill it: no goodbye reaches anybody."},
+		{"kill", true, TakesComponent, "Kill all processes of a node with SIGKILL."},
+		{"pause", true, TakesComponent, "Freeze all processes of a node."},
+		{"partition", true, TakesComponent, "Cut nodes off the network; their processes go on."},
+		{VerbStart, false, TakesComponent, "Start a node that is down."},
+		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
+		{VerbNote, false, TakesText, "Put a text into the record of the run."},
+	}
+}
+
+// LookupVerb returns the verb of that name.
+func LookupVerb(name string) (Verb, bool) {
+	verbs := Verbs()
+	i := slices.IndexFunc(verbs, func(v Verb) bool { return v.Name == name })
+	if i < 0 {
+		return Verb{}, false
+	}
+	return verbs[i], true
+}
+
+// verbNames lists the verbs for messages.
+func verbNames() []string {
+	var names []string
+	for _, v := range Verbs() {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// A Check is something that verify: can ask for.
+type Check struct {
+	Name  string
+	About string
+}
+
+// Checks lists what verify: can ask for.
+func Checks() []Check {
+	return []Check{
+		{"acknowledged-writes", "Every write that was acknowledged is in the store, as it was acknowledged."},
+		{"no-duplicates", "No write took effect more than once."},
+		{"balances", "All postings sum to zero and every balance is the sum of its postings."},
+		{"one-primary", "Exactly one database node is primary and the others follow it."},
+		{"replicas-agree", "Every replica holds what the primary holds."},
+		{"jobs-done", "No background work is left over or was given up."},
+	}
+}
+
+// checkNames lists the checks for messages.
+func checkNames() []string {
+	var names []string
+	for _, c := range Checks() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// A measure is what the limit of a metric is written in.
+type measure int
+
+const (
+	timeMeasure    measure = iota // a duration, kept in ms
+	percentMeasure                // a percentage, kept in percent
+	countMeasure                  // a whole number
+)
+
+// A metric is something an objective can limit.
+type metric struct {
+	name    string
+	measure measure
+	event   bool // of an event; otherwise of a phase
+	fault   bool // of an event that is a fault
+	lower   bool // the limit is a lower one
+}
+
+// metrics lists what objectives can limit.
+func metrics() []metric {
+	return []metric{
+		{name: "p50"},
+		{name: "p90"},
+		{name: "p95"},
+		{name: "p99"},
+		{name: "p99.9"},
+		{name: "max"},
+		{name: "errors", measure: percentMeasure},
+		{name: "rate", measure: percentMeasure, lower: true},
+		{name: "rto", event: true, fault: true},
+		{name: "rpo", event: true, fault: true},
+		{name: "lost_writes", measure: countMeasure, event: true},
+		{name: "duplicates", measure: countMeasure, event: true},
+	}
+}
+
+// metricNames lists the metrics for messages: those of events, or of phases.
+func metricNames(event bool) []string {
+	var names []string
+	for _, m := range metrics() {
+		if m.event == event {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,238 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxSource is the size of the largest file that is read, in bytes.
+const maxSource = 1 << 20
+
+// A node is a value of a YAML file with its place. An alias is replaced by what
+// it stands for.
+type node struct {
+	kind  nodeKind
+	tag   string // of a scalar: !!str, !!int, !!float, !!bool or !!null
+	text  string // of a scalar, before variables are resolved
+	pos   Pos
+	width int
+	keys  []*node // of a mapping
+	items []*node // the values of keys, or the elements of a list
+}
+
+type nodeKind string
+
+const (
+	scalarNode nodeKind = "a single value"
+	mapNode    nodeKind = "a mapping"
+	listNode   nodeKind = "a list"
+)
+
+// isNull reports whether nothing was written where a value belongs.
+func (n *node) isNull() bool { return n.kind == scalarNode && n.tag == "!!null" }
+
+// load reads the only document of a file. This file is the only one that knows
+// the YAML library.
+func load(src []byte) (*node, *Problem) {
+	if len(src) > maxSource {
+		return nil, &Problem{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the file has %d bytes, at most %d are read", len(src), maxSource)}
+	}
+	if q := unreadable(src); q != nil {
+		return nil, q
+	}
+	var doc yaml.Node
+	if err := yaml.Load(src, &doc); err != nil {
+		q := explain(err, strings.Split(string(src), "\n"))
+		return nil, &q
+	}
+	if len(doc.Content) == 0 {
+		return nil, &Problem{Pos: Pos{1, 1}, Msg: "the file is empty"}
+	}
+	return convert(doc.Content[0], map[*yaml.Node]*node{}), nil
+}
+
+// convert copies the library's tree. An anchor that holds itself becomes a
+// cycle, which does no harm: the language is only a few levels deep.
+func convert(y *yaml.Node, done map[*yaml.Node]*node) *node {
+	if y.Kind == yaml.AliasNode {
+		y = y.Alias
+	}
+	if n, ok := done[y]; ok {
+		return n
+	}
+	n := &node{pos: Pos{max(1, y.Line), max(1, y.Column)}, width: 1}
+	done[y] = n
+	switch y.Kind {
+	case yaml.MappingNode:
+		n.kind = mapNode
+		for i := 0; i+1 < len(y.Content); i += 2 {
+			n.keys = append(n.keys, convert(y.Content[i], done))
+			n.items = append(n.items, convert(y.Content[i+1], done))
+		}
+	case yaml.SequenceNode:
+		n.kind = listNode
+		for _, item := range y.Content {
+			n.items = append(n.items, convert(item, done))
+		}
+	default:
+		n.kind, n.tag, n.text = scalarNode, y.ShortTag(), y.Value
+		n.width = utf8.RuneCountInString(y.Value)
+		switch {
+		case y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+			n.width += 2
+		case y.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+			n.width = 1
+		}
+	}
+	return n
+}
+
+// unreadable finds the first byte that no YAML file may have. The library
+// knows what is wrong with it, but not where it is.
+func unreadable(src []byte) *Problem {
+	pos := Pos{1, 1}
+	for rest := src; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return &Problem{Pos: pos, Msg: "this byte is not UTF-8", Hint: "save the file as UTF-8"}
+		case r < ' ' && !strings.ContainsRune("\t\n\r", r), r == 0x7f:
+			return &Problem{Pos: pos, Msg: fmt.Sprintf("control character %U", r), Hint: "delete it"}
+		case r == '\n':
+			pos = Pos{pos.Line + 1, 1}
+		default:
+			pos.Col++
+		}
+		rest = rest[size:]
+	}
+	return nil
+}
+
+// explain says what a syntax error means. The library names the place where it
+// could not go on, which is often not where the mistake is.
+func explain(err error, lines []string) Problem {
+	var e *yaml.LoadError
+	if !errors.As(err, &e) || e.Mark.Line < 1 {
+		return explainDocuments(err, lines)
+	}
+	at, context := Pos{e.Mark.Line, max(1, e.Mark.Column)}, Pos{e.ContextMark.Line, max(1, e.ContextMark.Column)}
+	text := from(lines, at)
+	switch {
+	case strings.HasPrefix(e.Message, "did not find expected ',' or"):
+		return explainFlow(at, context, lines)
+	case strings.HasPrefix(e.Message, "mapping values are not allowed"):
+		return explainColon(at, lines)
+	case strings.Contains(e.ContextMsg, "block scalar") && strings.HasPrefix(from(lines, context), ">"):
+		return explainGreater(context, lines)
+	case strings.HasPrefix(text, ">"):
+		return explainGreater(at, lines)
+	case strings.HasPrefix(text, "\t"):
+		return Problem{Pos: at, Width: 1, Msg: "a tab cannot indent", Hint: "indent with spaces"}
+	case strings.Contains(e.ContextMsg, "quoted scalar"):
+		return Problem{Pos: context, Width: 1, Msg: "this quote is not closed", Hint: "end the text with the same quote"}
+	case strings.Contains(e.Message, "cannot start any token") && text != "":
+		first, _ := utf8.DecodeRuneInString(text)
+		return Problem{Pos: at, Width: 1, Msg: fmt.Sprintf("%q cannot start a value", first), Hint: "quote the value"}
+	case strings.Contains(e.ContextMsg, "block"):
+		return Problem{Pos: at, Width: 1, Msg: e.Message, Hint: "check the indentation of this line"}
+	}
+	return Problem{Pos: at, Width: 1, Msg: e.Message}
+}
+
+// explainDocuments is for files that have no document, or more than one.
+func explainDocuments(err error, lines []string) Problem {
+	if !strings.Contains(err.Error(), "found multiple") {
+		if strings.Contains(err.Error(), "no documents") {
+			return Problem{Pos: Pos{1, 1}, Width: 1, Msg: "the file is empty", Hint: "begin with: proofload: " + Version}
+		}
+		return Problem{Pos: Pos{1, 1}, Width: 1, Msg: err.Error()}
+	}
+	last := 1
+	for i, line := range lines {
+		if strings.HasPrefix(line, "---") {
+			last = i + 1
+		}
+	}
+	return Problem{Pos: Pos{last, 1}, Width: 3, Msg: "a second document begins here", Hint: "write one scenario a file"}
+}
+
+// explainFlow is for a {} or [] that does not go on as it should, most often
+// because an unquoted ${} opens another one.
+func explainFlow(at, context Pos, lines []string) Problem {
+	for line := max(1, context.Line); line <= min(at.Line, len(lines)); line++ {
+		if col, variable := bareVariable(lines[line-1]); variable != "" {
+			return Problem{
+				Pos: Pos{line, col}, Width: utf8.RuneCountInString(variable),
+				Msg:  variable + " must be quoted inside {} and []",
+				Hint: fmt.Sprintf("quote the value, for example %q", variable),
+			}
+		}
+	}
+	if context.Line < 1 {
+		context = at
+	}
+	return Problem{Pos: context, Width: 1, Msg: "this bracket is not closed", Hint: "close it, or write the comma that is missing before the next entry"}
+}
+
+// bareVariable finds the first ${} of a line that is not in quotes.
+func bareVariable(line string) (col int, variable string) {
+	quote := rune(0)
+	for i, r := range line {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '"' || r == '\'':
+			quote = r
+		case strings.HasPrefix(line[i:], "${"):
+			variable, _, _ = strings.Cut(line[i:], "}")
+			return utf8.RuneCountInString(line[:i]) + 1, variable + "}"
+		}
+	}
+	return 0, ""
+}
+
+var plainValue = regexp.MustCompile(`^\s*(?:- )?[\w.-]+: +([^\s"'\[{|>].*)$`)
+
+// explainColon is for a ": " where no key may be: in plain text, or because
+// the line is indented too far.
+func explainColon(at Pos, lines []string) Problem {
+	q := Problem{Pos: at, Width: 1, Msg: "a key cannot be here", Hint: "check the indentation of this line"}
+	if at.Line > len(lines) {
+		return q
+	}
+	line := strings.TrimSuffix(lines[at.Line-1], "\r")
+	if m := plainValue.FindStringSubmatch(line); m != nil {
+		q.Msg = `text that holds ": " must be quoted`
+		q.Hint = fmt.Sprintf("write %q", m[1])
+	}
+	return q
+}
+
+// explainGreater is for an unquoted >= 99%.
+func explainGreater(at Pos, lines []string) Problem {
+	value := strings.TrimSpace(strings.TrimSuffix(from(lines, at), "\r"))
+	if i := strings.IndexAny(value, ",}#"); i > 0 {
+		value = strings.TrimSpace(value[:i])
+	}
+	return Problem{
+		Pos: at, Width: utf8.RuneCountInString(value),
+		Msg:  `a value that begins with ">" must be quoted`,
+		Hint: fmt.Sprintf("write %q", value),
+	}
+}
+
+// from returns the text of a line from a place on.
+func from(lines []string, at Pos) string {
+	if at.Line < 1 || at.Line > len(lines) {
+		return ""
+	}
+	line := []rune(lines[at.Line-1])
+	return string(line[min(at.Col-1, len(line)):])
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/proofload/proofload/sut/ledger/obs"
+)
+
+// identify names the instance and the request, in the answer and in the
+// context.
+func identify(instance string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx := obs.WithCorrelation(r.Context(), r.Header.Get(obs.CorrelationHeader))
+			w.Header().Set(obs.CorrelationHeader, obs.Correlation(ctx))
+			w.Header().Set("Ledger-Instance", instance)
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}
+
+// logRequests writes one line for each request.
+func logRequests(log *slog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			began := time.Now()
+			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			next.ServeHTTP(ww, r)
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", ww.Status()),
+				slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(began)))
+		})
+	}
+}
+
+// recoverPanics turns a panic of a handler into an answer, except the one by
+// which net/http aborts a response.
+func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				cause := recover()
+				if cause == nil {
+					return
+				}
+				if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					panic(cause)
+				}
+				log.ErrorContext(r.Context(), "handler panicked",
+					slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
+				writeProblem(w, r, fmt.Errorf("panic: %v", cause))
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// shed refuses requests beyond a number in flight at once, without a queue: a
+// request that waits for its turn wastes the deadline it has.
+func shed(limit int) func(http.Handler) http.Handler {
+	inFlight := make(chan struct{}, limit)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case inFlight <- struct{}{}:
+				defer func() { <-inFlight }()
+				next.ServeHTTP(w, r)
+			default:
+				writeProblem(w, r, errOverloaded)
+			}
+		})
+	}
+}
+
+// deadline bounds the work on a request.
+//
+// A client that hangs up does not end it. The work is short and bounded, and
+// abandoning a query costs a database connection: a crowd of impatient clients
+// would empty the pool.
+func deadline(d time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), d)
+			defer cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}

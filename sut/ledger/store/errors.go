@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/proofload/proofload/sut/ledger/domain"
+)
+
+// SQLSTATE codes that mean something to the ledger.
+const (
+	codeReadOnly       = "25006" // the node was demoted
+	codeInRecovery     = "55000" // a primary's function called on a standby
+	codeIdleTimeout    = "25P03"
+	codeLockTimeout    = "55P03"
+	codeForeignKey     = "23503"
+	codeUnique         = "23505"
+	codeCheck          = "23514"
+	codeSerialization  = "40001"
+	codeDeadlock       = "40P01"
+	classConnection    = "08"
+	classNoResources   = "53"
+	classIntervention  = "57"
+	constraintTransfer = "transfers_pkey"
+	constraintBalance  = "accounts_balance_check"
+	constraintSettled  = "settlements_transfer_id_fkey"
+)
+
+// isUnavailable reports whether a SQLSTATE says that this server cannot serve
+// now, as opposed to having refused what it was asked.
+func isUnavailable(code string) bool {
+	switch code {
+	case codeReadOnly, codeInRecovery, codeIdleTimeout:
+		return true
+	}
+	return strings.HasPrefix(code, classConnection) ||
+		strings.HasPrefix(code, classNoResources) ||
+		strings.HasPrefix(code, classIntervention)
+}
+
+// wrap adds what was being done to an error of the driver, and
+// [domain.ErrUnavailable] if trying again later may help. It is for
+// operations that did not reach their commit.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	pgErr, isPg := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w", doing, err)
+	case !isPg, isUnavailable(pgErr.Code),
+		pgErr.Code == codeLockTimeout, pgErr.Code == codeSerialization, pgErr.Code == codeDeadlock:
+		return fmt.Errorf("%s: %w: %w", doing, domain.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// violates reports whether err is a violation of the named constraint.
+func violates(err error, code, constraint string) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == code && pgErr.ConstraintName == constraint
+}

@@ -1,0 +1,231 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxWait bounds how long a write waits for a primary or a standby.
+const maxWait = 3 * time.Second
+
+// transfer is the wire form of a transfer.
+type transfer struct {
+	ID        string    `json:"id"`
+	From      int64     `json:"from"`
+	To        int64     `json:"to"`
+	Amount    int64     `json:"amount"`
+	Currency  string    `json:"currency"`
+	Status    string    `json:"status"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// handler serves the ledger's interface and, below /links/, those of its link
+// proxies.
+func (s *Sim) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /v1/transfers/{id}", s.putTransfer)
+	mux.HandleFunc("GET /v1/transfers/{id}", s.getTransfer)
+	mux.HandleFunc("GET /v1/accounts/{id}", s.getAccount)
+	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /links/{link}/counters", s.getCounters)
+	mux.HandleFunc("GET /links/{link}/proxies/link/toxics", s.listToxics)
+	mux.HandleFunc("GET /links/{link}/proxies/link", s.getProxy)
+	mux.HandleFunc("POST /links/{link}/proxies/link/toxics", s.addToxic)
+	mux.HandleFunc("DELETE /links/{link}/proxies/link/toxics/{toxic}", s.removeToxic)
+	return mux
+}
+
+func (s *Sim) putTransfer(w http.ResponseWriter, r *http.Request) {
+	var t transfer
+	if err := json.NewDecoder(r.Body).Decode(&t); err != nil || t.Amount <= 0 {
+		http.Error(w, "malformed transfer", http.StatusBadRequest)
+		return
+	}
+	t.ID = r.PathValue("id")
+	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
+	defer cancel()
+	timeline, ok := s.write(ctx, Write{ID: t.ID, Amount: t.Amount})
+	if !ok {
+		http.Error(w, "no primary, or no standby confirmed", http.StatusServiceUnavailable)
+		return
+	}
+	t.Status, t.CreatedAt = "accepted", time.Now()
+	s.answer(w, http.StatusCreated, timeline, t)
+}
+
+// write appends to the primary's books and, while the link is whole, to the
+// replicas'. With synchronous replication it waits for them.
+func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
+	for written := false; ; {
+		s.mu.Lock()
+		if s.primary >= 0 {
+			p := s.nodes[s.primary]
+			if !written || p.writes[t.ID].ID == "" {
+				s.append(p, t)
+				written = true
+			}
+			if !s.stalled["replication:"+p.name] {
+				s.replicate(p)
+				timeline, ok = p.timeline, true
+			} else if !s.cfg.Sync {
+				timeline, ok = p.timeline, true
+			}
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		if ok {
+			return timeline, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return 0, false
+		}
+	}
+}
+
+// append writes into a node's books.
+func (s *Sim) append(d *database, t Write) {
+	t.Count, t.Jobs = 1, 1
+	if s.cfg.Double && len(d.order)%100 == 99 {
+		t.Count = 2
+	}
+	if s.cfg.NoJobs {
+		t.Jobs = 0
+	}
+	d.order = append(d.order, t.ID)
+	d.writes[t.ID] = t
+	s.bytes["replication:"+d.name].in += 100
+}
+
+// replicate streams what the replicas lack.
+func (s *Sim) replicate(p *database) {
+	for _, d := range s.nodes {
+		if d == p || d.down {
+			continue
+		}
+		for _, id := range p.order[min(len(d.order), len(p.order)):] {
+			d.order = append(d.order, id)
+			d.writes[id] = p.writes[id]
+			s.bytes["replication:"+p.name].out += 100
+		}
+	}
+}
+
+func (s *Sim) getTransfer(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	var (
+		found    Write
+		timeline int
+	)
+	if s.primary >= 0 {
+		found, timeline = s.nodes[s.primary].writes[r.PathValue("id")], s.nodes[s.primary].timeline
+	}
+	s.mu.Unlock()
+	switch {
+	case timeline == 0:
+		http.Error(w, "no primary", http.StatusServiceUnavailable)
+	case found.ID == "":
+		http.Error(w, "no such transfer", http.StatusNotFound)
+	default:
+		s.answer(w, http.StatusOK, timeline, transfer{ID: found.ID, Amount: found.Amount, Currency: "EUR", Status: "settled"})
+	}
+}
+
+func (s *Sim) getAccount(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		http.Error(w, "malformed account", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	timeline := 0
+	if s.primary >= 0 {
+		timeline = s.nodes[s.primary].timeline
+	}
+	s.mu.Unlock()
+	if timeline == 0 {
+		http.Error(w, "no primary", http.StatusServiceUnavailable)
+		return
+	}
+	s.answer(w, http.StatusOK, timeline, map[string]any{"id": id, "currency": "EUR", "balance": 0, "version": 1})
+}
+
+func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {
+	timer := time.NewTimer(s.cfg.Latency)
+	defer timer.Stop()
+	<-timer.C
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Ledger-Instance", "api-1")
+	w.Header().Set("Ledger-Timeline", strconv.Itoa(timeline))
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that is gone
+}
+
+func (s *Sim) getCounters(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.bytes[r.PathValue("link")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]int64{
+		"upstream_bytes_in": c.in, "upstream_bytes_out": c.out, "downstream_bytes_in": c.in, "downstream_bytes_out": c.out, "connections": 2,
+	})
+}
+
+// toxic is what a client of the proxy's interface says of one.
+type toxic struct {
+	Name   string `json:"name"`
+	Type   string `json:"type"`
+	Stream string `json:"stream"`
+}
+
+func (s *Sim) toxics(link string) []toxic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []toxic{}
+	for key, on := range s.stalled {
+		if on && key == link {
+			list = append(list, toxic{Name: "stall_upstream", Type: "stall", Stream: "upstream"}, toxic{Name: "stall_downstream", Type: "stall", Stream: "downstream"})
+		}
+	}
+	return list
+}
+
+func (s *Sim) listToxics(w http.ResponseWriter, r *http.Request) {
+	_ = json.NewEncoder(w).Encode(s.toxics(r.PathValue("link")))
+}
+
+func (s *Sim) getProxy(w http.ResponseWriter, r *http.Request) {
+	_ = json.NewEncoder(w).Encode(map[string]any{"name": "link", "enabled": true, "toxics": s.toxics(r.PathValue("link"))})
+}
+
+func (s *Sim) addToxic(w http.ResponseWriter, r *http.Request) {
+	var t toxic
+	if err := json.NewDecoder(r.Body).Decode(&t); err != nil || t.Type != "stall" {
+		http.Error(w, "the simulation only stalls", http.StatusBadRequest)
+		return
+	}
+	s.setStalled(r.PathValue("link"), true)
+	_ = json.NewEncoder(w).Encode(t)
+}
+
+func (s *Sim) removeToxic(w http.ResponseWriter, r *http.Request) {
+	s.setStalled(r.PathValue("link"), false)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Sim) setStalled(link string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stalled[link] = on
+	if p := s.primary; !on && p >= 0 && link == "replication:"+s.nodes[p].name {
+		s.replicate(s.nodes[p])
+	}
+	s.notify()
+}

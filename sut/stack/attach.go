@@ -1,0 +1,120 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/moby/moby/client"
+
+	"github.com/proofload/proofload/sut"
+)
+
+// Attach finds a stack that is up. The error wraps [ErrNotUp] if there is
+// none, and [ErrDiffers] if it was brought up with other options or from other
+// images than this program would use. Whether its nodes are healthy is left to
+// [Stack.Status] and [Stack.WaitReady].
+func Attach(ctx context.Context, cfg Config) (*Stack, error) {
+	s, err := newStack(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.attach(ctx); err != nil {
+		return nil, errors.Join(err, s.docker.Close())
+	}
+	return s, nil
+}
+
+func (s *Stack) attach(ctx context.Context) error {
+	list, err := s.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: stackFilter(s.id)})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	inputs := map[string]string{}
+	for _, c := range list.Items {
+		if node := c.Labels[labelNode]; node != "" && c.Labels[labelNet] == "" {
+			inputs[node] = c.Labels[labelInputs]
+		}
+	}
+	if len(inputs) == 0 {
+		return fmt.Errorf("attach to stack %s: %w", s.id, ErrNotUp)
+	}
+	images, err := loadImages(ctx)
+	if err != nil {
+		return err
+	}
+	tags := map[string]string{}
+	for name, img := range images {
+		tags[name] = img.tag()
+	}
+	if s.specs, err = ledgerContainers(s.settings, tags); err != nil {
+		return err
+	}
+	for _, n := range s.topology.Nodes {
+		want, err := s.specs[n.Name].hash()
+		if err != nil {
+			return err
+		}
+		switch inputs[n.Name] {
+		case want:
+		case "":
+			return fmt.Errorf("attach to stack %s: %w: node %s is missing; take it down first", s.id, ErrDiffers, n.Name)
+		default:
+			return fmt.Errorf("attach to stack %s: %w: node %s was made with other options or from another image; take it down first", s.id, ErrDiffers, n.Name)
+		}
+	}
+	return errors.Join(s.readImages(ctx), s.readPorts(ctx))
+}
+
+// readImages reads which image each node runs.
+func (s *Stack) readImages(ctx context.Context) error {
+	errs := make([]error, len(s.topology.Nodes))
+	each(s.topology.Nodes, func(i int, n sut.Node) {
+		c, err := s.inspect(ctx, n.Name)
+		if err != nil {
+			errs[i] = err
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.images[n.Name] = c.Image
+	})
+	return errors.Join(errs...)
+}
+
+// readPorts reads where published ports are bound. They are part of a
+// container's configuration, so they are known while it is down too.
+func (s *Stack) readPorts(ctx context.Context) error {
+	for node, spec := range s.specs {
+		if len(spec.Publish) == 0 {
+			continue
+		}
+		c, err := s.inspect(ctx, node)
+		if err != nil {
+			return err
+		}
+		ports := map[int]int{}
+		for port, bindings := range c.HostConfig.PortBindings {
+			for _, b := range bindings {
+				if ports[int(port.Num())], err = strconv.Atoi(b.HostPort); err != nil {
+					return fmt.Errorf("read ports of node %s: %w", node, err)
+				}
+			}
+		}
+		s.mu.Lock()
+		s.ports[node] = ports
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// each calls f for all nodes at once and waits.
+func each(nodes []sut.Node, f func(int, sut.Node)) {
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() { f(i, n) })
+	}
+	wg.Wait()
+}

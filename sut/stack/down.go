@@ -1,0 +1,108 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// removalsAtOnce bounds concurrent removals of containers.
+const removalsAtOnce = 8
+
+// Down removes stacks by their labels: the one with the given id, or all of
+// this machine. It needs nothing else to be known of them, so it also removes
+// what a killed process left behind. It returns the names of what it removed,
+// sorted, also with an error.
+func Down(ctx context.Context, all bool, id string) (removed []string, err error) {
+	docker, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, docker.Close()) }()
+	filter := stackFilter(id)
+	if all {
+		filter = make(client.Filters).Add("label", labelStack)
+	}
+	return remove(ctx, docker, filter)
+}
+
+// stackFilter finds everything of one stack.
+func stackFilter(id string) client.Filters {
+	return make(client.Filters).Add("label", labelStack+"="+id)
+}
+
+// remove removes containers, then the volumes and networks that they held.
+func remove(ctx context.Context, docker *client.Client, filter client.Filters) ([]string, error) {
+	var mu sync.Mutex
+	var removed []string
+	note := func(name string, err error) error {
+		if errdefs.IsNotFound(err) {
+			return nil // somebody else was faster
+		}
+		if err != nil {
+			return fmt.Errorf("remove %s: %w", name, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		removed = append(removed, name)
+		return nil
+	}
+	err := errors.Join(
+		removeContainers(ctx, docker, filter, note),
+		removeVolumes(ctx, docker, filter, note),
+		removeNetworks(ctx, docker, filter, note),
+	)
+	slices.Sort(removed)
+	return removed, err
+}
+
+func removeContainers(ctx context.Context, docker *client.Client, filter client.Filters, note func(string, error) error) error {
+	list, err := docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	errs := make([]error, len(list.Items))
+	var g errgroup.Group
+	g.SetLimit(removalsAtOnce)
+	for i, c := range list.Items {
+		g.Go(func() error {
+			_, err := docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+			errs[i] = note("container "+strings.TrimPrefix(strings.Join(c.Names, ","), "/"), err)
+			return nil
+		})
+	}
+	return errors.Join(append(errs, g.Wait())...)
+}
+
+func removeVolumes(ctx context.Context, docker *client.Client, filter client.Filters, note func(string, error) error) error {
+	list, err := docker.VolumeList(ctx, client.VolumeListOptions{Filters: filter})
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	var errs []error
+	for _, v := range list.Items {
+		_, err := docker.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{Force: true})
+		errs = append(errs, note("volume "+v.Name, err))
+	}
+	return errors.Join(errs...)
+}
+
+func removeNetworks(ctx context.Context, docker *client.Client, filter client.Filters, note func(string, error) error) error {
+	list, err := docker.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
+	if err != nil {
+		return fmt.Errorf("list networks: %w", err)
+	}
+	var errs []error
+	for _, n := range list.Items {
+		_, err := docker.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+		errs = append(errs, note("network "+n.Name, err))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,146 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/proofload/proofload/sut"
+)
+
+// netTools is the auxiliary container in the network namespace of one node. It
+// holds the tools and the capability, so that nodes need neither.
+type netTools struct {
+	mu      sync.Mutex
+	started string // when the node that it joined was started; empty if there is none yet
+}
+
+// PrepareNet implements [sut.NetAdmin]. It starts the auxiliary container of
+// the node, or a new one if the node was restarted since.
+func (s *Stack) PrepareNet(ctx context.Context, node string) error {
+	c, err := s.inspect(ctx, node)
+	if err != nil {
+		return fmt.Errorf("prepare network tools: %w", err)
+	}
+	if stateOf(c) == sut.Down {
+		return fmt.Errorf("prepare network tools of node %s: it is down, and its network namespace is gone", node)
+	}
+	tools := s.net[node]
+	tools.mu.Lock()
+	defer tools.mu.Unlock()
+	if tools.started == c.State.StartedAt {
+		return nil
+	}
+	found, err := s.findNetTools(ctx, node, c.State.StartedAt)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if err := s.startNetTools(ctx, node, c.ID, c.State.StartedAt); err != nil {
+			return fmt.Errorf("start network tools of node %s: %w", node, err)
+		}
+	}
+	tools.started = c.State.StartedAt
+	return nil
+}
+
+func netToolsName(id, node string) string { return containerName(id, node) + "-net" }
+
+// findNetTools looks for an auxiliary container that another process left in
+// the node's present namespace, and removes one that is in a former.
+func (s *Stack) findNetTools(ctx context.Context, node, started string) (bool, error) {
+	name := netToolsName(s.id, node)
+	result, err := s.docker.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("inspect network tools of node %s: %w", node, err)
+	}
+	c := result.Container
+	if c.State.Running && c.Config.Labels[labelStarted] == started {
+		return true, nil
+	}
+	_, err = s.docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return false, fmt.Errorf("remove network tools of node %s: %w", node, err)
+	}
+	return false, nil
+}
+
+// startNetTools starts the auxiliary container in the namespace of a node's
+// container.
+func (s *Stack) startNetTools(ctx context.Context, node, containerID, started string) error {
+	img, err := loadImage(netImage, nil)
+	if err != nil {
+		return err
+	}
+	labels := s.labels(node)
+	labels[labelNet], labels[labelStarted] = node, started
+	_, err = testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
+		Logger:  quiet{},
+		Started: true,
+		ContainerRequest: testcontainers.ContainerRequest{
+			Name:   netToolsName(s.id, node),
+			Image:  img.tag(),
+			Labels: labels,
+			HostConfigModifier: func(h *container.HostConfig) {
+				h.NetworkMode = container.NetworkMode("container:" + containerID)
+				h.CapAdd = []string{"NET_ADMIN"}
+				h.Memory, h.MemorySwap = memoryNode, memoryNode
+			},
+		},
+	})
+	return err
+}
+
+// NetExec implements [sut.NetAdmin].
+func (s *Stack) NetExec(ctx context.Context, node string, argv ...string) (string, error) {
+	if err := s.PrepareNet(ctx, node); err != nil {
+		return "", err
+	}
+	output, code, err := s.exec(ctx, netToolsName(s.id, node), argv)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("exit status %d: %s", code, strings.TrimSpace(output))
+	}
+	if err != nil {
+		return output, fmt.Errorf("run %s in the network of node %s: %w", strings.Join(argv, " "), node, err)
+	}
+	return output, nil
+}
+
+// exec runs a command in a container and returns what it printed and its exit
+// status.
+func (s *Stack) exec(ctx context.Context, name string, argv []string) (output string, code int, err error) {
+	created, err := s.docker.ExecCreate(ctx, name, client.ExecCreateOptions{Cmd: argv, AttachStdout: true, AttachStderr: true})
+	if err != nil {
+		return "", 0, err
+	}
+	attached, err := s.docker.ExecAttach(ctx, created.ID, client.ExecAttachOptions{})
+	if err != nil {
+		return "", 0, err
+	}
+	defer attached.Close()
+	// Reading does not know of the context: closing the connection ends it.
+	stop := context.AfterFunc(ctx, attached.Close)
+	defer stop()
+	var buf bytes.Buffer
+	if _, err := stdcopy.StdCopy(&buf, &buf, attached.Reader); err != nil && !errors.Is(err, io.EOF) {
+		return buf.String(), 0, errors.Join(context.Cause(ctx), err)
+	}
+	result, err := s.docker.ExecInspect(ctx, created.ID, client.ExecInspectOptions{})
+	if err != nil {
+		return buf.String(), 0, err
+	}
+	return buf.String(), result.ExitCode, nil
+}

@@ -1,0 +1,288 @@
+package stack
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/proofload/proofload/sut"
+)
+
+const (
+	pollEvery    = 150 * time.Millisecond
+	inspectEvery = 10 // polls: whether the container has ended is asked less often
+	probeTimeout = 2 * time.Second
+	// primaryTimeout bounds asking all nodes which is primary: a frozen node
+	// must not hold up the answer of the others.
+	primaryTimeout = 1 * time.Second
+	// readyTimeout bounds waiting for one node. A database node that is copied
+	// anew is the slowest.
+	readyTimeout  = 2 * time.Minute
+	errorLogLines = 50
+)
+
+// WaitReady implements [sut.Waiter]. The error holds the end of the node's log.
+func (s *Stack) WaitReady(ctx context.Context, node string) error {
+	if _, ok := s.topology.Node(node); !ok {
+		return fmt.Errorf("no node %q in %s", node, s.topology.Name)
+	}
+	return s.waitReady(ctx, node)
+}
+
+func (s *Stack) waitReady(ctx context.Context, node string) error {
+	return s.poll(ctx, node, func(ctx context.Context) (string, error) { return s.health(ctx, node) })
+}
+
+// poll asks until there is no error, or the context is done, or the node's
+// container has ended.
+func (s *Stack) poll(ctx context.Context, node string, ask func(context.Context) (string, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("not ready within %s", readyTimeout))
+	defer cancel()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for polls := 1; ; polls++ {
+		err := func() error {
+			probe, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			_, err := ask(probe)
+			return err
+		}()
+		if err == nil {
+			return nil
+		}
+		if polls%inspectEvery == 0 {
+			if state, stateErr := s.State(ctx, node); stateErr == nil && state == sut.Down {
+				return s.withLog(ctx, node, errors.New("its container has ended"))
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			cause := context.Cause(ctx)
+			if errors.Is(cause, context.Canceled) {
+				return cause // something else failed: that is the error to tell
+			}
+			return s.withLog(ctx, node, fmt.Errorf("%w: %w", cause, err))
+		}
+	}
+}
+
+// health asks a node whether it is whole, and says in a word what it is.
+func (s *Stack) health(ctx context.Context, node string) (string, error) {
+	n, _ := s.topology.Node(node)
+	endpoint := func(kind string) string {
+		u, _ := s.Endpoint(kind + "/" + node)
+		return u
+	}
+	const ready = "ready"
+	switch n.Role {
+	case sut.RoleDatabase:
+		return s.databaseHealth(ctx, node)
+	case sut.RolePooler:
+		var one int
+		return ready, s.queryRow(ctx, "postgres/"+node, "select 1", &one)
+	case sut.RoleBroker:
+		return ready, askBroker(ctx, endpoint("amqp"))
+	case sut.RoleCache:
+		return ready, askCache(ctx, endpoint("redis"))
+	case sut.RoleStore:
+		return ready, s.get(ctx, endpoint("etcd")+"/health", nil)
+	case sut.RoleRouter:
+		return ready, s.get(ctx, endpoint("health")+"/healthz", nil)
+	case sut.RoleBalancer:
+		api, _ := s.Endpoint("api")
+		return ready, s.get(ctx, api+"/livez", nil)
+	case sut.RoleLinks:
+		address, _ := s.published(node, portControl)
+		return ready, s.get(ctx, "http://"+address+"/healthz", nil)
+	default:
+		return ready, s.get(ctx, endpoint("http")+"/readyz", nil)
+	}
+}
+
+// databaseHealth is "primary" or "replica". A node that is up but streams from
+// nobody is not whole.
+func (s *Stack) databaseHealth(ctx context.Context, node string) (string, error) {
+	var recovering, streaming bool
+	err := s.queryRow(ctx, "postgres/"+node,
+		`select pg_is_in_recovery(), exists(select from pg_stat_wal_receiver where status = 'streaming')`, &recovering, &streaming)
+	switch {
+	case err != nil:
+		return "", err
+	case !recovering:
+		// Also by Patroni's word: an old primary is about to be demoted.
+		return sut.MemberPrimary, s.askPatroni(ctx, node, func(p patroniStatus) bool { return p.isPrimary() })
+	case !streaming:
+		return "", errors.New("replica does not stream")
+	default:
+		return sut.MemberReplica, nil
+	}
+}
+
+// patroniStatus is what we read of Patroni's status page.
+type patroniStatus struct {
+	State string `json:"state"`
+	Role  string `json:"role"`
+}
+
+// isPrimary knows both words that Patroni has used.
+func (p patroniStatus) isPrimary() bool {
+	return p.State == "running" && (p.Role == "master" || p.Role == "primary")
+}
+
+// askPatroni asks the agent of a node and wants the answer to satisfy ok, or
+// just an answer if ok is nil.
+func (s *Stack) askPatroni(ctx context.Context, node string, ok func(patroniStatus) bool) error {
+	base, _ := s.Endpoint("patroni/" + node)
+	var status patroniStatus
+	err := s.get(ctx, base+"/patroni", &status)
+	var code statusError
+	if err != nil && (ok != nil || !errors.As(err, &code)) {
+		return err
+	}
+	if ok != nil && !ok(status) {
+		return fmt.Errorf("Patroni says %s, %s", status.Role, status.State) //nolint:staticcheck // a name
+	}
+	return nil
+}
+
+// Primary implements [sut.PrimaryFinder]: it asks the agents of all database
+// nodes at once.
+func (s *Stack) Primary(ctx context.Context) (sut.Node, error) {
+	ctx, cancel := context.WithTimeout(ctx, primaryTimeout)
+	defer cancel()
+	nodes := s.topology.ByRole(sut.RoleDatabase)
+	errs := make([]error, len(nodes))
+	found := make(chan sut.Node, len(nodes))
+	var g errgroup.Group
+	for i, n := range nodes {
+		g.Go(func() error {
+			err := s.askPatroni(ctx, n.Name, patroniStatus.isPrimary)
+			if err != nil {
+				errs[i] = fmt.Errorf("%s: %w", n.Name, err)
+				return nil
+			}
+			found <- n
+			cancel() // the others need not answer
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return sut.Node{}, err
+	}
+	select {
+	case n := <-found:
+		return n, nil
+	default:
+		return sut.Node{}, fmt.Errorf("no node is primary: %w", errors.Join(errs...))
+	}
+}
+
+// A statusError is an HTTP answer other than 200.
+type statusError int
+
+func (e statusError) Error() string {
+	return fmt.Sprintf("answered %d %s", int(e), http.StatusText(int(e)))
+}
+
+// get wants the answer 200 and decodes it, unless into is nil.
+func (s *Stack) get(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, mib))
+	switch {
+	case err != nil:
+		return fmt.Errorf("get %s: %w", url, err)
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("get %s: %w %s", url, statusError(resp.StatusCode), strings.TrimSpace(string(body[:min(len(body), 200)])))
+	case into == nil:
+		return nil
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("get %s: %w", url, err)
+	}
+	return nil
+}
+
+// queryRow runs a query on a connection of its own.
+func (s *Stack) queryRow(ctx context.Context, endpoint, query string, into ...any) error {
+	address, ok := s.Endpoint(endpoint)
+	if !ok {
+		return fmt.Errorf("no endpoint %s", endpoint)
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", endpoint, err)
+	}
+	// The pooler knows no prepared statements of the protocol.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", endpoint, err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if err := conn.QueryRow(ctx, query).Scan(into...); err != nil {
+		return fmt.Errorf("query %s: %w", endpoint, err)
+	}
+	return nil
+}
+
+// askBroker opens a connection, which includes logging in.
+func askBroker(ctx context.Context, url string) error {
+	conn, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		deadline, _ := ctx.Deadline()
+		return c, c.SetDeadline(deadline)
+	}})
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	return conn.Close()
+}
+
+// askCache sends PING.
+func askCache(ctx context.Context, url string) error {
+	address := strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0")
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return fmt.Errorf("ping the cache: %w", err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("ping the cache: %w", err)
+	}
+	if answer := strings.TrimSpace(line); answer != "+PONG" {
+		return fmt.Errorf("ping the cache: it answered %q", answer)
+	}
+	return nil
+}

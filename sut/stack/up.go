@@ -1,0 +1,233 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/proofload/proofload/sut"
+)
+
+// upTimeout bounds bringing a stack up once its images are there. It is far
+// above what a slow machine takes.
+const upTimeout = 5 * time.Minute
+
+// Up builds the images that are missing, brings a stack up and returns when
+// all its nodes are ready. With an error it also returns what was started by
+// then, if anything, so that its logs can be collected; closing it is the
+// caller's.
+func Up(ctx context.Context, cfg Config) (*Stack, error) {
+	s, err := newStack(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	progress := serial(cfg.Progress)
+	if err := s.prepare(ctx, progress); err != nil {
+		return nil, errors.Join(err, s.docker.Close())
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, upTimeout, fmt.Errorf("stack %s was not ready within %s", s.id, upTimeout))
+	defer cancel()
+	if err := s.createNetwork(ctx); err != nil {
+		return s, err
+	}
+	parts, err := runSteps(ctx, s.steps(progress))
+	if err != nil {
+		return s, fmt.Errorf("bring up stack %s: %w", s.id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts, s.total = parts, time.Since(began)
+	return s, nil
+}
+
+// serial makes a progress function safe for concurrent use.
+func serial(progress func(string)) func(string) {
+	var mu sync.Mutex
+	return func(line string) {
+		if progress == nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		progress(line)
+	}
+}
+
+// prepare does what needs no network yet: it refuses a stack that is already
+// there, makes the images, renders the containers and chooses ports.
+func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
+	existing, err := s.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: stackFilter(s.id)})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	if len(existing.Items) > 0 {
+		return fmt.Errorf("stack %s is already there (%d containers): attach to it, or take it down first", s.id, len(existing.Items))
+	}
+	images, err := loadImages(ctx)
+	if err != nil {
+		return err
+	}
+	if err := ensureImages(ctx, s.docker, images, progress); err != nil {
+		return err
+	}
+	tags := map[string]string{}
+	for name, img := range images {
+		tags[name] = img.tag()
+	}
+	if s.specs, err = ledgerContainers(s.settings, tags); err != nil {
+		return err
+	}
+	s.specs[nodeSchema] = schemaContainer(databaseNodes()[0], tags)
+	var publishing []containerSpec
+	count := 0
+	for _, spec := range s.specs {
+		if len(spec.Publish) > 0 {
+			publishing = append(publishing, spec)
+			count += len(spec.Publish)
+		}
+	}
+	free, err := freePorts(ctx, s.id, count)
+	if err != nil {
+		return err
+	}
+	for _, spec := range publishing {
+		ports := map[int]int{}
+		for _, p := range spec.Publish {
+			ports[p], free = free[0], free[1:]
+		}
+		s.ports[spec.Node] = ports
+	}
+	return nil
+}
+
+// nodeSchema is the container that makes tables and accounts and is then done.
+// It is not a node of the topology.
+const nodeSchema = "schema"
+
+// startsAfter says which steps the start of a node waits for, beside its own
+// creation. Starting a container takes the engine a good part of a second, so
+// what the longest way to readiness needs comes first: etcd, the first
+// database node, the broker. The rest follows while those boot.
+func startsAfter(n sut.Node) []string {
+	first := databaseNodes()[0]
+	switch n.Role {
+	case sut.RoleStore, sut.RoleLinks:
+		return nil
+	case sut.RoleDatabase:
+		if n.Name == first {
+			return []string{"start " + nodeStore}
+		}
+		// Once the first is there to initialise the cluster, the others can
+		// load while it does so, and none of them comes first.
+		return []string{"begin " + first}
+	case sut.RoleBroker:
+		return []string{"start " + first}
+	case sut.RoleService, sut.RoleWorker:
+		return []string{"run " + nodeSchema}
+	default:
+		// The configuration of router, balancer and pooler names the link
+		// proxy, which is looked up when they start.
+		return []string{"start " + nodeLinks, "start " + nodeBroker}
+	}
+}
+
+// steps lists what it takes to bring the stack up, as parallel as it can be.
+func (s *Stack) steps(progress func(string)) []step {
+	var steps []step
+	add := func(name string, after []string, do func(context.Context) error) {
+		steps = append(steps, step{name: name, after: after, do: do})
+	}
+	var ready []string
+	for _, n := range s.topology.Nodes {
+		add("create "+n.Name, nil, func(ctx context.Context) error { return s.create(ctx, s.specs[n.Name]) })
+		add("start "+n.Name, append(startsAfter(n), "create "+n.Name), func(ctx context.Context) error { return s.start(ctx, n.Name) })
+		add("ready "+n.Name, []string{"start " + n.Name, "start " + nodeLinks}, func(ctx context.Context) error {
+			if err := s.waitReady(ctx, n.Name); err != nil {
+				return err
+			}
+			progress(n.Name + " is ready")
+			return nil
+		})
+		ready = append(ready, "ready "+n.Name)
+	}
+	first := databaseNodes()[0]
+	add("begin "+first, []string{"start " + first, "start " + nodeLinks}, func(ctx context.Context) error {
+		return s.poll(ctx, first, func(ctx context.Context) (string, error) { return "", s.askPatroni(ctx, first, nil) })
+	})
+	add("create "+nodeSchema, nil, func(ctx context.Context) error { return s.create(ctx, s.specs[nodeSchema]) })
+	add("run "+nodeSchema, []string{"create " + nodeSchema, "ready " + first}, func(ctx context.Context) error {
+		return s.runToEnd(ctx, nodeSchema)
+	})
+	add("check", ready, s.check)
+	return steps
+}
+
+// runToEnd runs a container that is to end by itself.
+func (s *Stack) runToEnd(ctx context.Context, name string) error {
+	waiting := s.docker.ContainerWait(ctx, containerName(s.id, name), client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
+	if err := s.start(ctx, name); err != nil {
+		return err
+	}
+	select {
+	case result := <-waiting.Result:
+		if result.StatusCode == 0 {
+			return nil
+		}
+		return s.withLog(ctx, name, fmt.Errorf("exit status %d", result.StatusCode))
+	case err := <-waiting.Error:
+		return s.withLog(ctx, name, err)
+	case <-ctx.Done():
+		return s.withLog(ctx, name, context.Cause(ctx))
+	}
+}
+
+// check verifies what the stack promises about its data: no drill is worth
+// anything otherwise.
+func (s *Stack) check(ctx context.Context) error {
+	if err := s.readImages(ctx); err != nil {
+		return err
+	}
+	primary, err := s.Primary(ctx)
+	if err != nil {
+		return err
+	}
+	return s.poll(ctx, primary.Name, func(ctx context.Context) (string, error) {
+		var fsync, pageWrites, syncCommit string
+		var standbys, syncStandbys int
+		err := s.queryRow(ctx, "postgres/"+primary.Name, `
+			select current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
+			       count(*), count(*) filter (where sync_state in ('sync', 'quorum'))
+			from pg_stat_replication where state = 'streaming'`,
+			&fsync, &pageWrites, &syncCommit, &standbys, &syncStandbys)
+		switch {
+		case err != nil:
+			return "", err
+		case fsync != "on" || pageWrites != "on" || syncCommit != "on":
+			return "", fmt.Errorf("fsync is %s, full_page_writes %s, synchronous_commit %s: all have to be on", fsync, pageWrites, syncCommit)
+		case standbys < len(databaseNodes())-1:
+			return "", fmt.Errorf("%d standbys stream", standbys)
+		case s.settings.sync && syncStandbys == 0:
+			return "", errors.New("no standby is synchronous yet")
+		}
+		return "", nil
+	})
+}
+
+// withLog adds the end of a node's log to an error.
+func (s *Stack) withLog(ctx context.Context, node string, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
+	defer cancel()
+	var log strings.Builder
+	if logErr := s.copyLog(ctx, node, strconv.Itoa(errorLogLines), &log); logErr != nil {
+		return errors.Join(fmt.Errorf("node %s: %w", node, err), logErr)
+	}
+	return fmt.Errorf("node %s: %w; the end of its log:\n%s", node, err, lastLines(log.String(), errorLogLines))
+}

@@ -80,7 +80,8 @@ func (j *Journal) read() error {
 		if json.Unmarshal(line, &e) != nil {
 			continue
 		}
-		if err = j.apply(e); err != nil {
+		err = j.apply(e)
+		if err != nil {
 			return err
 		}
 	}

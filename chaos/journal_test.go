@@ -295,6 +295,31 @@ func TestInsist(t *testing.T) {
 	})
 }
 
+// TestWatch wants the complaint that matters, not that the look which the
+// deadline cut short failed.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		broken := errors.New("still broken")
+		looks := 0
+		err := Watch(ctx, func(ctx context.Context) error {
+			looks++
+			if looks < 4 {
+				return broken
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, broken) || !errors.Is(err, context.DeadlineExceeded) || looks != 4 {
+			t.Errorf("after %d looks: %v", looks, err)
+		}
+		if err := Watch(ctx, func(context.Context) error { return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestTargetsNames(t *testing.T) {
 	targets := NewTargets(nil)
 	sel := sut.Selection{Ref: "app[*]", Nodes: []sut.Node{{Name: "api-1"}, {Name: "api-2"}}}

@@ -26,16 +26,21 @@ func Each[T any](items []T, do func(T) error) error {
 }
 
 // Watch looks again and again until a look finds nothing to complain of. When
-// ctx is done it returns the last complaint.
+// ctx is done it returns the last complaint, other than that a look was cut
+// short by that.
 func Watch(ctx context.Context, look func(context.Context) error) error {
+	var complaint error
 	for {
 		err := look(ctx)
 		if err == nil {
 			return nil
 		}
+		if complaint == nil || ctx.Err() == nil {
+			complaint = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), complaint)
 		case <-time.After(lookInterval):
 		}
 	}

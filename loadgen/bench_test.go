@@ -90,8 +90,11 @@ type bench struct {
 
 func newBench(t *testing.T, handler http.HandlerFunc) *bench {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &bench{server: &http.Server{Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx }}}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	b := &bench{server: &http.Server{
+		Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: time.Minute,
+	}}
 	network := newPipeNet()
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = b.server.Serve(network) })

@@ -47,8 +47,7 @@ var (
 
 // classifyUnsent returns the class of an error before the first byte was sent.
 func classifyUnsent(ctx context.Context, err error) string {
-	var dial *dialError
-	if errors.As(err, &dial) {
+	if _, ok := errors.AsType[*dialError](err); ok {
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
 			return ClassDialRefused

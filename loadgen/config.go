@@ -79,7 +79,7 @@ func (c Config) Schedule() (*Schedule, error) {
 	if arrivals == "" {
 		arrivals = Even
 	}
-	return NewSchedule(c.Phases, arrivals, c.Seed+uint64(max(0, c.Drill-1))) //nolint:gosec // not negative
+	return NewSchedule(c.Phases, arrivals, c.Seed+uint64(max(0, c.Drill-1)))
 }
 
 // withDefaults returns the configuration with no zero fields that have a

@@ -33,6 +33,7 @@ func TestFreeze(t *testing.T) {
 }
 
 func freeze(t *testing.T, limit int) {
+	t.Helper()
 	began := time.Now()
 	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
 		if e := time.Since(began); e > 4*time.Second && e < 7*time.Second {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -80,7 +81,7 @@ func (e *engine) send(j *job, event *history.Event) {
 		event.Class = classifySent(ctx, err, false)
 		return
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // read to its end, or given up
 	event.Node = resp.Header.Get(e.NodeHeader)
 	event.Timeline, _ = strconv.Atoi(resp.Header.Get(e.TimelineHeader)) // absent where no database was asked
 	body, err := readBody(resp.Body)
@@ -128,15 +129,14 @@ func (e *engine) judge(j *job, header http.Header, body []byte, event *history.E
 // silently repeat reads, and whatever carries an idempotency key, on another
 // connection.
 func (e *engine) request(ctx context.Context, j *job) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, j.op.Method, e.BaseURL+j.op.Path, nil)
+	req, err := http.NewRequestWithContext(ctx, j.op.Method, e.BaseURL+j.op.Path, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
+	req.GetBody = nil
 	req.Body = io.NopCloser(bytes.NewReader(j.op.Body))
 	req.ContentLength = int64(len(j.op.Body)) // 0 means unknown; of a read, the transport finds the body empty
-	for name, values := range j.op.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, j.op.Header)
 	if req.Header.Get("X-Correlation-ID") == "" {
 		req.Header.Set("X-Correlation-ID", fmt.Sprintf("proofload-%d-%d", e.Drill, j.seq))
 	}

@@ -77,14 +77,14 @@ func TestArrivalsAreInOrderAndInTheirPhase(t *testing.T) {
 			s := newSchedule(t, phases, arrivals, seed)
 			ok = ok && math.Abs(float64(s.Len())-due) <= 0.5+1e-6
 			var last time.Duration
-			n := 0
+			var n uint64
 			for a := range s.All() {
 				p := s.phases[a.Phase]
-				ok = ok && a.Seq == uint64(n) && a.At >= last && a.At >= p.start && a.At < p.start+p.For
+				ok = ok && a.Seq == n && a.At >= last && a.At >= p.start && a.At < p.start+p.For
 				last = a.At
 				n++
 			}
-			ok = ok && n == s.Len()
+			ok = ok && int(n) == s.Len()
 		}
 		return ok
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,7 +61,7 @@ func TestNoHiddenRetries(t *testing.T) {
 			s := newKiller(t)
 			const n = 100
 			w := &ops{next: func(seq uint64) Operation {
-				op := Operation{Op: "write", Write: true, ID: fmt.Sprint(seq), Method: tt.method, Path: "/" + fmt.Sprint(seq), Body: []byte(tt.body)}
+				op := Operation{Op: "write", Write: true, ID: strconv.FormatUint(seq, 10), Method: tt.method, Path: "/" + strconv.FormatUint(seq, 10), Body: []byte(tt.body)}
 				if tt.key {
 					op.Header = http.Header{"Idempotency-Key": {op.ID}, "X-Idempotency-Key": {op.ID}}
 				}

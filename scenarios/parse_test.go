@@ -101,7 +101,7 @@ func TestParse(t *testing.T) {
 		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9},
 		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7,
 		Load: Load{
-			Workload: "ledger/mixed", WorkloadPos: Pos{12, 13}, Arrivals: "even", MaxInFlight: 500,
+			Workload: "ledger/mixed", WorkloadPos: Pos{11, 13}, Arrivals: "even", MaxInFlight: 500, SendLag: 100 * time.Millisecond,
 			Phases: []Phase{
 				{Name: "warmup", For: 20 * time.Second, From: 20, To: 200, Pos: Pos{16, 7}},
 				{Name: "steady", For: 90 * time.Second, From: 10, To: 10, Score: true, Pos: Pos{17, 7}},

@@ -38,8 +38,9 @@ type Scenario struct {
 type Load struct {
 	Workload    string
 	WorkloadPos Pos
-	Arrivals    string // even or poisson; empty is poisson
-	MaxInFlight int    // 0: the engine's own cap
+	Arrivals    string        // even or poisson; empty is poisson
+	MaxInFlight int           // 0: the engine's own cap
+	SendLag     time.Duration // how late sends may be at the 99th percentile, 0: the judge's own budget
 	Phases      []Phase
 }
 

@@ -104,7 +104,8 @@ func (c control) do(ctx context.Context, method, path string, body, into any) (e
 	defer cancel()
 	var content bytes.Buffer
 	if body != nil {
-		if err = json.NewEncoder(&content).Encode(body); err != nil {
+		err = json.NewEncoder(&content).Encode(body)
+		if err != nil {
 			return err
 		}
 	}
@@ -121,7 +122,8 @@ func (c control) do(ctx context.Context, method, path string, body, into any) (e
 		return err
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
+	err = errors.Join(err, resp.Body.Close())
+	if err != nil {
 		return err
 	}
 	if resp.StatusCode >= http.StatusBadRequest {

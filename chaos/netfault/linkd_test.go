@@ -32,10 +32,11 @@ type binary struct {
 func (b *binary) build(t *testing.T) string {
 	t.Helper()
 	b.once.Do(func() {
-		if b.dir, b.err = os.MkdirTemp("", "linkd"); b.err != nil {
+		b.dir, b.err = os.MkdirTemp("", "linkd") //nolint:usetesting // outlives the first test
+		if b.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(b.dir, "linkd"), "../../cmd/linkd").CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(b.dir, "linkd"), "../../cmd/linkd").CombinedOutput()
 		if err != nil {
 			b.err = fmt.Errorf("%w: %s", err, out)
 		}
@@ -81,10 +82,11 @@ func newLinkEnv(t *testing.T, links ...string) *linkEnv {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "links.json")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
+	err = os.WriteFile(file, config, 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
-	env.process = exec.Command(binary, "-config", file, "-control", "127.0.0.1:0")
+	env.process = exec.CommandContext(t.Context(), binary, "-config", file, "-control", "127.0.0.1:0")
 	stderr, err := env.process.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +127,7 @@ func (e *linkEnv) readLog(t *testing.T, log io.Reader) {
 // startEcho starts a server that sends back what it gets.
 func startEcho(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,15 +158,16 @@ func (e *linkEnv) selection(names ...string) sut.Selection {
 
 // broken is a probe that makes a round trip on a new connection.
 func (e *linkEnv) broken(link string) chaostest.Probe {
-	return func(context.Context) (bool, error) {
-		c, err := net.Dial("tcp", e.ports[link])
+	return func(ctx context.Context) (bool, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", e.ports[link])
 		if err != nil {
 			return false, err
 		}
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(300 * time.Millisecond))
 		buf := []byte("ping")
-		if _, err := c.Write(buf); err != nil {
+		_, err = c.Write(buf)
+		if err != nil {
 			return false, err
 		}
 		_, err = io.ReadFull(c, buf)
@@ -178,7 +181,7 @@ func (e *linkEnv) broken(link string) chaostest.Probe {
 // chatter sends something through a link all the time.
 func (e *linkEnv) chatter(t *testing.T, link string) {
 	t.Helper()
-	c, err := net.Dial("tcp", e.ports[link])
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", e.ports[link])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,6 +139,9 @@ type stalling struct {
 // links and are not delivered.
 func (s *stalling) Settle(ctx context.Context) (chaos.Evidence, error) {
 	quiet := make([]quietness, len(s.links))
+	for i, l := range s.links {
+		quiet[i].link = l.link
+	}
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		return errors.Join(s.look(ctx, quiet), holding(quiet))
 	})
@@ -165,7 +168,7 @@ func (s *stalling) look(ctx context.Context, quiet []quietness) error {
 		if err != nil {
 			return err
 		}
-		quiet[i].update(link.link, counts, time.Now())
+		quiet[i].update(counts, time.Now())
 		return nil
 	})
 }
@@ -180,9 +183,9 @@ type quietness struct {
 	held   int64 // bytes
 }
 
-func (q *quietness) update(link string, now byteCounts, at time.Time) {
+func (q *quietness) update(now byteCounts, at time.Time) {
 	if q.since.IsZero() || now.out() != q.base.out() {
-		q.link, q.since, q.base = link, at, now
+		q.since, q.base = at, now
 	}
 	q.lasted, q.held = at.Sub(q.since), now.in()-q.base.in()
 }
@@ -196,7 +199,7 @@ func holding(quiet []quietness) error {
 	}
 	for _, q := range quiet {
 		if q.lasted < need {
-			return fmt.Errorf("link %s delivered bytes up to %s ago", q.link, q.lasted.Round(time.Millisecond))
+			return fmt.Errorf("link %s was seen to deliver nothing for %s only", q.link, q.lasted.Round(time.Millisecond))
 		}
 	}
 	return nil

@@ -57,7 +57,8 @@ func TestStallEvidence(t *testing.T) {
 			t.Errorf("saw %q, want %q", seen.Saw, want)
 		}
 	}
-	if err := in.Recover(t.Context()); err != nil {
+	err = in.Recover(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	if seen, err = in.Recovered(deadline(t, 30*time.Second)); err != nil {
@@ -270,7 +271,7 @@ func TestStallNotInEffect(t *testing.T) {
 	if err := kind(t, kindStall).Heal(t.Context(), env, undo); err != nil {
 		t.Fatal(err)
 	}
-	if seen, err := in.Settle(deadline(t, time.Second)); err == nil || !strings.Contains(err.Error(), "no stall is listed") {
+	if seen, err := in.Settle(deadline(t, 3*time.Second)); err == nil || !strings.Contains(err.Error(), "no stall is listed") {
 		t.Errorf("settled: %+v, %v", seen, err)
 	}
 }
@@ -278,18 +279,18 @@ func TestStallNotInEffect(t *testing.T) {
 func TestHolding(t *testing.T) {
 	at := time.Now()
 	after := at.Add
-	var q quietness
-	q.update("x", byteCounts{UpstreamIn: 5, UpstreamOut: 5}, at)
-	q.update("x", byteCounts{UpstreamIn: 9, UpstreamOut: 5}, after(150*time.Millisecond))
+	q := quietness{link: "x"}
+	q.update(byteCounts{UpstreamIn: 5, UpstreamOut: 5}, at)
+	q.update(byteCounts{UpstreamIn: 9, UpstreamOut: 5}, after(150*time.Millisecond))
 	if err := holding([]quietness{q}); err == nil {
 		t.Error("150 ms of silence are taken for a stall")
 	}
-	q.update("x", byteCounts{UpstreamIn: 9, UpstreamOut: 7}, after(180*time.Millisecond)) // delivered
-	q.update("x", byteCounts{UpstreamIn: 12, UpstreamOut: 7}, after(300*time.Millisecond))
+	q.update(byteCounts{UpstreamIn: 9, UpstreamOut: 7}, after(180*time.Millisecond)) // delivered
+	q.update(byteCounts{UpstreamIn: 12, UpstreamOut: 7}, after(300*time.Millisecond))
 	if err := holding([]quietness{q}); err == nil {
 		t.Error("bytes delivered 120 ms ago are not noticed")
 	}
-	q.update("x", byteCounts{UpstreamIn: 12, UpstreamOut: 7}, after(400*time.Millisecond))
+	q.update(byteCounts{UpstreamIn: 12, UpstreamOut: 7}, after(400*time.Millisecond))
 	if err := holding([]quietness{q}); err != nil {
 		t.Errorf("220 ms of silence while 3 bytes came in: %v", err)
 	}

@@ -42,23 +42,31 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// pause injects a pause of api-1.
+func pause(t *testing.T, env *chaostest.Local) chaos.Injection {
+	t.Helper()
+	f, err := kind(t, "pause").New(env, chaos.NewTargets(env), chaos.Params{Target: env.Node("api-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := f.Inject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
 // TestKilledWhilePaused recovers a pause of a node that was killed meanwhile:
 // it is no longer paused, and stays down.
 func TestKilledWhilePaused(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	env := chaostest.NewLocal(t, "api-1")
-	f, err := kind(t, "pause").New(env, chaos.NewTargets(env), chaos.Params{Target: env.Node("api-1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Prepare(ctx); err != nil {
-		t.Fatal(err)
-	}
-	in, err := f.Inject(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := pause(t, env)
 	if err := env.Kill(ctx, "api-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -78,17 +86,7 @@ func TestKilledWhilePaused(t *testing.T) {
 // for settled.
 func TestNotInEffect(t *testing.T) {
 	env := chaostest.NewLocal(t, "api-1")
-	f, err := kind(t, "pause").New(env, chaos.NewTargets(env), chaos.Params{Target: env.Node("api-1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	in, err := f.Inject(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := pause(t, env)
 	if err := env.Resume(t.Context(), "api-1"); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,8 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		Use:           "ledgerd",
 		Short:         "Run the processes of the payments ledger",
 		Long:          "Ledgerd runs the processes of the payments ledger.\n" + environmentHelp,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

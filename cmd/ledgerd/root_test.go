@@ -39,6 +39,7 @@ func TestUsageErrors(t *testing.T) {
 		{"no configuration to seed", nil, []string{"seed"}, "LEDGER_DATABASE_URL: not set"},
 		{"unknown flag", db, []string{"seed", "--acounts", "1"}, "unknown flag: --acounts"},
 		{"no accounts", db, []string{"seed", "--accounts", "0"}, "--accounts must be at least 1"},
+		{"unknown command", db, []string{"sead"}, "unknown command"},
 		{"an argument", db, []string{"migrate", "up"}, "unknown command"},
 	}
 	for _, tt := range tests {

@@ -74,7 +74,8 @@ func TestToxiproxyClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := proxy.AddToxic("hold", "stall", "upstream", 1, nil); err != nil {
+	_, err = proxy.AddToxic("hold", "stall", "upstream", 1, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	io.WriteString(c, "held")
@@ -155,7 +156,11 @@ func TestRun(t *testing.T) {
 		}
 		return address != ""
 	})
-	resp, err := http.Get("http://" + address + "/healthz")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/healthz", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

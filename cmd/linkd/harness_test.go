@@ -28,7 +28,7 @@ func echo(t *testing.T) string {
 // upstream starts a server that handles each connection.
 func upstream(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +69,11 @@ func start(t *testing.T, upstreams map[string]string) linkd {
 	return linkd{srv, control.URL}
 }
 
-// do sends a request to the API of a link and returns the status and body.
+// do sends a request to the API of a link and returns the status and body. No
+// request may take 6 s, whatever the link's peers do.
 func (d linkd) do(t *testing.T, method, link, path, body string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, d.url+"/links/"+url.PathEscape(link)+path, strings.NewReader(body))
 	if err != nil {
@@ -122,7 +123,7 @@ func (d linkd) counters(t *testing.T, link string) counters {
 // dial connects through a link.
 func (d linkd) dial(t *testing.T, link string) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", d.links[link].proxy.Listen)
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", d.links[link].proxy.Listen)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -214,7 +214,7 @@ func TestDisable(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("read from a connection of a disabled link: %v", err)
 	}
-	if _, err := net.Dial("tcp", addr); err == nil {
+	if _, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr); err == nil {
 		t.Error("a disabled link accepts connections")
 	}
 	d.remove(t, "a->b", "stall", "downstream")
@@ -244,7 +244,7 @@ func TestHalfClose(t *testing.T) {
 }
 
 func TestUpstreamDown(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

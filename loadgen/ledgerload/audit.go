@@ -139,8 +139,8 @@ func (a *audit) connected(ctx context.Context, node string, do func(ctx context.
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
-		defer cancel()
+		closing, closed := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		defer closed()
 		_ = conn.Close(closing) // everything was read
 	}()
 	ctx, cancel = context.WithTimeout(ctx, queryTimeout+a.CatchUp)

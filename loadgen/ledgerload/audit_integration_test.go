@@ -33,9 +33,10 @@ func newLedger(t *testing.T) (conn *pgx.Conn, databases map[string]string) {
 	name := fmt.Sprintf("proofload_audit_%d", time.Now().UnixNano())
 	exec(t, dial(t, admin), "CREATE DATABASE "+name)
 	t.Cleanup(func() {
-		c := dialContext(context.Background(), t, admin)
-		defer c.Close(context.Background())
-		if _, err := c.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		ctx := context.WithoutCancel(t.Context())
+		c := dialContext(ctx, t, admin)
+		defer func() { _ = c.Close(ctx) }()
+		if _, err := c.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -74,7 +75,7 @@ func in(t *testing.T, dsn, name string) string {
 func dial(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn := dialContext(t.Context(), t, dsn)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return conn
 }
 

@@ -153,8 +153,8 @@ func (a *audit) checksums(ctx context.Context, conn *pgx.Conn, node string) erro
 			// A sum does not depend on the order of rows, and numeric does not
 			// overflow.
 			sum := `SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text FROM ` + table + ` t`
-			if err := tx.QueryRow(ctx, sum).Scan(&e.Count, &e.Text); err != nil {
-				return fmt.Errorf("sum up %s: %w", table, err)
+			if sumErr := tx.QueryRow(ctx, sum).Scan(&e.Count, &e.Text); sumErr != nil {
+				return fmt.Errorf("sum up %s: %w", table, sumErr)
 			}
 			sums = append(sums, e)
 		}
@@ -205,6 +205,6 @@ func snapshot(ctx context.Context, conn *pgx.Conn, read func(tx pgx.Tx) error) e
 
 // isConflict reports whether a replica cancelled a read in favour of replay.
 func isConflict(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "40001"
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "40001"
 }

@@ -73,15 +73,15 @@ func (a *audit) backlog(ctx context.Context) (backlog, error) {
 	if err != nil {
 		return b, fmt.Errorf("find the primary: %w", err)
 	}
+	lo, hi := a.Workload.IDRange(a.Drill)
 	err = a.connected(ctx, node, func(ctx context.Context, conn *pgx.Conn) error {
-		s, err := probe.ReadStatus(ctx, conn)
-		if err == nil && s.Role != probe.Primary {
-			err = fmt.Errorf("%s is said to be the primary and is a %s", node, s.Role)
+		s, statusErr := probe.ReadStatus(ctx, conn)
+		switch {
+		case statusErr != nil:
+			return statusErr
+		case s.Role != probe.Primary:
+			return fmt.Errorf("%s is said to be the primary and is a %s", node, s.Role)
 		}
-		if err != nil {
-			return err
-		}
-		lo, hi := a.Workload.IDRange(a.Drill)
 		return conn.QueryRow(ctx, backlogSQL, lo, hi).Scan(&b.outbox, &b.unsettled)
 	})
 	if err != nil {
@@ -102,7 +102,7 @@ func queues(url string) (queued, dead int64, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("connect to the broker: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // everything was read
 	ch, err := conn.Channel()
 	if err != nil {
 		return 0, 0, fmt.Errorf("open channel: %w", err)

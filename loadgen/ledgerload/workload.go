@@ -139,7 +139,7 @@ func (w *Workload) IDRange(drill int) (lo, hi string) {
 func (w *Workload) id(drill int, seq uint64) string {
 	var id uuid.UUID
 	copy(id[:6], w.Nonce[:])
-	binary.BigEndian.PutUint16(id[6:], 0x8000|uint16(drill&MaxDrills)) //nolint:gosec // 12 bits
+	binary.BigEndian.PutUint16(id[6:], 0x8000|uint16(drill&MaxDrills))
 	binary.BigEndian.PutUint64(id[8:], 1<<63|seq&(1<<62-1))
 	return id.String()
 }

@@ -40,7 +40,8 @@ func (a *agent) observe(ctx context.Context, e *history.Event) error {
 	if err != nil {
 		return fmt.Errorf("ask agent: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // one answer a connection
+
 	var said struct { // the status differs with the role; the body is the same
 		Role     string `json:"role"`
 		Timeline int    `json:"timeline"`

@@ -106,8 +106,7 @@ func (d *database) close(ctx context.Context) {
 // reason says in few words why an observation failed. Of the same failure it
 // is always the same text: no ports, no times.
 func reason(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Message
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -11,10 +12,7 @@ import (
 
 // What the load generator must keep outside fault windows, in phases that are
 // scored, or the run does not settle anything.
-const (
-	minAchieved = 0.99                  // share of the planned operations
-	lagBudget   = 50 * time.Millisecond // send lag, 99th percentile
-)
+const minAchieved = 0.99 // share of the planned operations
 
 // generator watches whether the load that was asked for was really offered.
 // What happens in a fault window (see faults.disturb) is no fault of the
@@ -24,6 +22,7 @@ type generator struct {
 	course   *course
 	faults   *faults
 	phases   []Phase
+	budget   time.Duration // for the send lag, at the 99th percentile
 	total    Generator
 	lag      *hdrhistogram.Histogram // of all that was sent, in µs
 	calm     *hdrhistogram.Histogram // outside fault windows, in scored phases
@@ -32,9 +31,9 @@ type generator struct {
 	arrived  map[opDrill]int64 // by phase and drill
 }
 
-func newGenerator(phases []Phase, c *course, fs *faults) *generator {
+func newGenerator(spec Spec, c *course, fs *faults) *generator {
 	return &generator{
-		course: c, faults: fs, phases: phases, arrived: map[opDrill]int64{},
+		course: c, faults: fs, phases: spec.Phases, budget: cmp.Or(spec.SendLag, DefaultSendLag), arrived: map[opDrill]int64{},
 		lag:  hdrhistogram.New(1, maxLatency.Microseconds(), 3),
 		calm: hdrhistogram.New(1, maxLatency.Microseconds(), 3),
 	}
@@ -77,8 +76,8 @@ func (g *generator) result() Generator {
 		r.Reason = missing
 	case g.calmShed > 0:
 		r.Reason = were(g.calmShed, "operation") + " shed outside fault windows: too many were in flight"
-	case r.LagP99 > ms(lagBudget):
-		r.Reason = fmt.Sprintf("the send lag outside fault windows was %s at the 99th percentile, %s is allowed", value(unitMS, r.LagP99), span(lagBudget))
+	case r.LagP99 > ms(g.budget):
+		r.Reason = fmt.Sprintf("the send lag outside fault windows was %s at the 99th percentile, %s is allowed", value(unitMS, r.LagP99), span(g.budget))
 	}
 	r.Fell = r.Reason != ""
 	return r

@@ -63,7 +63,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.faults = newFaults(c.course)
 	c.durability = newDurability(c.course)
 	c.latency = newLatency(&spec, c.course)
-	c.generator = newGenerator(spec.Phases, c.course, c.faults)
+	c.generator = newGenerator(spec, c.course, c.faults)
 	c.series = newSeries(c.course)
 	c.recovery = newRecovery(&spec, c.course, c.faults)
 	c.witnesses = []*witness{

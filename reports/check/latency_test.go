@@ -69,6 +69,14 @@ func TestPhaseObjectives(t *testing.T) {
 	}
 }
 
+// TestLatencyFromSchedule says that waiting to be sent is waiting.
+func TestLatencyFromSchedule(t *testing.T) {
+	e := history.Event{By: history.ByLoad, Kind: history.OK, Op: "get", Phase: "only", Sched: at(1), Sent: at(1.5), At: at(1.6)}
+	if got := judge(t, onlyPhase(1), join(drillNo(0, 1), e)).Windows[0].Max; got != 600 {
+		t.Errorf("latency %v ms, want 600", got)
+	}
+}
+
 func TestWindowHistogram(t *testing.T) {
 	j := judge(t, onlyPhase(1000), load(1000, 10))
 	w := j.Windows[0]

@@ -131,6 +131,45 @@ func TestRecoveryRecordOrder(t *testing.T) {
 	}
 }
 
+// TestRecoveryOfTheSecond says that of two events in one phase the second is
+// not charged with what the first had done before it.
+func TestRecoveryOfTheSecond(t *testing.T) {
+	again := func(e history.Event) history.Event { e.ID = "again"; return e }
+	events := join(drillNo(0, 1), faulted(10, history.FaultInject), faulted(10, history.FaultSettled))
+	for i := range 1500 { // from 10 s to 40 s; nothing is served until 12 s, and from 25 s to 26 s
+		s := 10 + float64(i)*0.02
+		if i == 600 {
+			events = append(events, again(faulted(22, history.FaultInject)), again(faulted(22, history.FaultSettled)))
+		}
+		e := history.Event{By: history.ByLoad, Kind: history.OK, Op: "op", Phase: "only", Sched: at(s), Sent: at(s), At: at(s + 0.005)}
+		if s < 12 || s >= 25 && s < 26 {
+			e.Kind = history.Fail
+		}
+		events = append(events, e)
+	}
+	spec := Spec{
+		Phases: []Phase{{Name: "only", For: 40 * time.Second}},
+		Events: []Entry{{Name: "gone", Verb: "kill", Phase: "only"}, {Name: "again", Verb: "kill", Phase: "only"}},
+		Objectives: []Objective{
+			{Subject: "gone", Metric: "rto", Op: "<=", Limit: 20_000},
+			{Subject: "again", Metric: "rto", Op: "<=", Limit: 20_000},
+		},
+	}
+	j := judge(t, spec, join(events, run(41, history.RunLoadEnd)))
+	if got, want := j.Objectives[0].Value, 16_000.0; got != want {
+		t.Errorf("recovery from the first took %v ms, want %v: the second disturbed it", got, want)
+	}
+	if got, want := j.Objectives[1].Value, 4_000.0; got != want {
+		t.Errorf("recovery from the second took %v ms, want %v", got, want)
+	}
+	if got, want := j.Recoveries[1].BadSeconds, 1; got != want {
+		t.Errorf("%d bad seconds after the second, want %d", got, want)
+	}
+	if got, want := j.Recoveries[1].Impact, 3_000.0; got != want {
+		t.Errorf("impact %v ms after the second, want %v", got, want)
+	}
+}
+
 func TestEventDidNotHappen(t *testing.T) {
 	spec := Spec{
 		Events:     []Entry{{Name: "gone", Verb: "kill", Target: "redis"}},

@@ -11,6 +11,11 @@ type Spec struct {
 	Verify     []string    `json:"verify"`
 	Recovered  Recovered   `json:"recovered"`
 	Drills     int         `json:"drills"` // how many the run was to have
+
+	// SendLag is how late operations may be sent at the 99th percentile outside
+	// fault windows; above it the generator fell behind. Zero is
+	// [DefaultSendLag].
+	SendLag time.Duration `json:"send_lag_ns,omitempty"`
 }
 
 // A Phase is a named stretch of each drill. Start and For are offsets from the
@@ -57,6 +62,9 @@ type Recovered struct {
 	Rate   float64       `json:"rate"`
 	Within time.Duration `json:"within_ns"`
 }
+
+// DefaultSendLag is used where a scenario does not say otherwise.
+const DefaultSendLag = 50 * time.Millisecond
 
 // DefaultRecovered is used where a scenario does not say otherwise: 5 s, 50
 // operations, 99 % good at 90 % of the offered rate, each within 1 s.

@@ -118,6 +118,30 @@ func senseless(data []byte) []history.Event {
 	return events
 }
 
+// TestUnproven says that a fault that was not seen in effect leaves the run
+// open, even if no objective is about it.
+func TestUnproven(t *testing.T) {
+	spec := onlyPhase(1000, Objective{Subject: "only", Metric: "p99", Op: "<=", Limit: 2000})
+	spec.Events = []Entry{{Name: "gone", Verb: "kill", Target: "redis"}, {Name: "n", Verb: "note"}}
+	inject, settled := faulted(1, history.FaultInject), faulted(2, history.FaultSettled)
+	for _, tt := range []struct {
+		name  string
+		fault []history.Event
+		want  string
+	}{
+		{"seen", join(inject, settled), "1 objective held."},
+		{"not seen", join(inject), "Gone was not seen to take effect."},
+		{"failed", join(inject, failed(faulted(2, history.FaultFailed), "settle: no such container")), "Gone failed: settle: no such container."},
+		{"not injected", nil, "Gone was never injected."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := judge(t, spec, join(tt.fault, load(1000, 0))).Sentence; got != tt.want {
+				t.Errorf("sentence %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestSentence(t *testing.T) {
 	ok := load(1000, 0)
 	p99 := Objective{Subject: "only", Metric: "p99", Op: "<=", Limit: 2000}

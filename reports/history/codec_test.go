@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -18,9 +19,9 @@ import (
 
 func TestEveryFieldIsCovered(t *testing.T) {
 	v := reflect.ValueOf(full())
-	for i := range v.NumField() {
-		if v.Field(i).IsZero() {
-			t.Errorf("field %s is not set in full()", v.Type().Field(i).Name)
+	for field, value := range v.Fields() {
+		if value.IsZero() {
+			t.Errorf("field %s is not set in full()", field.Name)
 		}
 	}
 }
@@ -29,8 +30,8 @@ func TestEveryFieldIsCovered(t *testing.T) {
 func plain(e *Event) Event {
 	p := *e
 	v := reflect.ValueOf(&p).Elem()
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.String {
+	for _, f := range v.Fields() {
+		if f.Kind() == reflect.String {
 			f.SetString(strings.ToValidUTF8(f.String(), "\uFFFD"))
 		}
 	}
@@ -61,8 +62,8 @@ func TestLineIsReadableByEncodingJSON(t *testing.T) {
 
 func squeeze(e Event) Event {
 	v := reflect.ValueOf(&e).Elem()
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.String {
+	for _, f := range v.Fields() {
+		if f.Kind() == reflect.String {
 			s := f.String()
 			for strings.Contains(s, "\uFFFD\uFFFD") {
 				s = strings.ReplaceAll(s, "\uFFFD\uFFFD", "\uFFFD")
@@ -126,7 +127,7 @@ func sample(n uint64) Event {
 		At: time.Duration(r.Int64N(1e12)), Kind: OK, By: ByLoad, Op: "create-transfer", Phase: "steady", Drill: 1,
 		ID: fmt.Sprintf("%08x-7c1f-8000-8000-%012x", r.Uint32(), n), Write: true, Status: 201,
 		Sched: time.Duration(r.Int64N(1e12)), Sent: time.Duration(r.Int64N(1e12)), Amount: r.Int64N(1e6),
-		Key: fmt.Sprint(r.IntN(1000)), Node: "api-1", Timeline: 1,
+		Key: strconv.Itoa(r.IntN(1000)), Node: "api-1", Timeline: 1,
 	}
 }
 

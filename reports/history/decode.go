@@ -47,10 +47,10 @@ func (d *decoder) fast(line []byte) bool {
 		if !ok || len(after) == 0 {
 			return false
 		}
-		switch c := after[0]; {
-		case c == '"':
+		switch after[0] {
+		case '"':
 			rest, ok = d.text(name, after[1:])
-		case c == 't':
+		case 't':
 			rest, ok = bytes.CutPrefix(after, []byte("true"))
 			ok = ok && string(name) == "write"
 			d.event.Write = true

@@ -49,7 +49,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, e := range want {
 		rec.Record(e)
 	}
-	if err := errors.Join(rec.Sync(), rec.Close(), rec.Close()); err != nil {
+	if err = errors.Join(rec.Sync(), rec.Close(), rec.Close()); err != nil {
 		t.Fatal(err)
 	}
 	events, closeFile, err := Open(path)
@@ -57,7 +57,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := collect(events)
-	if err := errors.Join(err, closeFile()); err != nil {
+	if err = errors.Join(err, closeFile()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -79,10 +79,10 @@ func TestRecordStampsTheTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1500 * time.Millisecond)
+		<-time.After(1500 * time.Millisecond)
 		rec.Record(Event{Kind: Info, By: ByRun, Op: RunNote})
 		rec.Record(Event{Kind: Info, By: ByRun, Op: RunNote, At: 7})
-		if err := rec.Close(); err != nil {
+		if err = rec.Close(); err != nil {
 			t.Fatal(err)
 		}
 		got, err := collect(Read(&buf))
@@ -102,7 +102,7 @@ func TestFlushedOnceASecond(t *testing.T) {
 		defer rec.Close()
 		want := full()
 		rec.Record(want)
-		time.Sleep(flushEvery + time.Millisecond)
+		<-time.After(flushEvery + time.Millisecond)
 		synctest.Wait()
 		got, err := collect(Read(bytes.NewReader(buf.Bytes())))
 		if !errors.Is(err, ErrTorn) {
@@ -123,15 +123,15 @@ func TestTruncated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 60
+	const n = 24
 	safe := make([]int, n) // file size at which the event is safe
 	for i := range n {
 		rec.Record(sample(uint64(i)))
-		if i%10 == 9 {
+		if i%6 == 5 {
 			if err := rec.Flush(); err != nil {
 				t.Fatal(err)
 			}
-			for j := i - 9; j <= i; j++ {
+			for j := i - 5; j <= i; j++ {
 				safe[j] = buf.Len()
 			}
 		}

@@ -36,6 +36,7 @@ type State struct {
 	drill   int
 	start   time.Duration // of the drill's phases, since the run began
 	phase   string
+	quiet   bool // the drill's load is over
 	now     second            // the second that is being counted
 	last    second            // the one before, which is shown
 	nodes   map[string]string // node to what it was last seen as
@@ -118,7 +119,8 @@ func (s *State) operation(e *history.Event) {
 		s.now.sent++
 		s.now.maxLag = max(s.now.maxLag, e.Sent-e.Sched)
 	}
-	if e.Phase != s.phase {
+	// Answers come in another order than their phases: only forward counts.
+	if s.place(e.Phase) > s.place(s.phase) {
 		s.phase = e.Phase
 		s.change(e, "phase "+e.Phase)
 	}
@@ -137,6 +139,11 @@ func (s *State) operation(e *history.Event) {
 	ms := max(1, (e.At - e.Sched).Milliseconds())
 	_ = s.now.latency.RecordValue(ms) // beyond two minutes nothing is answered
 	_ = p.latency.RecordValue(ms)
+}
+
+// place is where a phase stands in a drill, -1 before the first.
+func (s *State) place(phase string) int {
+	return slices.IndexFunc(s.header.Spec.Phases, func(p check.Phase) bool { return p.Name == phase })
 }
 
 func (s *State) probe(e *history.Event) {
@@ -193,10 +200,10 @@ func (s *State) fault(e *history.Event) {
 func (s *State) course(e *history.Event) {
 	switch e.Op {
 	case history.RunDrill:
-		s.drill, s.start, s.phase = e.Drill, e.At, ""
+		s.drill, s.start, s.phase, s.quiet = e.Drill, e.At, "", false
 		s.change(e, fmt.Sprintf("drill %d of %d begins", e.Drill, s.header.Spec.Drills))
 	case history.RunLoadEnd:
-		s.phase = "quiesce"
+		s.quiet = true
 		s.change(e, "load is over: mending, waiting for quiet, reading the final state")
 	case history.RunAbort:
 		s.change(e, "stopped: "+e.Text)
@@ -252,6 +259,9 @@ func (s *State) load(into time.Duration) string {
 		}
 	}
 	l := s.last
+	if s.quiet {
+		return "over; mending, waiting for quiet, reading the final state"
+	}
 	if l.offered == 0 {
 		return s.phase + "  nothing answered yet"
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
-	"github.com/proofload/proofload/reports/format"
 )
 
 // A drill is how one failover went, in ms since T0.
@@ -71,7 +70,7 @@ func failover(drills ...drill) *reports.Result {
 func passReason(name string, r *reports.Result) string {
 	switch name {
 	case "acknowledged-writes":
-		return "all " + format.Count(r.Writes.Acknowledged) + " acknowledged writes were found"
+		return "all " + thousands(r.Writes.Acknowledged) + " acknowledged writes were found"
 	case "one-primary":
 		return "1 primary, 2 replicas stream from it"
 	}
@@ -214,5 +213,8 @@ func failoverObjectives(r *reports.Result, drills []drill) {
 		r.Objectives[i].Col = cols[i]
 	}
 	r.Objectives[2].Resolution = 5
-	r.Objectives[4].Note = format.Count(r.Writes.Acknowledged) + " acknowledged, " + format.Count(r.Writes.Found) + " found"
+	r.Objectives[4].Note = thousands(r.Writes.Acknowledged) + " acknowledged, " + thousands(r.Writes.Found) + " found"
 }
+
+// thousands writes a number of more than 999 as a reason would.
+func thousands(n int) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }

@@ -25,6 +25,9 @@ import (
 // load and timeline both start from the same moment.
 const leadIn = 250 * time.Millisecond
 
+// drain is how long operations in flight may go on once a drill was stopped.
+const drain = time.Second
+
 // A Rig is what a plan is carried out with.
 type Rig struct {
 	Env      sut.Environment
@@ -122,7 +125,8 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	cause := context.Cause(loading)
 	cancel(nil)
 	end.Failed = errors.Join(end.Failed, tl.wait())
-	end.Left = append(end.Left, tl.mend(ctx)...)
+	tl.mend(ctx)
+	end.Left = r.left()
 	if errors.Is(cause, errAborted) {
 		end.Stopped = cause
 		r.record(history.RunAbort, d.N, cause.Error())
@@ -151,7 +155,17 @@ func (r *Rig) driveConfig(p *plan.Plan, d plan.Drill, start time.Duration) loadg
 		Workload:    r.Workload,
 		Recorder:    r.Recorder,
 		MaxInFlight: p.Scenario.Load.MaxInFlight,
+		Drain:       drain,
 	}
+}
+
+// left lists what the journal says may still be broken.
+func (r *Rig) left() []chaos.Undo {
+	var left []chaos.Undo
+	for _, e := range r.Journal.Pending() {
+		left = append(left, *e.Undo)
+	}
+	return left
 }
 
 // noteStats records what the engine says about itself.

@@ -216,44 +216,35 @@ func (f *fault) isDone() bool {
 }
 
 // recover mends a fault, whether or not ctx is done, and sees that it is gone.
-// It reports whether the fault is known to be gone.
-func (t *timeline) recover(ctx context.Context, f *fault) bool {
+func (t *timeline) recover(ctx context.Context, f *fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.done {
-		return true
+		return
 	}
-	detached := context.WithoutCancel(ctx)
 	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
-	mending, cancel := context.WithTimeout(detached, recoverTimeout)
-	defer cancel()
-	if err := f.active.Recover(mending); err != nil {
+	if err := chaos.Insist(ctx, recoverTimeout, f.active.Recover); err != nil {
 		t.fail(f.step, "recover", err)
-		return false
+		return
 	}
 	f.done = true
 
-	watching, cancel := context.WithTimeout(detached, wholeTimeout)
+	watching, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
 	defer cancel()
 	seen, err := f.active.Recovered(watching)
 	if err != nil {
 		t.fail(f.step, "see recovered", err)
-		return false
+		return
 	}
 	t.note(f.step, history.FaultRecovered, history.OK, evidence(seen))
-	return true
 }
 
-// mend recovers what is still in effect, last injected first, and returns what
-// may be left.
-func (t *timeline) mend(ctx context.Context) []chaos.Undo {
-	var left []chaos.Undo
+// mend recovers what is still in effect, last injected first. What cannot be
+// mended stays in the journal.
+func (t *timeline) mend(ctx context.Context) {
 	for _, f := range slices.Backward(t.injected()) {
-		if !f.isDone() && !t.recover(ctx, f) && !f.isDone() {
-			left = append(left, f.active.Undo)
-		}
+		t.recover(ctx, f)
 	}
-	return left
 }
 
 // fail records that a step of an entry failed.

@@ -21,7 +21,7 @@ const (
 	suite      = "bookworm"
 
 	pullTimeout      = 3 * time.Minute
-	bootstrapTimeout = 10 * time.Minute
+	bootstrapTimeout = 15 * time.Minute
 )
 
 // hasImage reports whether the engine has an image of that tag.

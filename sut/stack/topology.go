@@ -149,6 +149,7 @@ func ledgerLinks() []linkSpec {
 		observe("http", api, portAPI)
 	}
 	link("worker-1", nodePooler, sut.TrafficSQL, portPooler)
+	link("worker-1", nodeCache, sut.TrafficCache, portRedis)
 	link("worker-1", nodeBroker, sut.TrafficMessages, portAMQP)
 	observe("http", "worker-1", portAPI)
 

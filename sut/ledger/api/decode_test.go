@@ -22,7 +22,7 @@ func TestDecodeTransfer(t *testing.T) {
 		{"empty", ``, "the body must be a JSON object"},
 		{"null", `null`, "the body must be a JSON object"},
 		{"array", `[]`, "the body must be a JSON object"},
-		{"cut off", `{"from":1,"to":2,"amount":250,"currency":"EU`, "the body is not valid JSON at byte 44"},
+		{"cut off", `{"from":1,"to":2,"amount":250,"currency":"EU`, "the body is not valid JSON at byte 41"},
 		{"cut off in a key", `{"from":1,"t`, "the body is not valid JSON at byte 10"},
 		{"not closed", `{"from":1,"to":2,"amount":250,"currency":"EUR"`, "the body is not valid JSON at byte 46"},
 		{"two objects", `{"from":1,"to":2,"amount":250,"currency":"EUR"}{}`, "the body goes on after the object"},

@@ -1,0 +1,125 @@
+//go:build integration
+
+package html_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/reports/reportstest"
+)
+
+// chromium runs a headless browser and returns what it prints.
+func chromium(t *testing.T, args ...string) string {
+	t.Helper()
+	binary, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium: ", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	args = append([]string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
+		"--user-data-dir=" + t.TempDir(),
+	}, args...)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	var errors strings.Builder
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("chromium %q: %v\n%s", args, err, errors.String())
+	}
+	return string(out)
+}
+
+// TestBrowserFetchesNothingElse opens a report under the strictest content
+// security policy, as Jenkins does: it must load nothing but itself, and show
+// its verdict and charts.
+func TestBrowserFetchesNothingElse(t *testing.T) {
+	page := write(t, reportstest.FiveDrills())
+	var mu sync.Mutex
+	var fetched []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		fetched = append(fetched, r.URL.Path)
+		mu.Unlock()
+		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, page)
+	}))
+	defer server.Close()
+	dom := chromium(t, "--dump-dom", server.URL+"/report.html")
+	mu.Lock()
+	defer mu.Unlock()
+	if diff := cmp.Diff([]string{"/report.html"}, fetched); diff != "" {
+		t.Errorf("fetched (-want +got):\n%s", diff)
+	}
+	for _, want := range []string{"FAIL</span>", "<svg", "Reproduce</h2>"} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("no %q in what the browser shows", want)
+		}
+	}
+}
+
+// measure makes a report send its name and width, its window's width, and how
+// many wide and narrow charts are shown, to the page that it is framed in.
+const measure = `<script>addEventListener("load", () => {
+	const shown = c => [...document.querySelectorAll(c)].filter(e => e.offsetParent !== null).length
+	parent.postMessage([name, document.documentElement.scrollWidth, innerWidth, shown(".wide"), shown(".narrow")].join(" "), "*")
+})</script></body>`
+
+// TestBrowserLayout measures each report on a phone and on a desk: only tables
+// that scroll by themselves may be wider than the page, and one of the two
+// widths of every chart is shown.
+func TestBrowserLayout(t *testing.T) {
+	dir := t.TempDir()
+	var frames strings.Builder
+	for _, example := range reportstest.Examples() {
+		// The policy in the report forbids the script that measures.
+		page := strings.Replace(write(t, example.Result), `http-equiv="Content-Security-Policy"`, `name="without-policy"`, 1)
+		save(t, dir, example.Name+".html", strings.Replace(page, "</body>", measure, 1))
+		for _, width := range []int{360, 1440} {
+			fmt.Fprintf(&frames, `<iframe src="%s.html" name="%[1]s" width="%d" height="900" style="border:0"></iframe>`, example.Name, width)
+		}
+	}
+	save(t, dir, "frames.html", `<pre id="out"></pre><script>
+		addEventListener("message", e => { document.getElementById("out").textContent += e.data + "\n" })</script>`+frames.String())
+	dom := chromium(t, "--virtual-time-budget=20000", "--dump-dom", "--window-size=1600,1000", "file://"+filepath.Join(dir, "frames.html"))
+	_, rest, _ := strings.Cut(dom, `<pre id="out">`)
+	measured, _, ok := strings.Cut(rest, "</pre>")
+	lines := strings.Fields(strings.ReplaceAll(strings.TrimSpace(measured), " ", ","))
+	if want := 2 * len(reportstest.Examples()); !ok || len(lines) != want {
+		t.Fatalf("%d reports were measured, want %d:\n%s", len(lines), want, measured)
+	}
+	for _, line := range lines {
+		var got, width, wide, narrow int
+		name, numbers, _ := strings.Cut(line, ",")
+		if _, err := fmt.Sscanf(numbers, "%d,%d,%d,%d", &got, &width, &wide, &narrow); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if got > width {
+			t.Errorf("%s is %d wide in a window of %d", name, got, width)
+		}
+		if phone := width < 680; (wide > 0) == phone || (narrow > 0) != phone {
+			t.Errorf("%s: %d wide and %d narrow charts are shown in a window of %d", name, wide, narrow, width)
+		}
+	}
+}
+
+func save(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

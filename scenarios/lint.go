@@ -200,7 +200,9 @@ func (p *parser) lintSubject(subject *node, names map[string]owner) owner {
 	case f != nil && !f.Score:
 		msg, hint = name+" is not scored, so it has no objectives", "take score: false away, or these objectives"
 	case f != nil && f.rate != nil && f.From == 0 && f.To == 0:
-		msg, hint = name+" offers no load, so this can never be judged", "give the phase a rate"
+		// Not an error: the run will say itself that it is inconclusive.
+		p.problems.Warn(subject.pos, width(subject.text), name+" offers no load, so this can never be judged", "give the phase a rate")
+		return named
 	default:
 		return named
 	}

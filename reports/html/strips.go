@@ -210,7 +210,11 @@ func (a *anatomy) axis(y float64) {
 		if i > 0 {
 			label = "+" + format.Limit(format.Milliseconds, at)
 		}
-		a.text(x, y+axisHeight-6, label, "middle", "label")
+		anchor := "middle"
+		if x+textWidth(label)/2 > a.width {
+			anchor = "end"
+		}
+		a.text(x, y+axisHeight-6, label, anchor, "label")
 	}
 }
 

@@ -55,7 +55,6 @@ func (s *Stack) create(ctx context.Context, spec containerSpec) error {
 		ContainerRequest: testcontainers.ContainerRequest{
 			Name:           containerName(s.id, spec.Node),
 			Image:          spec.Image,
-			Entrypoint:     spec.Entry,
 			Cmd:            spec.Cmd,
 			Env:            maps.Clone(spec.Env),
 			Labels:         labels,

@@ -109,7 +109,7 @@ func (s *Stack) NetExec(ctx context.Context, node string, argv ...string) (strin
 	if err := s.PrepareNet(ctx, node); err != nil {
 		return "", err
 	}
-	output, code, err := s.exec(ctx, netToolsName(s.id, node), argv)
+	output, code, err := s.exec(ctx, netToolsName(s.id, node), argv, nil)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit status %d: %s", code, strings.TrimSpace(output))
 	}
@@ -121,8 +121,8 @@ func (s *Stack) NetExec(ctx context.Context, node string, argv ...string) (strin
 
 // exec runs a command in a container and returns what it printed and its exit
 // status.
-func (s *Stack) exec(ctx context.Context, name string, argv []string) (output string, code int, err error) {
-	created, err := s.docker.ExecCreate(ctx, name, client.ExecCreateOptions{Cmd: argv, AttachStdout: true, AttachStderr: true})
+func (s *Stack) exec(ctx context.Context, name string, argv, env []string) (output string, code int, err error) {
+	created, err := s.docker.ExecCreate(ctx, name, client.ExecCreateOptions{Cmd: argv, Env: env, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return "", 0, err
 	}

@@ -33,7 +33,6 @@ const (
 type containerSpec struct {
 	Node    string
 	Image   string   // tag
-	Entry   []string // instead of the image's entry point, if not nil
 	Cmd     []string
 	Env     map[string]string
 	Files   map[string]string // content by path
@@ -89,21 +88,6 @@ func ledgerContainers(s settings, tags map[string]string) (map[string]containerS
 		specs[n.Name] = spec
 	}
 	return specs, nil
-}
-
-// seedAccounts is how many accounts a fresh ledger has.
-const seedAccounts = 1000
-
-// schemaContainer makes the tables of the service and its first accounts, on
-// the primary itself: the pooler need not be up.
-func schemaContainer(primary string, tags map[string]string) containerSpec {
-	return containerSpec{
-		Node:   "schema",
-		Image:  tags["ledgerd"],
-		Entry:  []string{"sh", "-c", fmt.Sprintf("ledgerd migrate && ledgerd seed --accounts %d", seedAccounts)},
-		Env:    map[string]string{"LEDGER_INSTANCE": "schema", "LEDGER_DATABASE_URL": ledgerURL(net.JoinHostPort(primary, strconv.Itoa(portPostgres)), "ledger")},
-		Memory: memoryNode,
-	}
 }
 
 // linkPorts are the ports of linkd that proofload itself uses.

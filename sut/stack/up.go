@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/proofload/proofload/sut"
@@ -85,7 +85,6 @@ func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
 	if s.specs, err = ledgerContainers(s.settings, tags); err != nil {
 		return err
 	}
-	s.specs[nodeSchema] = schemaContainer(databaseNodes()[0], tags)
 	var publishing []containerSpec
 	count := 0
 	for _, spec := range s.specs {
@@ -108,9 +107,12 @@ func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
 	return nil
 }
 
-// nodeSchema is the container that makes tables and accounts and is then done.
-// It is not a node of the topology.
-const nodeSchema = "schema"
+const (
+	// stepSchema is the step that makes tables and accounts.
+	stepSchema = "schema"
+	// seedAccounts is how many accounts a fresh ledger has.
+	seedAccounts = 1000
+)
 
 // startsAfter says which steps the start of a node waits for, beside its own
 // creation. Starting a container takes the engine a good part of a second, so
@@ -130,8 +132,11 @@ func startsAfter(n sut.Node) []string {
 		return []string{"begin " + first}
 	case sut.RoleBroker:
 		return []string{"start " + first}
-	case sut.RoleService, sut.RoleWorker:
-		return []string{"run " + nodeSchema}
+	case sut.RoleService:
+		return []string{"start " + nodePooler}
+	case sut.RoleWorker:
+		// A broker that is not there yet would only teach it to back off.
+		return []string{"ready " + nodeBroker, stepSchema}
 	default:
 		// The configuration of router, balancer and pooler names the link
 		// proxy, which is looked up when they start.
@@ -162,31 +167,31 @@ func (s *Stack) steps(progress func(string)) []step {
 	add("begin "+first, []string{"start " + first, "start " + nodeLinks}, func(ctx context.Context) error {
 		return s.poll(ctx, first, func(ctx context.Context) (string, error) { return "", s.askPatroni(ctx, first, nil) })
 	})
-	add("create "+nodeSchema, nil, func(ctx context.Context) error { return s.create(ctx, s.specs[nodeSchema]) })
-	add("run "+nodeSchema, []string{"create " + nodeSchema, "ready " + first}, func(ctx context.Context) error {
-		return s.runToEnd(ctx, nodeSchema)
-	})
-	add("check", ready, s.check)
+	add(stepSchema, []string{"ready " + first, "start " + serviceNodes()[0]}, s.makeSchema)
+	add("check", append(ready, stepSchema), s.check)
 	return steps
 }
 
-// runToEnd runs a container that is to end by itself.
-func (s *Stack) runToEnd(ctx context.Context, name string) error {
-	waiting := s.docker.ContainerWait(ctx, containerName(s.id, name), client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
-	if err := s.start(ctx, name); err != nil {
-		return err
-	}
-	select {
-	case result := <-waiting.Result:
-		if result.StatusCode == 0 {
-			return nil
+// makeSchema makes the tables of the service and its first accounts. It runs
+// in the container of a service process, which is there anyhow, but speaks to
+// the primary itself: the pooler need not serve yet, and must not be used for
+// a lock that belongs to a session.
+func (s *Stack) makeSchema(ctx context.Context) error {
+	host := containerName(s.id, serviceNodes()[0])
+	env := []string{"LEDGER_DATABASE_URL=" + ledgerURL(net.JoinHostPort(databaseNodes()[0], strconv.Itoa(portPostgres)), "ledger")}
+	for _, argv := range [][]string{
+		{"ledgerd", "migrate"},
+		{"ledgerd", "seed", "--accounts", strconv.Itoa(seedAccounts)},
+	} {
+		output, code, err := s.exec(ctx, host, argv, env)
+		if err == nil && code != 0 {
+			err = fmt.Errorf("exit status %d: %s", code, lastLines(output, errorLogLines))
 		}
-		return s.withLog(ctx, name, fmt.Errorf("exit status %d", result.StatusCode))
-	case err := <-waiting.Error:
-		return s.withLog(ctx, name, err)
-	case <-ctx.Done():
-		return s.withLog(ctx, name, context.Cause(ctx))
+		if err != nil {
+			return fmt.Errorf("run %s: %w", strings.Join(argv, " "), err)
+		}
 	}
+	return nil
 }
 
 // check verifies what the stack promises about its data: no drill is worth

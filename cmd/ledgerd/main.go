@@ -24,7 +24,7 @@ func main() {
 }
 
 func run(ctx context.Context) int {
-	err := newRoot(os.Getenv).ExecuteContext(ctx)
+	err := newRoot(os.Getenv).ExecuteContext(ctx) //nolint:contextcheck // the commands get ctx from cobra
 	switch {
 	case err == nil:
 		return 0

@@ -28,7 +28,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
-	db := map[string]string{"LEDGER_DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}
+	db := map[string]string{"LEDGER_DATABASE_URL": "postgres://u@127.0.0.1:1/d"}
 	tests := []struct {
 		name string
 		env  map[string]string

@@ -113,7 +113,7 @@ func (c *court) sample(o Objective, drill int) sample {
 	f := c.faults.get(drill, o.Subject)
 	switch {
 	case f == nil:
-		return unclear(o.Subject + " did not happen")
+		return unclear("the event " + o.Subject + " did not happen")
 	case o.Metric == metricRTO:
 		return c.recoverySample(o, entry, f)
 	}

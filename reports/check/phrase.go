@@ -121,11 +121,13 @@ func happened(e Entry) string {
 	return target + " was " + past
 }
 
-// sentence makes a sentence of a clause.
+// sentence makes a sentence of a clause. A first word that is a name, such as
+// p99 or jobs-done, is left as it is.
 func sentence(clause string) string {
-	r, size := utf8.DecodeRuneInString(clause)
-	if size == 0 {
-		return ""
+	word, _, _ := strings.Cut(clause, " ")
+	if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }) || word == "" {
+		return strings.TrimSuffix(clause, ".") + "."
 	}
+	r, size := utf8.DecodeRuneInString(clause)
 	return string(unicode.ToUpper(r)) + strings.TrimSuffix(clause[size:], ".") + "."
 }

@@ -147,9 +147,9 @@ func (r *recovery) find(entry Entry, drill int) (finding, bool) {
 	r.anatomy.tell(f, &found.Recovery)
 	r.measure(entry, &found)
 	if f.failed != "" {
-		found.unasked = fmt.Sprintf("%s failed: %s", entry.Name, f.failed)
+		found.unasked = fmt.Sprintf("the event %s failed: %s", entry.Name, f.failed)
 	} else if f.settled == unseen && f.breaks() {
-		found.unasked = entry.Name + " was not seen to take effect"
+		found.unasked = "the event " + entry.Name + " was not seen to take effect"
 	}
 	return found, true
 }

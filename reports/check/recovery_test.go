@@ -176,7 +176,7 @@ func TestEventDidNotHappen(t *testing.T) {
 		Objectives: []Objective{{Subject: "gone", Metric: "rto", Op: "<=", Limit: 10_000}},
 	}
 	j := judge(t, spec, join(drillNo(0, 1)))
-	if o := j.Objectives[0]; o.Outcome != Inconclusive || o.Reason != "gone did not happen" || len(o.Samples) != 0 {
+	if o := j.Objectives[0]; o.Outcome != Inconclusive || o.Reason != "the event gone did not happen" || len(o.Samples) != 0 {
 		t.Errorf("objective %+v", o)
 	}
 }

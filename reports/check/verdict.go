@@ -116,12 +116,12 @@ func (c *court) unproven() []string {
 			f := c.faults.byKey[faultKey{d.number, entry.Name}]
 			switch {
 			case f != nil && f.failed != "":
-				texts = append(texts, fmt.Sprintf("%s failed%s: %s", entry.Name, in, f.failed))
+				texts = append(texts, fmt.Sprintf("the event %s failed%s: %s", entry.Name, in, f.failed))
 			case !breaks(entry.Verb) || !d.ended:
 			case f == nil || f.t0 == unseen:
-				texts = append(texts, fmt.Sprintf("%s was never injected%s", entry.Name, in))
+				texts = append(texts, fmt.Sprintf("the event %s was never injected%s", entry.Name, in))
 			case f.settled == unseen:
-				texts = append(texts, fmt.Sprintf("%s was not seen to take effect%s", entry.Name, in))
+				texts = append(texts, fmt.Sprintf("the event %s was not seen to take effect%s", entry.Name, in))
 			}
 		}
 	}

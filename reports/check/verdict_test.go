@@ -130,9 +130,9 @@ func TestUnproven(t *testing.T) {
 		want  string
 	}{
 		{"seen", join(inject, settled), "1 objective held."},
-		{"not seen", join(inject), "Gone was not seen to take effect."},
-		{"failed", join(inject, failed(faulted(2, history.FaultFailed), "settle: no such container")), "Gone failed: settle: no such container."},
-		{"not injected", nil, "Gone was never injected."},
+		{"not seen", join(inject), "The event gone was not seen to take effect."},
+		{"failed", join(inject, failed(faulted(2, history.FaultFailed), "settle: no such container")), "The event gone failed: settle: no such container."},
+		{"not injected", nil, "The event gone was never injected."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := judge(t, spec, join(tt.fault, load(1000, 0))).Sentence; got != tt.want {
@@ -152,7 +152,7 @@ func TestSentence(t *testing.T) {
 		want   string
 	}{
 		{"pass", onlyPhase(1000, p99), ok, "1 objective held."},
-		{"fail", onlyPhase(1000, Objective{Subject: "only", Metric: "p99", Op: "<=", Limit: 250}), ok, "P99 of only was 990 ms (limit 250 ms)."},
+		{"fail", onlyPhase(1000, Objective{Subject: "only", Metric: "p99", Op: "<=", Limit: 250}), ok, "p99 of only was 990 ms (limit 250 ms)."},
 		{"inconclusive", onlyPhase(2000, p99), ok, "The load generator fell behind: 50 % of the 2,000 operations planned in only of drill 1 arrived, 99 % is needed."},
 		{"nothing asked", onlyPhase(1000), ok, "Nothing was asked: there are no objectives and no checks."},
 	}

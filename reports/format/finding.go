@@ -35,8 +35,9 @@ func OutcomeWord(o check.Outcome) string {
 		return "ok"
 	case check.Fail:
 		return "MISSED"
+	default:
+		return "UNCLEAR"
 	}
-	return "UNCLEAR"
 }
 
 // A Finding is one thing that keeps a run from passing.
@@ -207,9 +208,10 @@ func Drills(r *reports.Result) int {
 	return n
 }
 
-// Reproduce is the command line that carries out the same run again.
+// Reproduce is the command line that carries out the same run again, as far as
+// a result knows it: options of the target given by hand are in the manifest.
 func Reproduce(r *reports.Result) string {
-	args := []string{"proofload", "run", quote(r.Scenario.File)}
+	args := []string{"proofload", "run", quote(strings.TrimPrefix(r.Scenario.File, "library:"))}
 	if r.Target != "" {
 		args = append(args, "--target", quote(r.Target))
 	}

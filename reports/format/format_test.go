@@ -170,6 +170,7 @@ func TestAnatomy(t *testing.T) {
 		{"not seen", check.Recovery{Noticed: -1, Promoted: -1, Rerouted: -1, FirstOK: 240, Steady: 310}, "injected +0  first ok +240  steady +310 ms"},
 		{"censored", check.Recovery{Noticed: 9100, Promoted: -1, Rerouted: -1, FirstOK: -1, Steady: 78_000, Censored: true}, "injected +0  noticed +9.1  still not steady +78.0 s"},
 		{"in the order seen", check.Recovery{Noticed: 3000, Promoted: 2000, Rerouted: -1, FirstOK: -1, Steady: 4000}, "injected +0  promoted +2.0  noticed +3.0  steady +4.0 s"},
+		{"steady before the first write", check.Recovery{Noticed: -1, Promoted: 346, Rerouted: 346, FirstOK: 920, Steady: 301}, "injected +0  steady +301  promoted +346  rerouted +346  first ok +920 ms"},
 		{"never steady", check.Recovery{Noticed: 3000, Promoted: -1, Rerouted: -1, FirstOK: -1, Steady: -1}, "injected +0  noticed +3.0 s"},
 	} {
 		if got := format.Anatomy(&reports.Result{}, c.rec); got != c.want {
@@ -224,7 +225,7 @@ func TestWrites(t *testing.T) {
 func TestFaultsLeft(t *testing.T) {
 	r := &reports.Result{Run: "7f3c"}
 	r.Faults = []check.FaultWindow{{Verb: "lose", Target: "postgres.primary"}, {Verb: "stall", Target: "link:replication", Open: true}}
-	if diff := cmp.Diff([]string{"stall link:replication: proofload heal 7f3c"}, format.FaultsLeft(r)); diff != "" {
+	if diff := cmp.Diff([]string{"stall link:replication: proofload heal"}, format.FaultsLeft(r)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	r.FaultsLeft = []string{"said by the run"}
@@ -237,6 +238,10 @@ func TestReproduce(t *testing.T) {
 	r := &reports.Result{Scenario: reports.Source{File: "my scenarios/it's.yaml"}, Target: "stack/ledger", Seed: 7}
 	want := `proofload run 'my scenarios/it'\''s.yaml' --target stack/ledger --seed 7`
 	if got := format.Reproduce(r); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	r.Scenario.File = "library:primary-failover"
+	if got, want := format.Reproduce(r), "proofload run primary-failover --target stack/ledger --seed 7"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -16,25 +16,27 @@ type Mark struct {
 	At   float64
 }
 
+// Steady is the mark at which a recovery ends.
+const Steady = "steady"
+
 // Marks lists the moments of a recovery that were seen, in the order in which
-// they happened. The last is the end of the recovery.
+// they happened. Clients may be steady before the last of them, for example
+// where they hardly wrote.
 func Marks(rec check.Recovery) []Mark {
+	steady := Steady
+	if rec.Censored {
+		steady = "still not steady"
+	}
 	all := []Mark{
 		{"noticed", rec.Noticed},
 		{"promoted", rec.Promoted},
 		{"rerouted", rec.Rerouted},
 		{"first ok", rec.FirstOK},
+		{steady, rec.Steady},
 	}
-	seen := slices.DeleteFunc(all, func(m Mark) bool { return m.At < 0 || m.At > rec.Steady && rec.Steady >= 0 })
+	seen := slices.DeleteFunc(all, func(m Mark) bool { return m.At < 0 })
 	slices.SortStableFunc(seen, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
-	if rec.Steady < 0 {
-		return seen
-	}
-	name := "steady"
-	if rec.Censored {
-		name = "still not steady"
-	}
-	return append(seen, Mark{name, rec.Steady})
+	return seen
 }
 
 // Anatomy words a recovery in one line: "lost +0  noticed +9.1  promoted +11.0
@@ -108,7 +110,7 @@ func FaultsLeft(r *reports.Result) []string {
 	var left []string
 	for _, f := range r.Faults {
 		if f.Open {
-			left = append(left, fmt.Sprintf("%s %s: proofload heal %s", f.Verb, f.Target, quote(r.Run)))
+			left = append(left, f.Verb+" "+f.Target+": proofload heal")
 		}
 	}
 	return left

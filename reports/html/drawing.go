@@ -80,7 +80,7 @@ func inkFor(class string) ink {
 	return areaInk(class)
 }
 
-// areaInk returns the ink of what is not text or axis.
+// areaInk returns the ink of bands, bars and areas.
 func areaInk(class string) ink {
 	switch class {
 	case "phase":
@@ -95,10 +95,25 @@ func areaInk(class string) ink {
 		return ink{class: class, fill: "#8d7bb5", stroke: none}
 	case "ok-area":
 		return ink{class: class, fill: "#bcd3e8", stroke: none}
-	case "ok-line":
-		return ink{class: class, fill: none, stroke: "#2f6fab", width: 1.25}
 	case "bad-area":
 		return ink{class: class, fill: "#dd7b71", stroke: none, opacity: "0.75"}
+	case "good":
+		return ink{class: class, fill: "#1a7f4b", stroke: none}
+	case "unclear":
+		return ink{class: class, fill: "#b07a00", stroke: none}
+	case "bad":
+		return ink{class: class, fill: "#c0271c", stroke: none}
+	case "track":
+		return ink{class: class, fill: "#e8eaed", stroke: none}
+	}
+	return lineInk(class)
+}
+
+// lineInk returns the ink of a line of a chart.
+func lineInk(class string) ink {
+	switch class {
+	case "ok-line":
+		return ink{class: class, fill: none, stroke: "#2f6fab", width: 1.25}
 	case "bad-line":
 		return ink{class: class, fill: none, stroke: "#c0271c", width: 1.25}
 	case "offered":
@@ -115,14 +130,6 @@ func areaInk(class string) ink {
 		return ink{class: class, fill: none, stroke: "#1a7f4b", width: 1.5}
 	case "meter-limit":
 		return ink{class: class, fill: none, stroke: dark, width: 1.5}
-	case "good":
-		return ink{class: class, fill: "#1a7f4b", stroke: none}
-	case "unclear":
-		return ink{class: class, fill: "#b07a00", stroke: none}
-	case "bad":
-		return ink{class: class, fill: "#c0271c", stroke: none}
-	case "track":
-		return ink{class: class, fill: "#e8eaed", stroke: none}
 	}
 	return stepInk(class)
 }

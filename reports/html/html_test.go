@@ -23,7 +23,7 @@ func TestWrite(t *testing.T) {
 	file := filepath.Join("testdata", "short.html")
 	got := write(t, reportstest.ThreeSeconds())
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll("testdata", 0o750); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {

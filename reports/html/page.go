@@ -3,6 +3,7 @@ package html
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,7 +115,7 @@ func newPage(r *reports.Result) *page {
 		{"Scenario", r.Scenario.File},
 		{"Its sha256", r.Scenario.SHA256},
 		{"Target", r.Target},
-		{"Seed", fmt.Sprint(r.Seed)},
+		{"Seed", strconv.FormatUint(r.Seed, 10)},
 		{"Result format", r.Schema},
 	}
 	return p
@@ -128,8 +129,9 @@ func classOf(o check.Outcome) string {
 		return "good"
 	case check.Inconclusive:
 		return "unclear"
+	default:
+		return "bad"
 	}
-	return "bad"
 }
 
 func facts(r *reports.Result) []fact {
@@ -147,7 +149,7 @@ func facts(r *reports.Result) []fact {
 	if !r.Began.IsZero() {
 		fs = append(fs, fact{"Began", r.Began.UTC().Format(time.DateTime) + " UTC"})
 	}
-	return append(fs, fact{"Exit code", fmt.Sprint(r.Exit)})
+	return append(fs, fact{"Exit code", strconv.Itoa(r.Exit)})
 }
 
 func (p *page) objectives(r *reports.Result) {

@@ -41,8 +41,8 @@ func niceCeil(v float64) float64 {
 	return 10 * unit
 }
 
-// timeStep is the distance in seconds between the marks of a time axis on
-// which at most most marks have room.
+// timeStep is the distance in seconds between the marks of a time axis that
+// has room for no more than most of them.
 func timeStep(seconds float64, most int) float64 {
 	steps := []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200}
 	for _, step := range steps {

@@ -102,8 +102,10 @@ func (a *anatomy) draw() {
 	for _, rec := range a.recs {
 		limit, _ = recoveryLimit(a.r, rec)
 		longest = max(longest, rec.Steady, limit)
-		for _, m := range format.Marks(rec) {
-			longest = max(longest, m.At)
+		if rec.Steady < 0 {
+			for _, m := range format.Marks(rec) {
+				longest = max(longest, m.At)
+			}
 		}
 	}
 	rows := a.recs[:min(maxStrips, len(a.recs))]
@@ -143,7 +145,9 @@ func (a *anatomy) key() {
 	}
 }
 
-func stepNames() []string { return []string{"noticed", "promoted", "rerouted", "first ok", "steady"} }
+func stepNames() []string {
+	return []string{"noticed", "promoted", "rerouted", "first ok", format.Steady}
+}
 
 // strip draws one recovery, its name before it and its length behind it, or
 // both above it where it is narrow.
@@ -163,6 +167,9 @@ func (a *anatomy) strip(rec check.Recovery, top, height float64) {
 	}
 	from := 0.0
 	for _, m := range format.Marks(rec) {
+		if rec.Steady >= 0 && m.At > rec.Steady {
+			break // no part of the recovery; the table has it
+		}
 		a.step(m, from, y)
 		from = m.At
 	}

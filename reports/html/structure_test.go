@@ -278,7 +278,8 @@ func TestLongRun(t *testing.T) {
 	var depths []float64
 	for _, e := range parse(t, page) {
 		if e.name == "path" && e.attr["class"] == "ok-line" {
-			depths = append(depths, lowest(t, e.attr["d"])-highest(t, e.attr["d"]))
+			ys := heights(t, e.attr["d"])
+			depths = append(depths, slices.Max(ys)-slices.Min(ys))
 		}
 	}
 	// The scale ends at 200 and a panel is 150 high.
@@ -286,10 +287,6 @@ func TestLongRun(t *testing.T) {
 		t.Errorf("the one bad second is not drawn (-want +got):\n%s", diff)
 	}
 }
-
-func lowest(t *testing.T, path string) float64 { return slices.Max(heights(t, path)) }
-
-func highest(t *testing.T, path string) float64 { return slices.Min(heights(t, path)) }
 
 // heights lists the y coordinates of a path.
 func heights(t *testing.T, path string) []float64 {

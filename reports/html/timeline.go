@@ -254,8 +254,9 @@ func recoveryWords(rec recovery) (said, class string) {
 		return said + ": MISSED", "bad-text"
 	case check.Inconclusive:
 		return said + ": UNCLEAR", "strong"
+	default:
+		return said, "good-text"
 	}
-	return said, "good-text"
 }
 
 // moments draws T0, the recovery and its limit from one height to another.

@@ -53,7 +53,7 @@ func ReadResult(rd io.Reader) (*reports.Result, error) {
 	return r, nil
 }
 
-var schemaPattern = regexp.MustCompile(`^result/v([0-9]+)(?:\.[0-9]+)?$`)
+var schemaPattern = regexp.MustCompile(`^(result/v\d+)(?:\.\d+)?$`)
 
 // readable reports whether a result of the given schema can be read: of the
 // same major version, and any minor one.
@@ -62,7 +62,7 @@ func readable(schema string) error {
 		return fmt.Errorf("%w: it has no \"schema\", so this is not a result.json", ErrVersion)
 	}
 	m := schemaPattern.FindStringSubmatch(schema)
-	if m == nil || "result/v"+m[1] != reports.SchemaResult {
+	if len(m) != 2 || m[1] != reports.SchemaResult {
 		return fmt.Errorf("%w: it says %q and this proofload reads %q: use the proofload that wrote it", ErrVersion, schema, reports.SchemaResult)
 	}
 	return nil

@@ -151,7 +151,7 @@ func compile(t *testing.T) *jsonschema.Schema {
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource("result.schema.json", doc); err != nil {
+	if err = c.AddResource("result.schema.json", doc); err != nil {
 		t.Fatal(err)
 	}
 	s, err := c.Compile("result.schema.json")

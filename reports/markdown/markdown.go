@@ -235,8 +235,9 @@ func symbol(verdict string) string {
 		return "✅"
 	case check.Inconclusive:
 		return "❔"
+	default:
+		return "❌"
 	}
-	return "❌"
 }
 
 func outcome(o check.Outcome) string { return symbol(string(o)) + " " + format.OutcomeWord(o) }

@@ -149,7 +149,7 @@ func FaultsLeft() *reports.Result {
 	r.Sentence = "A fault may still be in place: stall link:replication."
 	r.Faults[0].Open, r.Faults[0].To = true, -1
 	r.FaultsLeft = []string{
-		"stall link:replication: proofload heal 7f3c",
+		"stall link:replication: proofload heal",
 		"by hand: curl -X DELETE http://127.0.0.1:8474/links/replication:pg-1/proxies/link/toxics/stall",
 	}
 	return r

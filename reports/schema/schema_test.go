@@ -146,6 +146,7 @@ func kind(typ reflect.Type) string {
 		return "integer"
 	case reflect.String:
 		return "string"
+	default:
+		return "unknown " + typ.String()
 	}
-	return "unknown " + typ.String()
 }

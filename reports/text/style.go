@@ -25,8 +25,9 @@ func outcomeStyle(o check.Outcome) string {
 		return green
 	case check.Inconclusive:
 		return yellow
+	default:
+		return red
 	}
-	return red
 }
 
 // paint styles s, if colour is wanted.

@@ -64,9 +64,9 @@ func TestLoadConfigRefuses(t *testing.T) {
 func complete() map[string]string {
 	return map[string]string{
 		"LEDGER_INSTANCE":     "worker-1",
-		"LEDGER_DATABASE_URL": "postgres://u:p@h/d",
+		"LEDGER_DATABASE_URL": "postgres://u@h/d",
 		"LEDGER_REDIS_URL":    "redis://h:6379/0",
-		"LEDGER_AMQP_URL":     "amqp://u:p@h/",
+		"LEDGER_AMQP_URL":     "amqp://h/",
 	}
 }
 
@@ -77,7 +77,7 @@ func TestLoadConfigDefaults(t *testing.T) {
 	}
 	want := ledger.Config{
 		Instance: "worker-1", Listen: ":8080",
-		DatabaseURL: "postgres://u:p@h/d", RedisURL: "redis://h:6379/0", AMQPURL: "amqp://u:p@h/",
+		DatabaseURL: "postgres://u@h/d", RedisURL: "redis://h:6379/0", AMQPURL: "amqp://h/",
 		RequestTimeout: 3 * time.Second, MaxInFlight: 128, DatabaseConns: 10,
 		CacheTTL: 5 * time.Minute, RelayInterval: 150 * time.Millisecond, DrainDelay: time.Second,
 	}

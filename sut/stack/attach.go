@@ -21,51 +21,78 @@ func Attach(ctx context.Context, cfg Config) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.attach(ctx); err != nil {
+	if err := s.attach(ctx, cfg.AsIs); err != nil {
 		return nil, errors.Join(err, s.docker.Close())
 	}
 	return s, nil
 }
 
-func (s *Stack) attach(ctx context.Context) error {
+func (s *Stack) attach(ctx context.Context, asIs bool) error {
 	list, err := s.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: stackFilter(s.id)})
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)
 	}
-	inputs := map[string]string{}
+	found := map[string]map[string]string{} // labels by node
 	for _, c := range list.Items {
 		if node := c.Labels[labelNode]; node != "" && c.Labels[labelNet] == "" {
-			inputs[node] = c.Labels[labelInputs]
+			found[node] = c.Labels
 		}
 	}
-	if len(inputs) == 0 {
+	if len(found) == 0 {
 		return fmt.Errorf("attach to stack %s: %w", s.id, ErrNotUp)
 	}
-	images, err := loadImages(ctx)
-	if err != nil {
-		return err
-	}
 	tags := map[string]string{}
-	for name, img := range images {
-		tags[name] = img.tag()
+	if !asIs {
+		if tags, err = imageTags(ctx); err != nil {
+			return err
+		}
 	}
 	if s.specs, err = ledgerContainers(s.settings, tags); err != nil {
 		return err
 	}
 	for _, n := range s.topology.Nodes {
-		want, err := s.specs[n.Name].hash()
-		if err != nil {
-			return err
-		}
-		switch inputs[n.Name] {
-		case want:
-		case "":
+		labels := found[n.Name]
+		if labels == nil {
 			return fmt.Errorf("attach to stack %s: %w: node %s is missing; take it down first", s.id, ErrDiffers, n.Name)
-		default:
-			return fmt.Errorf("attach to stack %s: %w: node %s was made with other options or from another image; take it down first", s.id, ErrDiffers, n.Name)
+		}
+		if asIs {
+			continue
+		}
+		if err := s.compare(n.Name, labels); err != nil {
+			return fmt.Errorf("attach to stack %s: %w; take it down first", s.id, err)
 		}
 	}
 	return errors.Join(s.readImages(ctx), s.readPorts(ctx))
+}
+
+// imageTags returns the tags of the images that this program would use, by
+// short name.
+func imageTags(ctx context.Context) (map[string]string, error) {
+	images, err := loadImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tags := map[string]string{}
+	for name, img := range images {
+		tags[name] = img.tag()
+	}
+	return tags, nil
+}
+
+// compare checks that a node's container, given its labels, is the one that
+// this program would make.
+func (s *Stack) compare(node string, labels map[string]string) error {
+	if have, want := labels[labelOptions], s.settings.String(); have != want {
+		return fmt.Errorf("%w: it has the options %s, not %s", ErrDiffers, have, want)
+	}
+	want, err := s.specs[node].hash()
+	if err != nil {
+		return err
+	}
+	if labels[labelInputs] != want {
+		return fmt.Errorf("%w: node %s was made from another image or configuration", ErrDiffers, node)
+	}
+	return nil
 }
 
 // readImages reads which image each node runs.

@@ -24,7 +24,7 @@ func volumeName(id, node string) string { return containerName(id, node) }
 
 // labels returns the labels of everything that belongs to a node.
 func (s *Stack) labels(node string) map[string]string {
-	l := map[string]string{labelOurs: "1", labelStack: s.id, labelName: s.name, labelRun: s.run}
+	l := map[string]string{labelOurs: "1", labelStack: s.id, labelName: s.name, labelRun: s.run, labelOptions: s.settings.String()}
 	if node != "" {
 		l[labelNode] = node
 	}
@@ -44,9 +44,9 @@ func (s *Stack) create(ctx context.Context, spec containerSpec) error {
 	for _, p := range spec.Publish {
 		port := strconv.Itoa(p) + "/tcp"
 		exposed = append(exposed, port)
-		parsed, err := network.ParsePort(port)
-		if err != nil {
-			return fmt.Errorf("publish port: %w", err)
+		parsed, parseErr := network.ParsePort(port)
+		if parseErr != nil {
+			return fmt.Errorf("publish port: %w", parseErr)
 		}
 		bindings[parsed] = []network.PortBinding{{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(s.ports[spec.Node][p])}}
 	}

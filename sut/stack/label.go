@@ -9,6 +9,7 @@ const (
 	labelNode    = "proofload.node"    // name of the node
 	labelRun     = "proofload.run"     // run that brought it up
 	labelImage   = "proofload.image"   // short name of an image
+	labelOptions = "proofload.options" // the options of the stack
 	labelInputs  = "proofload.inputs"  // hash of what the container was made from
 	labelNet     = "proofload.net"     // node whose network namespace an auxiliary container is in
 	labelStarted = "proofload.started" // start of the node the auxiliary container joined

@@ -135,7 +135,7 @@ func (s *Stack) exec(ctx context.Context, name string, argv, env []string) (outp
 	stop := context.AfterFunc(ctx, attached.Close)
 	defer stop()
 	var buf bytes.Buffer
-	if _, err := stdcopy.StdCopy(&buf, &buf, attached.Reader); err != nil && !errors.Is(err, io.EOF) {
+	if _, err = stdcopy.StdCopy(&buf, &buf, attached.Reader); err != nil && !errors.Is(err, io.EOF) {
 		return buf.String(), 0, errors.Join(context.Cause(ctx), err)
 	}
 	result, err := s.docker.ExecInspect(ctx, created.ID, client.ExecInspectOptions{})

@@ -53,6 +53,15 @@ type settings struct {
 	ttl  int // seconds
 }
 
+// String names all options with their values.
+func (s settings) String() string {
+	replication := replicationAsync
+	if s.sync {
+		replication = replicationSync
+	}
+	return fmt.Sprintf("replication=%s ttl=%d", replication, s.ttl)
+}
+
 // parseOptions checks options given by name and fills in defaults. The error
 // names every option that is unknown or out of bounds and what is allowed.
 func parseOptions(name string, given map[string]string) (settings, error) {

@@ -70,7 +70,7 @@ func (s *Stack) poll(ctx context.Context, node string, ask func(context.Context)
 		case <-ticker.C:
 		case <-ctx.Done():
 			cause := context.Cause(ctx)
-			if errors.Is(cause, context.Canceled) {
+			if errors.Is(ctx.Err(), context.Canceled) {
 				return cause // something else failed: that is the error to tell
 			}
 			return s.withLog(ctx, node, fmt.Errorf("%w: %w", cause, err))
@@ -112,17 +112,24 @@ func (s *Stack) health(ctx context.Context, node string) (string, error) {
 }
 
 // databaseHealth is "primary" or "replica". A node that is up but streams from
-// nobody is not whole.
+// nobody is not whole. The agent is asked first: it also says that an old
+// primary is about to be demoted, and the server's log is spared connections
+// while it starts.
 func (s *Stack) databaseHealth(ctx context.Context, node string) (string, error) {
+	var agent patroniStatus
+	if err := s.askPatroni(ctx, node, func(p patroniStatus) bool { agent = p; return p.State == patroniRunning }); err != nil {
+		return "", err
+	}
 	var recovering, streaming bool
 	err := s.queryRow(ctx, "postgres/"+node,
 		`select pg_is_in_recovery(), exists(select from pg_stat_wal_receiver where status = 'streaming')`, &recovering, &streaming)
 	switch {
 	case err != nil:
 		return "", err
+	case recovering == agent.isPrimary():
+		return "", fmt.Errorf("the agent says %s, the server is in recovery: %t", agent.Role, recovering)
 	case !recovering:
-		// Also by Patroni's word: an old primary is about to be demoted.
-		return sut.MemberPrimary, s.askPatroni(ctx, node, func(p patroniStatus) bool { return p.isPrimary() })
+		return sut.MemberPrimary, nil
 	case !streaming:
 		return "", errors.New("replica does not stream")
 	default:
@@ -136,9 +143,12 @@ type patroniStatus struct {
 	Role  string `json:"role"`
 }
 
+// patroniRunning is the state of an agent whose server accepts connections.
+const patroniRunning = "running"
+
 // isPrimary knows both words that Patroni has used.
 func (p patroniStatus) isPrimary() bool {
-	return p.State == "running" && (p.Role == "master" || p.Role == "primary")
+	return p.State == patroniRunning && (p.Role == "master" || p.Role == "primary")
 }
 
 // askPatroni asks the agent of a node and wants the answer to satisfy ok, or
@@ -152,7 +162,7 @@ func (s *Stack) askPatroni(ctx context.Context, node string, ok func(patroniStat
 		return err
 	}
 	if ok != nil && !ok(status) {
-		return fmt.Errorf("Patroni says %s, %s", status.Role, status.State) //nolint:staticcheck // a name
+		return fmt.Errorf("the agent says %s, %s", status.Role, status.State)
 	}
 	return nil
 }
@@ -270,11 +280,11 @@ func askCache(ctx context.Context, url string) error {
 	}
 	defer func() { _ = conn.Close() }()
 	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			return err
+		if deadlineErr := conn.SetDeadline(deadline); deadlineErr != nil {
+			return deadlineErr
 		}
 	}
-	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+	if _, err = io.WriteString(conn, "PING\r\n"); err != nil {
 		return fmt.Errorf("ping the cache: %w", err)
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')

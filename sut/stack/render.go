@@ -10,7 +10,6 @@ import (
 	"net"
 	"path"
 	"slices"
-	"strconv"
 	"text/template"
 
 	"github.com/proofload/proofload/fixtures"
@@ -32,7 +31,7 @@ const (
 // but the ports of this machine.
 type containerSpec struct {
 	Node    string
-	Image   string   // tag
+	Image   string // tag
 	Cmd     []string
 	Env     map[string]string
 	Files   map[string]string // content by path

@@ -39,6 +39,7 @@ type Config struct {
 	ID       string            // tells stacks on one machine apart; the name if empty
 	Run      string            // id of the run that brings it up, kept as a label; may be empty
 	Options  map[string]string // see [Options]
+	AsIs     bool              // attach to the stack whatever options and images it was made with
 	Progress func(string)      // told what happens, a line at a time, never concurrently; may be nil
 }
 

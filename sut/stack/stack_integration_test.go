@@ -34,10 +34,10 @@ func TestStack(t *testing.T) {
 	}}
 	s, err := Up(t.Context(), cfg)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
-		if _, err := Down(ctx, false, testID); err != nil {
-			t.Error(err)
+		if _, downErr := Down(ctx, false, testID); downErr != nil {
+			t.Error(downErr)
 		}
 	})
 	if err != nil {
@@ -60,6 +60,7 @@ func TestStack(t *testing.T) {
 }
 
 func testAttach(t *testing.T, cfg Config, s *Stack) {
+	t.Helper()
 	if again, err := Up(t.Context(), cfg); err == nil || again != nil {
 		t.Errorf("Up of a stack that is up = %v, %v; want an error and nothing", again, err)
 	}
@@ -99,6 +100,7 @@ func containers(t *testing.T, s *Stack) []container.Summary {
 }
 
 func testLoopbackOnly(t *testing.T, s *Stack) {
+	t.Helper()
 	published := 0
 	for _, c := range containers(t, s) {
 		inspected, err := s.docker.ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
@@ -125,6 +127,7 @@ func testLoopbackOnly(t *testing.T, s *Stack) {
 }
 
 func testStatus(t *testing.T, s *Stack) {
+	t.Helper()
 	primaries := 0
 	for _, n := range s.Status(t.Context()) {
 		if n.State != sut.Running {
@@ -147,6 +150,7 @@ func testStatus(t *testing.T, s *Stack) {
 // synced to disk, commits wait for a standby, and standbys stream through
 // the link that the fault will stall.
 func testReplication(t *testing.T, s *Stack) {
+	t.Helper()
 	ctx := t.Context()
 	primary, err := s.Primary(ctx)
 	if err != nil {
@@ -193,6 +197,7 @@ func linkPort(t *testing.T, name string) int {
 }
 
 func testLog(t *testing.T, s *Stack) {
+	t.Helper()
 	var log strings.Builder
 	if err := s.Logs(t.Context(), "pg-1", &log); err != nil {
 		t.Fatal(err)
@@ -205,6 +210,7 @@ func testLog(t *testing.T, s *Stack) {
 // testFailover kills the primary, waits for another, and brings the old one
 // back as a replica.
 func testFailover(t *testing.T, s *Stack) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	old, err := s.Primary(ctx)
@@ -249,6 +255,7 @@ func testFailover(t *testing.T, s *Stack) {
 }
 
 func testDown(t *testing.T, s *Stack) {
+	t.Helper()
 	if err := s.PrepareNet(t.Context(), "api-1"); err != nil { // one more kind of container
 		t.Fatal(err)
 	}

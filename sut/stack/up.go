@@ -29,14 +29,14 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	progress := serial(cfg.Progress)
-	if err := s.prepare(ctx, progress); err != nil {
+	if err = s.prepare(ctx, progress); err != nil {
 		return nil, errors.Join(err, s.docker.Close())
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, upTimeout, fmt.Errorf("stack %s was not ready within %s", s.id, upTimeout))
 	defer cancel()
-	if err := s.createNetwork(ctx); err != nil {
-		return s, err
+	if networkErr := s.createNetwork(ctx); networkErr != nil {
+		return s, networkErr
 	}
 	parts, err := runSteps(ctx, s.steps(progress))
 	if err != nil {
@@ -75,8 +75,8 @@ func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureImages(ctx, s.docker, images, progress); err != nil {
-		return err
+	if imageErr := ensureImages(ctx, s.docker, images, progress); imageErr != nil {
+		return imageErr
 	}
 	tags := map[string]string{}
 	for name, img := range images {
@@ -144,6 +144,33 @@ func startsAfter(n sut.Node) []string {
 	}
 }
 
+// createsAfter says which steps the creation of a node's container waits for:
+// none may be in the way of the node that takes longest.
+func createsAfter(n sut.Node) []string {
+	first := databaseNodes()[0]
+	if n.Name == first || n.Role == sut.RoleStore || n.Role == sut.RoleLinks {
+		return nil
+	}
+	return []string{"start " + first}
+}
+
+// readyAfter says what must have happened before it makes sense to ask a node
+// whether it is ready, beside its own start.
+func readyAfter(n sut.Node) []string {
+	switch n.Role {
+	case sut.RoleRouter:
+		return []string{"ready " + databaseNodes()[0]}
+	case sut.RolePooler:
+		return []string{"ready " + nodeRouter}
+	case sut.RoleService, sut.RoleWorker:
+		return []string{"ready " + nodePooler}
+	case sut.RoleBalancer:
+		return []string{"start " + serviceNodes()[0]}
+	default:
+		return nil
+	}
+}
+
 // steps lists what it takes to bring the stack up, as parallel as it can be.
 func (s *Stack) steps(progress func(string)) []step {
 	var steps []step
@@ -152,9 +179,9 @@ func (s *Stack) steps(progress func(string)) []step {
 	}
 	var ready []string
 	for _, n := range s.topology.Nodes {
-		add("create "+n.Name, nil, func(ctx context.Context) error { return s.create(ctx, s.specs[n.Name]) })
+		add("create "+n.Name, createsAfter(n), func(ctx context.Context) error { return s.create(ctx, s.specs[n.Name]) })
 		add("start "+n.Name, append(startsAfter(n), "create "+n.Name), func(ctx context.Context) error { return s.start(ctx, n.Name) })
-		add("ready "+n.Name, []string{"start " + n.Name, "start " + nodeLinks}, func(ctx context.Context) error {
+		add("ready "+n.Name, append(readyAfter(n), "start "+n.Name, "start "+nodeLinks), func(ctx context.Context) error {
 			if err := s.waitReady(ctx, n.Name); err != nil {
 				return err
 			}

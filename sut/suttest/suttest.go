@@ -30,7 +30,7 @@ func TestEnvironment(t *testing.T, env sut.Environment) {
 	t.Helper()
 	for _, part := range []struct {
 		name string
-		test func(*testing.T, context.Context, sut.Environment)
+		test func(context.Context, *testing.T, sut.Environment)
 	}{
 		{"topology", testTopology},
 		{"endpoints", testEndpoints},
@@ -44,12 +44,12 @@ func TestEnvironment(t *testing.T, env sut.Environment) {
 		t.Run(part.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			part.test(t, ctx, env)
+			part.test(ctx, t, env)
 		})
 	}
 }
 
-func testTopology(t *testing.T, _ context.Context, env sut.Environment) {
+func testTopology(_ context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	topology := env.Topology()
 	if topology.Name == "" || len(topology.Nodes) == 0 {
@@ -74,7 +74,7 @@ func testTopology(t *testing.T, _ context.Context, env sut.Environment) {
 	}
 }
 
-func testEndpoints(t *testing.T, ctx context.Context, env sut.Environment) {
+func testEndpoints(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	if u, ok := env.Endpoint("no such/endpoint"); ok {
 		t.Errorf("Endpoint of an unknown name = %q, true; want false", u)
@@ -83,16 +83,17 @@ func testEndpoints(t *testing.T, ctx context.Context, env sut.Environment) {
 	if !ok {
 		t.Fatal("there is no endpoint api")
 	}
-	if status := get(t, ctx, api+"/livez", nil); status != http.StatusOK {
+	if status := get(ctx, t, api+"/livez", nil); status != http.StatusOK {
 		t.Errorf("GET %s/livez answered %d; want 200", api, status)
 	}
 	for _, n := range env.Topology().Nodes {
 		if u, ok := env.Endpoint("postgres/" + n.Name); ok {
-			testDatabase(t, ctx, u)
+			testDatabase(ctx, t, u)
 		}
 		if u, ok := env.Endpoint("patroni/" + n.Name); ok {
 			var status struct{ Role string }
-			if get(t, ctx, u+"/patroni", &status); status.Role == "" {
+			get(ctx, t, u+"/patroni", &status)
+			if status.Role == "" {
 				t.Errorf("GET %s/patroni names no role", u)
 			}
 		}
@@ -109,7 +110,7 @@ func testEndpoints(t *testing.T, ctx context.Context, env sut.Environment) {
 	}
 }
 
-func testDatabase(t *testing.T, ctx context.Context, dsn string) {
+func testDatabase(ctx context.Context, t *testing.T, dsn string) {
 	t.Helper()
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -128,7 +129,7 @@ func testDatabase(t *testing.T, ctx context.Context, dsn string) {
 	}
 }
 
-func testLinks(t *testing.T, ctx context.Context, env sut.Environment) {
+func testLinks(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	links, ok := env.(sut.LinkController)
 	if !ok {
@@ -144,11 +145,11 @@ func testLinks(t *testing.T, ctx context.Context, env sut.Environment) {
 			continue
 		}
 		var proxies map[string]struct{ Enabled bool }
-		if status := get(t, ctx, control+"/proxies", &proxies); status != http.StatusOK || len(proxies) != 1 || !proxies["link"].Enabled {
+		if status := get(ctx, t, control+"/proxies", &proxies); status != http.StatusOK || len(proxies) != 1 || !proxies["link"].Enabled {
 			t.Errorf("link %s: GET proxies = %d, %v; want the one proxy \"link\", enabled", l.Name, status, proxies)
 		}
 		var counters map[string]int64
-		if status := get(t, ctx, control+"/counters", &counters); status != http.StatusOK {
+		if status := get(ctx, t, control+"/counters", &counters); status != http.StatusOK {
 			t.Errorf("link %s: GET counters answered %d; want 200", l.Name, status)
 		} else if _, ok := counters["connections"]; !ok {
 			t.Errorf("link %s: counters = %v; want connections among them", l.Name, counters)
@@ -156,7 +157,7 @@ func testLinks(t *testing.T, ctx context.Context, env sut.Environment) {
 	}
 }
 
-func testPrimary(t *testing.T, ctx context.Context, env sut.Environment) {
+func testPrimary(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	finder, ok := env.(sut.PrimaryFinder)
 	if !ok {
@@ -182,7 +183,7 @@ func victim(t *testing.T, env sut.Environment) string {
 	return env.Topology().Nodes[0].Name
 }
 
-func testKill(t *testing.T, ctx context.Context, env sut.Environment) {
+func testKill(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	killer, ok := env.(sut.Killer)
 	if !ok {
@@ -202,9 +203,9 @@ func testKill(t *testing.T, ctx context.Context, env sut.Environment) {
 		if err := s.do(ctx, node); err != nil {
 			t.Fatalf("%s: %v", s.what, err)
 		}
-		wantState(t, ctx, killer, node, s.want)
+		wantState(ctx, t, killer, node, s.want)
 	}
-	waitReady(t, ctx, env, node)
+	waitReady(ctx, t, env, node)
 	if killer.Kill(ctx, "no-such-node") == nil || killer.Start(ctx, "no-such-node") == nil {
 		t.Error("killing or starting an unknown node is not an error")
 	}
@@ -213,7 +214,7 @@ func testKill(t *testing.T, ctx context.Context, env sut.Environment) {
 	}
 }
 
-func testPause(t *testing.T, ctx context.Context, env sut.Environment) {
+func testPause(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	pauser, ok := env.(sut.Pauser)
 	if !ok {
@@ -234,13 +235,13 @@ func testPause(t *testing.T, ctx context.Context, env sut.Environment) {
 			t.Fatalf("%s: %v", s.what, err)
 		}
 		if killer, ok := env.(sut.Killer); ok {
-			wantState(t, ctx, killer, node, s.want)
+			wantState(ctx, t, killer, node, s.want)
 		}
 	}
-	waitReady(t, ctx, env, node)
+	waitReady(ctx, t, env, node)
 }
 
-func wantState(t *testing.T, ctx context.Context, killer sut.Killer, node string, want sut.State) {
+func wantState(ctx context.Context, t *testing.T, killer sut.Killer, node string, want sut.State) {
 	t.Helper()
 	got, err := killer.State(ctx, node)
 	if err != nil || got != want {
@@ -248,7 +249,7 @@ func wantState(t *testing.T, ctx context.Context, killer sut.Killer, node string
 	}
 }
 
-func waitReady(t *testing.T, ctx context.Context, env sut.Environment, node string) {
+func waitReady(ctx context.Context, t *testing.T, env sut.Environment, node string) {
 	t.Helper()
 	waiter, ok := env.(sut.Waiter)
 	if !ok {
@@ -259,7 +260,7 @@ func waitReady(t *testing.T, ctx context.Context, env sut.Environment, node stri
 	}
 }
 
-func testNet(t *testing.T, ctx context.Context, env sut.Environment) {
+func testNet(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	admin, ok := env.(sut.NetAdmin)
 	if !ok {
@@ -299,13 +300,13 @@ func testNet(t *testing.T, ctx context.Context, env sut.Environment) {
 		if hasChain() {
 			t.Error("a chain outlived the node it was made in")
 		}
-		waitReady(t, ctx, env, node)
+		waitReady(ctx, t, env, node)
 	} else if _, err := admin.NetExec(ctx, node, "iptables", "-X", "SUTTEST"); err != nil {
 		t.Errorf("remove the chain: %v", err)
 	}
 }
 
-func testLogs(t *testing.T, ctx context.Context, env sut.Environment) {
+func testLogs(ctx context.Context, t *testing.T, env sut.Environment) {
 	t.Helper()
 	logs, ok := env.(sut.LogCollector)
 	if !ok {
@@ -324,7 +325,7 @@ func testLogs(t *testing.T, ctx context.Context, env sut.Environment) {
 
 // get asks for a page, decodes the answer unless into is nil, and returns the
 // status.
-func get(t *testing.T, ctx context.Context, address string, into any) int {
+func get(ctx context.Context, t *testing.T, address string, into any) int {
 	t.Helper()
 	if _, err := url.Parse(address); err != nil {
 		t.Fatal(err)

@@ -46,9 +46,10 @@ func (s script) Account(_ context.Context, id int64, want domain.Consistency) (d
 	return domain.Account{ID: id, Currency: "EUR", Balance: 100, Version: 3}, origin, err
 }
 
-func newHandler(l api.Ledger, limit int) http.Handler {
+// newHandler serves one request at a time.
+func newHandler(l api.Ledger) http.Handler {
 	return api.New(l, server.NewHealth(), api.Options{
-		Instance: "api-1", RequestTimeout: 3 * time.Second, MaxInFlight: limit,
+		Instance: "api-1", RequestTimeout: 3 * time.Second, MaxInFlight: 1,
 	}, slog.New(slog.DiscardHandler))
 }
 
@@ -83,7 +84,7 @@ func TestPutTransferProblems(t *testing.T) {
 		t.Run(fmt.Sprint(tt.err), func(t *testing.T) {
 			h := newHandler(script{place: func(context.Context, domain.Transfer) (payments.Receipt, error) {
 				return payments.Receipt{}, tt.err
-			}}, 1)
+			}})
 			w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body)
 			var got struct {
 				Title, Code, Outcome, Detail string
@@ -117,7 +118,7 @@ func TestPutTransferAnswers(t *testing.T) {
 		h := newHandler(script{place: func(_ context.Context, tr domain.Transfer) (payments.Receipt, error) {
 			tr.Status, tr.CreatedAt = domain.Accepted, time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("x", 3600))
 			return payments.Receipt{Transfer: tr, Replayed: replayed, Origin: domain.Origin{Source: domain.Primary, Timeline: 7}}, nil
-		}}, 1)
+		}})
 		w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body)
 		want := `{"id":"` + transferID + `","from":1,"to":2,"amount":250,"currency":"EUR","status":"accepted","created_at":"2026-01-02T02:04:05.000006Z"}` + "\n"
 		if diff := cmp.Diff(want, w.Body.String()); w.Code != status || diff != "" {
@@ -163,7 +164,7 @@ func TestReads(t *testing.T) {
 					t.Errorf("consistency = %q; want %q", want, tt.want)
 				}
 				return tt.origin, nil
-			}}, 1)
+			}})
 			w := do(t, h, http.MethodGet, tt.path, "")
 			if w.Code != tt.status {
 				t.Fatalf("status = %d; want %d; body %s", w.Code, tt.status, w.Body)
@@ -180,14 +181,14 @@ func TestReads(t *testing.T) {
 }
 
 func TestBodyTooLarge(t *testing.T) {
-	h := newHandler(script{}, 1)
+	h := newHandler(script{})
 	if w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, strings.Repeat(" ", 5000)+body); w.Code != 400 {
 		t.Errorf("status = %d; want 400", w.Code)
 	}
 }
 
 func TestPanicIsAnswered(t *testing.T) {
-	h := newHandler(script{place: func(context.Context, domain.Transfer) (payments.Receipt, error) { panic("boom") }}, 1)
+	h := newHandler(script{place: func(context.Context, domain.Transfer) (payments.Receipt, error) { panic("boom") }})
 	for range 2 { // the second shows that the first gave its place back
 		if w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body); w.Code != 500 {
 			t.Errorf("status = %d; want 500", w.Code)
@@ -200,7 +201,7 @@ func TestShedAndDeadline(t *testing.T) {
 		h := newHandler(script{place: func(ctx context.Context, _ domain.Transfer) (payments.Receipt, error) {
 			<-ctx.Done()
 			return payments.Receipt{}, ctx.Err()
-		}}, 1)
+		}})
 		first := make(chan int)
 		began := time.Now()
 		go func() {
@@ -228,7 +229,7 @@ func TestHangUpDoesNotCancel(t *testing.T) {
 	h := newHandler(script{place: func(ctx context.Context, tr domain.Transfer) (payments.Receipt, error) {
 		hangUp()
 		return payments.Receipt{Transfer: tr}, ctx.Err()
-	}}, 1)
+	}})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPut, "/v1/transfers/"+transferID, strings.NewReader(body)))
 	if w.Code != 201 {

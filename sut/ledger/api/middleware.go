@@ -46,21 +46,24 @@ func logRequests(log *slog.Logger) func(http.Handler) http.Handler {
 func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			defer func() {
-				cause := recover()
-				if cause == nil {
-					return
-				}
-				if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-					panic(cause)
-				}
-				log.ErrorContext(r.Context(), "handler panicked",
-					slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
-				writeProblem(w, r, fmt.Errorf("panic: %v", cause))
-			}()
+			defer answerPanic(w, r, log)
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// answerPanic must be deferred.
+func answerPanic(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(cause)
+	}
+	log.ErrorContext(r.Context(), "handler panicked",
+		slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
+	writeProblem(w, r, fmt.Errorf("panic: %v", cause))
 }
 
 // shed refuses requests beyond a number in flight at once, without a queue: a

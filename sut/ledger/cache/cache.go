@@ -52,8 +52,8 @@ redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
 return 1`
 	markScript = `
 for i, key in ipairs(KEYS) do
-  local now = redis.call('GET', key)
-  if not now or string.sub(now, 1, 24) < ARGV[i + 1] then redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end
+  local now, mark = redis.call('GET', key), ARGV[i + 1]
+  if not now or string.sub(now, 1, 24) < mark then redis.call('SET', key, mark, 'PX', ARGV[1]) end;
 end
 return 1`
 )
@@ -122,7 +122,7 @@ func newBreaker(log *slog.Logger) *gobreaker.CircuitBreaker[any] {
 		Timeout:     openFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
 		OnStateChange: func(name string, from, to gobreaker.State) {
-			log.Warn("circuit breaker changed", slog.String("breaker", name), //nolint:sloglint // the change belongs to no request
+			log.Warn("circuit breaker changed", slog.String("breaker", name),
 				slog.String("from", from.String()), slog.String("to", to.String()))
 		},
 	})
@@ -135,9 +135,9 @@ func (c *Cache) Close() error { return c.rdb.Close() }
 // context does not end the call, for that would count against Redis.
 func (c *Cache) do(ctx context.Context, call func(context.Context) error) error {
 	_, err := c.breaker.Execute(func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 		defer cancel()
-		return nil, call(ctx)
+		return nil, call(bounded)
 	})
 	return err
 }

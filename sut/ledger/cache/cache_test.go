@@ -81,10 +81,10 @@ func TestFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f Flight[int64]
 		var loads atomic.Int64
-		load := func(context.Context) (int64, error) {
+		load := func(ctx context.Context) (int64, error) {
 			n := loads.Add(1)
 			<-time.After(time.Second)
-			return n, nil
+			return n, ctx.Err()
 		}
 		results := make([]int64, 6)
 		var wg sync.WaitGroup

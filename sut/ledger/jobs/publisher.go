@@ -72,11 +72,11 @@ func (p *publisher) publish(ctx context.Context, messages []message) (confirmed 
 		acked[i] = ok
 	}
 	returned := p.takeReturns()
-	for i := range confirms {
-		switch id := messages[i].MessageId; {
+	for i, ok := range acked {
+		switch id := messages[i].MessageId; { //nolint:gosec // acked is no longer than messages
 		case returned[id]:
 			err = errors.Join(err, fmt.Errorf("message %s: %w", id, errUnroutable))
-		case !acked[i]:
+		case !ok:
 			err = errors.Join(err, fmt.Errorf("message %s: %w", id, errNotTaken))
 		default:
 			confirmed = append(confirmed, i)

@@ -56,7 +56,7 @@ func (s *Settlement) session(ctx context.Context, conn *amqp.Connection) error {
 	if err != nil {
 		return fmt.Errorf("open channel: %w", err)
 	}
-	if err := ch.Qos(prefetch, 0, false); err != nil {
+	if err = ch.Qos(prefetch, 0, false); err != nil {
 		return fmt.Errorf("bound prefetch: %w", err)
 	}
 	deliveries, err := ch.ConsumeWithContext(context.WithoutCancel(ctx), Queue, "", false, false, false, false, nil)
@@ -107,8 +107,8 @@ func (s *Settlement) handle(ctx context.Context, d amqp.Delivery, dead *publishe
 		payments.Invalidate(ctx, s.Cache, event.Timeline, event.changed()...)
 	case errors.Is(err, errMalformed), errors.Is(err, domain.ErrNotFound):
 		s.Log.ErrorContext(ctx, "dead letter", slog.String("message_id", d.MessageId), obs.Err(err))
-		if err := bury(ctx, d, err, dead); err != nil {
-			return err
+		if buryErr := bury(ctx, d, err, dead); buryErr != nil {
+			return buryErr
 		}
 	default:
 		return err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -82,7 +81,7 @@ func TestReadOwnWrites(t *testing.T) {
 // meanwhile is not hidden by old copies once the cache is back.
 func TestRedisDown(t *testing.T) {
 	l := newLink(t, redisAddr(t))
-	r := newRig(t, options{redisURL: through(t, os.Getenv(redisVar), l)})
+	r := newRig(t, options{redisURL: through(t, dsn(t, redisVar), l)})
 	near := newRig(t, options{}) // an instance whose way to the cache is whole
 	a := r.accounts(2)
 	for _, id := range a {
@@ -115,7 +114,7 @@ func TestRedisDown(t *testing.T) {
 
 // TestCacheVersions checks against Redis which of two states stays.
 func TestCacheVersions(t *testing.T) {
-	c, err := cache.Open(os.Getenv(redisVar), time.Minute, slog.New(slog.DiscardHandler))
+	c, err := cache.Open(dsn(t, redisVar), time.Minute, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +151,7 @@ func TestCacheVersions(t *testing.T) {
 				step(t.Context(), key)
 			}
 			// A fresh cache has seen no timeline, so what is stored shows.
-			fresh, err := cache.Open(os.Getenv(redisVar), time.Minute, slog.New(slog.DiscardHandler))
+			fresh, err := cache.Open(dsn(t, redisVar), time.Minute, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +171,7 @@ func TestCacheExpires(t *testing.T) {
 	r := newRig(t, options{})
 	a := r.accounts(1)[0]
 	r.get(accountPath(a))
-	opts, err := redis.ParseURL(os.Getenv(redisVar))
+	opts, err := redis.ParseURL(dsn(t, redisVar))
 	if err != nil {
 		t.Fatal(err)
 	}

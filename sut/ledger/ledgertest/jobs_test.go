@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func (r *rig) startWorker(amqpURL string) {
 // channel opens a channel to the broker, for the test itself.
 func channel(t *testing.T) *amqp.Channel {
 	t.Helper()
-	conn, err := amqp.Dial(os.Getenv(amqpVar))
+	conn, err := amqp.Dial(dsn(t, amqpVar))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +56,7 @@ func (r *rig) awaitSettled(id string) {
 // again and again: there is still one settlement.
 func TestSettlement(t *testing.T) {
 	r := newRig(t, options{})
-	r.startWorker(os.Getenv(amqpVar))
+	r.startWorker(dsn(t, amqpVar))
 	a := r.accounts(2)
 	id := newID()
 	if got := r.put(id, a[0], a[1], 5); got.status != 201 {
@@ -135,12 +134,12 @@ func TestCorrelation(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if got := resp.Header.Get("X-Correlation-ID"); resp.StatusCode != 201 || got != "corr-"+id {
+	if got := resp.Header.Get("X-Correlation-ID"); resp.StatusCode != http.StatusCreated || got != "corr-"+id {
 		t.Errorf("PUT = %d, correlation %q; want 201, corr-%s", resp.StatusCode, got, id)
 	}
 	log := slog.New(slog.DiscardHandler)
 	// Only the relay runs, so the message stays in the queue to be looked at.
-	relay := &jobs.Relay{Ledger: r.primary, Broker: jobs.NewBroker(os.Getenv(amqpVar), log), Interval: 20 * time.Millisecond, Log: log}
+	relay := &jobs.Relay{Ledger: r.primary, Broker: jobs.NewBroker(dsn(t, amqpVar), log), Interval: 20 * time.Millisecond, Log: log}
 	background(t, relay.Run)
 	ch := channel(t)
 	eventually(t, "the message with the correlation id", func() bool {
@@ -156,7 +155,7 @@ func TestCorrelation(t *testing.T) {
 // TestDeadLetters sends events that nothing can be done about.
 func TestDeadLetters(t *testing.T) {
 	r := newRig(t, options{})
-	r.startWorker(os.Getenv(amqpVar))
+	r.startWorker(dsn(t, amqpVar))
 	a := r.accounts(2)
 	first := newID()
 	r.put(first, a[0], a[1], 1)
@@ -203,7 +202,7 @@ func TestDeadLetters(t *testing.T) {
 func TestBrokerAway(t *testing.T) {
 	l := newLink(t, brokerAddr(t))
 	r := newRig(t, options{})
-	r.startWorker(through(t, os.Getenv(amqpVar), l))
+	r.startWorker(through(t, dsn(t, amqpVar), l))
 	a := r.accounts(2)
 	var ids []string
 	for round := range 3 {
@@ -231,8 +230,8 @@ func TestBrokerAway(t *testing.T) {
 func TestDatabaseAway(t *testing.T) {
 	l := newLink(t, databaseAddr(t))
 	r := newRig(t, options{})
-	worker := newRig(t, options{databaseURL: through(t, os.Getenv(databaseVar), l), timeout: time.Second})
-	worker.startWorker(os.Getenv(amqpVar))
+	worker := newRig(t, options{databaseURL: through(t, dsn(t, databaseVar), l), timeout: time.Second})
+	worker.startWorker(dsn(t, amqpVar))
 	a := r.accounts(2)
 	for range 5 {
 		id := newID()
@@ -251,10 +250,10 @@ func TestDatabaseAway(t *testing.T) {
 func TestProcesses(t *testing.T) {
 	env := map[string]string{
 		"LEDGER_INSTANCE":        "one",
-		"LEDGER_DATABASE_URL":    os.Getenv(databaseVar),
-		"LEDGER_DATABASE_RO_URL": os.Getenv(databaseVar),
-		"LEDGER_REDIS_URL":       os.Getenv(redisVar),
-		"LEDGER_AMQP_URL":        os.Getenv(amqpVar),
+		"LEDGER_DATABASE_URL":    dsn(t, databaseVar),
+		"LEDGER_DATABASE_RO_URL": dsn(t, databaseVar),
+		"LEDGER_REDIS_URL":       dsn(t, redisVar),
+		"LEDGER_AMQP_URL":        dsn(t, amqpVar),
 		"LEDGER_DRAIN_DELAY":     "0s",
 	}
 	r := newRig(t, options{}) // for its clients
@@ -288,7 +287,7 @@ func TestProcesses(t *testing.T) {
 				return false
 			}
 			_ = resp.Body.Close()
-			return resp.StatusCode == 200
+			return resp.StatusCode == http.StatusOK
 		})
 	}
 	r.api.URL = apiURL

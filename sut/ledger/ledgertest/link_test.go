@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,6 +133,6 @@ func addrOf(t *testing.T, rawURL, port string) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-func databaseAddr(t *testing.T) string { t.Helper(); return addrOf(t, os.Getenv(databaseVar), "5432") }
-func redisAddr(t *testing.T) string    { t.Helper(); return addrOf(t, os.Getenv(redisVar), "6379") }
-func brokerAddr(t *testing.T) string   { t.Helper(); return addrOf(t, os.Getenv(amqpVar), "5672") }
+func databaseAddr(t *testing.T) string { t.Helper(); return addrOf(t, dsn(t, databaseVar), "5432") }
+func redisAddr(t *testing.T) string    { t.Helper(); return addrOf(t, dsn(t, redisVar), "6379") }
+func brokerAddr(t *testing.T) string   { t.Helper(); return addrOf(t, dsn(t, amqpVar), "5672") }

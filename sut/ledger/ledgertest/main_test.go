@@ -10,6 +10,7 @@ package ledgertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,20 +36,6 @@ import (
 	"github.com/proofload/proofload/sut/ledger/store"
 )
 
-func TestMain(m *testing.M) {
-	for _, name := range []string{databaseVar, redisVar, amqpVar} {
-		if os.Getenv(name) == "" {
-			fmt.Fprintf(os.Stderr, "%s is not set\n", name)
-			os.Exit(1)
-		}
-	}
-	if _, err := store.Migrate(context.Background(), os.Getenv(databaseVar), slog.New(slog.DiscardHandler)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
 const (
 	databaseVar = "LEDGER_TEST_DATABASE_URL"
 	redisVar    = "LEDGER_TEST_REDIS_URL"
@@ -56,6 +44,23 @@ const (
 	opening = 1000
 	timeout = 20 * time.Second // of whatever a test waits for
 )
+
+// dsn returns the value of one of the variables. Without it the test fails:
+// who asked for integration tests wants them run.
+func dsn(t *testing.T, name string) string {
+	t.Helper()
+	value := os.Getenv(name)
+	if value == "" {
+		t.Fatalf("%s is not set", name)
+	}
+	return value
+}
+
+// migrated brings the schema up to date, once for all tests.
+var migrated = sync.OnceValue(func() error {
+	_, err := store.Migrate(context.Background(), os.Getenv(databaseVar), slog.New(slog.DiscardHandler)) //nolint:forbidigo // belongs to no single test
+	return err
+})
 
 // rig is a ledger with direct access to its database.
 type rig struct {
@@ -76,16 +81,14 @@ type options struct {
 // newRig starts the HTTP interface in this process.
 func newRig(t *testing.T, opts options) *rig {
 	t.Helper()
-	if opts.databaseURL == "" {
-		opts.databaseURL = os.Getenv(databaseVar)
+	direct := dsn(t, databaseVar)
+	opts.databaseURL = cmp.Or(opts.databaseURL, direct)
+	opts.redisURL = cmp.Or(opts.redisURL, dsn(t, redisVar))
+	if err := migrated(); err != nil {
+		t.Fatal(err)
 	}
-	if opts.redisURL == "" {
-		opts.redisURL = os.Getenv(redisVar)
-	}
-	if opts.timeout == 0 {
-		opts.timeout = timeout
-	}
-	db, err := pgxpool.New(t.Context(), os.Getenv(databaseVar))
+	opts.timeout = cmp.Or(opts.timeout, timeout)
+	db, err := pgxpool.New(t.Context(), direct)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,17 +133,18 @@ func background(t *testing.T, run func(context.Context)) {
 	})
 }
 
-// nextAccount is where the ids of this run begin.
-var nextAccount atomic.Int64
-
-func init() { nextAccount.Store(time.Now().UnixMicro()) }
+// The ids of this run's accounts begin where no earlier run's were.
+var (
+	firstAccount = time.Now().UnixMicro()
+	accountsMade atomic.Int64
+)
 
 // accounts makes n accounts with the opening balance.
 func (r *rig) accounts(n int) []int64 {
 	r.t.Helper()
 	ids := make([]int64, n)
 	for i := range ids {
-		ids[i] = nextAccount.Add(1)
+		ids[i] = firstAccount + accountsMade.Add(1)
 		r.exec(`INSERT INTO accounts (id, owner, currency, opening, balance) VALUES ($1, 'test', 'EUR', $2, $2)`, ids[i], opening)
 	}
 	return ids

@@ -4,7 +4,6 @@ package ledgertest
 
 import (
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 
@@ -15,7 +14,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			v, err := store.Migrate(t.Context(), os.Getenv(databaseVar), slog.New(slog.DiscardHandler))
+			v, err := store.Migrate(t.Context(), dsn(t, databaseVar), slog.New(slog.DiscardHandler))
 			if v < 1 || err != nil {
 				t.Errorf("Migrate = %d, %v; want a version", v, err)
 			}
@@ -27,11 +26,11 @@ func TestMigrateAtOnce(t *testing.T) {
 func TestSeed(t *testing.T) {
 	r := newRig(t, options{})
 	const n = 50
-	if _, err := store.Seed(t.Context(), os.Getenv(databaseVar), n, "EUR", opening); err != nil {
+	if _, err := store.Seed(t.Context(), dsn(t, databaseVar), n, "EUR", opening); err != nil {
 		t.Fatal(err)
 	}
 	before := query[int64](r, `SELECT sum(balance)::bigint FROM accounts WHERE id <= $1`, n)
-	created, err := store.Seed(t.Context(), os.Getenv(databaseVar), n, "EUR", 7)
+	created, err := store.Seed(t.Context(), dsn(t, databaseVar), n, "EUR", 7)
 	if created != 0 || err != nil {
 		t.Errorf("second Seed = %d, %v; want nothing created", created, err)
 	}

@@ -6,7 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -82,7 +82,7 @@ func TestRefusals(t *testing.T) {
 		{"both unknown", body(nobody, nobody-1, "1", `"EUR"`), 422, "unknown_account"},
 		{"wrong currency", body(a[0], a[1], "1", `"USD"`), 422, "wrong_currency"},
 		{"payee of another currency", body(a[0], a[2], "1", `"EUR"`), 422, "wrong_currency"},
-		{"one cent too many", body(a[0], a[1], fmt.Sprint(opening+1), `"EUR"`), 422, "insufficient_funds"},
+		{"one cent too many", body(a[0], a[1], strconv.Itoa(opening+1), `"EUR"`), 422, "insufficient_funds"},
 		{"all the money in the world", body(a[0], a[1], "9223372036854775807", `"EUR"`), 422, "insufficient_funds"},
 	}
 	for _, tt := range tests {
@@ -266,7 +266,7 @@ func trigger(r *rig, amount int64, statement string) {
 // The driver would then ask the server to cancel, over a second connection.
 func TestNoCancelRequests(t *testing.T) {
 	l := newLink(t, databaseAddr(t))
-	r := newRig(t, options{databaseURL: through(t, os.Getenv(databaseVar), l), timeout: 500 * time.Millisecond})
+	r := newRig(t, options{databaseURL: through(t, dsn(t, databaseVar), l), timeout: 500 * time.Millisecond})
 	a := r.accounts(2)
 	tx, err := r.db.Begin(t.Context())
 	if err != nil {
@@ -321,7 +321,8 @@ func TestDemotedNode(t *testing.T) {
 	set(` RESET default_transaction_read_only`)
 	refused := 0
 	for demoted.put(newID(), a[0], a[1], 1).status != 201 {
-		if refused++; refused > 10 {
+		refused++
+		if refused > 10 {
 			t.Fatalf("still refused after %d requests, more than there are connections", refused)
 		}
 	}

@@ -84,6 +84,7 @@ func (l *Ledger) Transfer(ctx context.Context, id uuid.UUID, want domain.Consist
 		return l.primary.FindTransfer(ctx, id)
 	case domain.Follower:
 		return l.replica.FindTransfer(ctx, id)
+	case domain.Default:
 	}
 	key := "ledger:transfer:" + id.String()
 	if t, ok := cached[domain.Transfer](ctx, l.cache, key); ok {
@@ -106,6 +107,7 @@ func (l *Ledger) Account(ctx context.Context, id int64, want domain.Consistency)
 		return l.primary.FindAccount(ctx, id)
 	case domain.Follower:
 		return l.replica.FindAccount(ctx, id)
+	case domain.Default:
 	}
 	key := accountKey(id)
 	if a, ok := cached[domain.Account](ctx, l.cache, key); ok {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -82,7 +83,7 @@ func (h *Health) Handler() http.Handler {
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	fmt.Fprintln(w, text)
+	_, _ = io.WriteString(w, text+"\n") // the client is gone if this fails; there is nobody to tell
 }
 
 // Options are the bounds of a server.

@@ -51,7 +51,8 @@ func TestPassWhen(t *testing.T) {
 		tries := 0
 		began := time.Now()
 		h.PassWhen(t.Context(), "database", time.Second, func(context.Context) error {
-			if tries++; tries < 3 {
+			tries++
+			if tries < 3 {
 				return errors.New("not yet")
 			}
 			return nil

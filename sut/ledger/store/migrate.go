@@ -44,7 +44,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) (version int64, 
 	if err != nil {
 		return 0, fmt.Errorf("load migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if _, err = provider.Up(ctx); err != nil {
 		return 0, fmt.Errorf("migrate database: %w", err)
 	}
 	if version, err = provider.GetDBVersion(ctx); err != nil {
@@ -70,7 +70,7 @@ func Seed(ctx context.Context, url string, n int, currency string, opening int64
 		INSERT INTO accounts (id, owner, currency, opening, balance)
 		SELECT id, 'owner ' || id, $2::text, $3::bigint, $3::bigint FROM generate_series(1, $1::bigint) AS id
 		ON CONFLICT (id) DO NOTHING`, n, currency, opening)
-	if err := errors.Join(err, takeWarning(conn.PgConn())); err != nil {
+	if err = errors.Join(err, takeWarning(conn.PgConn())); err != nil {
 		return 0, fmt.Errorf("seed accounts: %w", err)
 	}
 	return tag.RowsAffected(), nil

@@ -57,7 +57,7 @@ func (p *Primary) lockAndPublish(
 			events, err = pgx.CollectRows(rows, scanEvent)
 			return err
 		})
-	if err := w.SendBatch(ctx, b).Close(); err != nil || len(events) == 0 {
+	if err = w.SendBatch(ctx, b).Close(); err != nil || len(events) == 0 {
 		return nil, nil, err
 	}
 	if confirmed, publishErr = publish(ctx, events); len(confirmed) == 0 {

@@ -138,9 +138,9 @@ func (w writer) commit(ctx context.Context, doing, sql string, args ...any) erro
 	done := make(chan error, 1)
 	go func() { // owned by the pool, whose Close waits for the connection
 		defer w.release()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
-		done <- w.durable(ctx, sql, args...)
+		done <- w.durable(patient, sql, args...)
 	}()
 	var err error
 	select {

@@ -1,0 +1,328 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// TestAnomalies plants one anomaly in a lawful history. Exactly what looks for
+// it must fire.
+func TestAnomalies(t *testing.T) {
+	const acked = "1-steady-0001"   // acknowledged before anything broke
+	const late = "1-after-0001"     // acknowledged after the failover
+	const refused = "1-warmup-0001" // see the change
+	type events = []history.Event
+	tests := []struct {
+		name   string
+		change func(w *world)
+		mutate func(es events) events
+		want   []string // fired
+		says   string   // in the reasons
+	}{
+		{
+			name:   "lost write",
+			mutate: func(es events) events { return drop(es, row(acked)) },
+			want:   []string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"},
+			says:   "1 of 1,801 acknowledged writes were lost, recovery point 16 s (limit 0 s)",
+		},
+		{
+			name:   "lost after T0",
+			mutate: func(es events) events { return drop(es, row(late)) },
+			want:   []string{"fail primary-lost lost_writes", "fail acknowledged-writes"},
+			says:   "acknowledged-writes: 1 of",
+		},
+		{
+			name: "effect without postings",
+			mutate: func(es events) events {
+				return edit(es, row(late), func(e *history.Event) { e.Count = 0 })
+			},
+			want: []string{"fail primary-lost lost_writes", "fail acknowledged-writes"},
+		},
+		{
+			name: "altered",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Amount++ })
+			},
+			want: []string{"fail acknowledged-writes"},
+			says: "1 acknowledged write was altered",
+		},
+		{
+			name: "refused and present",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.ID == refused && e.Kind == history.OK },
+					func(e *history.Event) { e.Kind, e.Class = history.Fail, "4xx" })
+			},
+			want: []string{"fail acknowledged-writes"},
+			says: "1 write was unexpected",
+		},
+		{
+			name: "never attempted and present",
+			mutate: func(es events) events {
+				i := slices.IndexFunc(es, func(e history.Event) bool { return row(acked)(&e) })
+				ghost := es[i]
+				ghost.ID = "ghost"
+				return slices.Insert(slices.Clone(es), i, ghost)
+			},
+			want: []string{"fail acknowledged-writes"},
+			says: "unexpected",
+		},
+		{
+			name: "two effects",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Count = 2 })
+			},
+			want: []string{"fail primary-lost duplicates", "fail no-duplicates"},
+			says: "1 write happened more than once",
+		},
+		{
+			name: "two rows",
+			mutate: func(es events) events {
+				i := slices.IndexFunc(es, func(e history.Event) bool { return row(acked)(&e) })
+				return slices.Insert(slices.Clone(es), i, es[i])
+			},
+			want: []string{"fail primary-lost duplicates", "fail no-duplicates"},
+		},
+		{
+			name: "job done twice",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Jobs = 2 })
+			},
+			want: []string{"fail primary-lost duplicates", "fail no-duplicates"},
+		},
+		{
+			name: "job missing",
+			mutate: func(es events) events {
+				return edit(es, row(acked), func(e *history.Event) { e.Jobs = 0 })
+			},
+			want: []string{"fail jobs-done"},
+			says: "the job of 1 acknowledged write was not done",
+		},
+		{
+			name: "outbox not empty",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditJobs), func(e *history.Event) { e.Count = 3 })
+			},
+			want: []string{"fail jobs-done"},
+			says: "3 left in outbox",
+		},
+		{
+			name: "unbalanced books",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditBooks), func(e *history.Event) { e.Value = -250 })
+			},
+			want: []string{"fail balances"},
+			says: "postings sum to -250",
+		},
+		{
+			name: "second primary",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool {
+					return e.Op == history.ProbeDatabase && e.Node == "pg-1" && e.At > lossAt+20*time.Second
+				}, func(e *history.Event) { e.Role, e.Timeline = "primary", 3 })
+			},
+			want: []string{"fail one-primary"},
+			says: "pg-1 was still primary on timeline 3",
+		},
+		{
+			name: "two primaries in the end",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditRole), func(e *history.Event) { e.Role = "primary" })
+			},
+			want: []string{"fail one-primary"},
+			says: "both pg-1 and pg-2 are primary",
+		},
+		{
+			name: "a replica does not stream",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.Op == history.AuditRole && e.Count == 2 },
+					func(e *history.Event) { e.Count = 1 })
+			},
+			want: []string{"fail one-primary"},
+			says: "1 of 2 replicas from pg-2 stream",
+		},
+		{
+			name: "replica differs",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditSum), func(e *history.Event) { e.Text = "dead" })
+			},
+			want: []string{"fail replicas-agree"},
+			says: "accounts differs between pg-1",
+		},
+		{
+			name:   "late recovery",
+			change: func(w *world) { w.down = 26 * time.Second },
+			want:   []string{"fail primary-lost rto"},
+			says:   "clients were served again 26",
+		},
+		{
+			name:   "no recovery",
+			change: func(w *world) { w.down = 34 * time.Second },
+			want:   []string{"fail primary-lost rto"},
+			says:   "clients were not served again within 34 s after the primary was lost (limit 20 s)",
+		},
+		{
+			name: "slow baseline",
+			mutate: func(es events) events {
+				es = slices.Clone(es)
+				for i, e := range es {
+					if e.Phase == "steady" && e.Op == "create-transfer" && e.Kind == history.OK {
+						es[i].At += 300 * time.Millisecond
+					}
+				}
+				return es
+			},
+			want: []string{"fail steady p99", "inconclusive primary-lost rto", "inconclusive primary-lost rpo"},
+			says: "the baseline already missed its objectives: p99 of steady was 32",
+		},
+		{
+			name: "errors afterwards",
+			mutate: func(es events) events {
+				es = slices.Clone(es)
+				for i, e := range es {
+					if e.Phase == "after" && e.Op == "get-account" {
+						es[i].Kind, es[i].Class = history.Fail, "5xx"
+					}
+				}
+				return es
+			},
+			want: []string{"fail after rate"},
+			says: "66.6 % of the operations in after were good (at least 99 %)",
+		},
+		{
+			name:   "no stall",
+			change: func(w *world) { w.stall = 0 },
+			want:   []string{"inconclusive primary-lost rpo"},
+			says:   "not exercised: replication was not stalled",
+		},
+		{
+			name: "stall lifted too early",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.ID == "stall-1" && e.Op == history.FaultRecover },
+					func(e *history.Event) { e.At = lossAt - time.Millisecond })
+			},
+			want: []string{"inconclusive primary-lost rpo"},
+		},
+		{
+			name:   "loss without a stall",
+			change: func(w *world) { w.stall = 0 },
+			mutate: func(es events) events { return drop(es, row(acked)) },
+			want:   []string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"},
+		},
+		{
+			name: "audit incomplete",
+			mutate: func(es events) events {
+				es = drop(es, row(acked)) // and so nothing is known of it
+				return edit(es, audited(history.AuditDone), func(e *history.Event) { e.Kind, e.Text = history.Fail, "pg-2 went away" })
+			},
+			want: []string{
+				"inconclusive primary-lost rpo", "inconclusive primary-lost lost_writes", "inconclusive primary-lost duplicates",
+				"inconclusive acknowledged-writes", "inconclusive no-duplicates", "inconclusive balances",
+				"inconclusive one-primary", "inconclusive replicas-agree", "inconclusive jobs-done",
+			},
+			says: "the final reads are not complete: pg-2 went away",
+		},
+		{
+			name: "fault not seen",
+			mutate: func(es events) events {
+				return drop(es, func(e *history.Event) bool { return e.ID == "primary-lost" && e.Op == history.FaultSettled })
+			},
+			want: []string{"inconclusive primary-lost rto"},
+			says: "primary-lost was not seen to take effect",
+		},
+		{
+			name: "operations missing after the fault",
+			mutate: func(es events) events {
+				return drop(es, func(e *history.Event) bool {
+					return e.By == history.ByLoad && e.Phase == "failover" && e.Sched >= lossAt && !e.Write
+				})
+			},
+			want: []string{"inconclusive primary-lost rto"},
+			says: "of the 2,000 operations planned in failover of drill 1 arrived",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := lawful()
+			if tt.change != nil {
+				tt.change(w)
+			}
+			events := w.history()
+			if tt.mutate != nil {
+				events = tt.mutate(events)
+			}
+			j := judge(t, w.spec(), events)
+			if diff := cmp.Diff(tt.want, fired(j)); diff != "" {
+				t.Errorf("fired (-want +got):\n%s", diff)
+			}
+			if !slices.ContainsFunc(j.Reasons, func(r string) bool { return strings.Contains(r, tt.says) }) {
+				t.Errorf("reasons %q, none says %q", j.Reasons, tt.says)
+			}
+			if j.Outcome == Pass || j.Sentence == "" {
+				t.Errorf("outcome %q, sentence %q", j.Outcome, j.Sentence)
+			}
+		})
+	}
+}
+
+// TestRunProblems plants what makes the run as a whole inconclusive, though
+// every objective and check holds.
+func TestRunProblems(t *testing.T) {
+	type events = []history.Event
+	isLoad := func(phase string) func(history.Event) bool {
+		return func(e history.Event) bool { return e.By == history.ByLoad && e.Phase == phase && !e.Write }
+	}
+	tests := []struct {
+		name   string
+		spec   func(s *Spec)
+		mutate func(es events) events
+		says   string
+	}{
+		{name: "send lag", mutate: func(es events) events {
+			for i, e := range es {
+				if isLoad("steady")(e) && e.Sched.Milliseconds()%10 == 0 {
+					es[i].Sent += 80 * time.Millisecond
+					es[i].At += 80 * time.Millisecond
+				}
+			}
+			return es
+		}, says: "the load generator fell behind: the send lag outside fault windows was 80"},
+		{name: "shed", mutate: func(es events) events {
+			i := slices.IndexFunc(es, isLoad("steady"))
+			es[i].Kind, es[i].Class, es[i].Sent = history.Fail, "shed", 0
+			return es
+		}, says: "1 operation was shed outside fault windows"},
+		{name: "aborted", mutate: func(es events) events {
+			return append(es, history.Event{At: 79 * time.Second, By: history.ByRun, Kind: history.Info, Op: history.RunAbort, Text: "too many errors"})
+		}, says: "the run was stopped: too many errors"},
+		{name: "drills missing", spec: func(s *Spec) { s.Drills = 3 }, mutate: func(es events) events { return es }, says: "1 of 3 drills ended"},
+		{name: "fault never injected", spec: func(s *Spec) {
+			s.Events = append(s.Events, Entry{Name: "kill-9", Verb: "kill", Target: "redis", Phase: "after"})
+		}, mutate: func(es events) events { return es }, says: "kill-9 was never injected"},
+		{name: "write without an end", mutate: func(es events) events {
+			return append(es, history.Event{At: 60 * time.Second, By: history.ByLoad, Kind: history.Invoke, Op: "create-transfer", ID: "open", Write: true, Drill: 1})
+		}, says: "how 1 write ended is not in the history"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := lawful()
+			spec := w.spec()
+			spec.Objectives = slices.DeleteFunc(spec.Objectives, func(o Objective) bool { return o.Metric == "errors" }) // shedding is an error too
+			if tt.spec != nil {
+				tt.spec(&spec)
+			}
+			j := judge(t, spec, tt.mutate(w.history()))
+			if len(fired(j)) > 0 || j.Outcome != Inconclusive {
+				t.Errorf("outcome %s, fired %q; want inconclusive by nothing of them", j.Outcome, fired(j))
+			}
+			if len(j.Reasons) != 1 || !strings.Contains(j.Reasons[0], tt.says) {
+				t.Errorf("reasons %q, want one that says %q", j.Reasons, tt.says)
+			}
+		})
+	}
+}

@@ -48,7 +48,7 @@ func exit(code int, err error) error { return &exitError{code: code, err: err} }
 
 // main runs the command line and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
-	root := a.command()
+	root := a.command() //nolint:contextcheck // the commands get it from ExecuteContext
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -22,11 +22,16 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":   exits,
-			"waitfor": waitFor,
-		},
+		Cmds:                commands(),
 	})
+}
+
+// commands are what scripts can do beside the commands of testscript.
+func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"exits":   exits,
+		"waitfor": waitFor,
+	}
 }
 
 // exits runs a command and asserts its exit code: exits CODE COMMAND [ARG...].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,7 @@ func (f runFlags) check() error {
 		{"keep", f.keep, []string{"never", "failed", "always"}},
 		{"progress", f.progress, []string{"auto", "tty", "plain", "quiet"}},
 	} {
-		if !contains(c.allowed, c.value) {
+		if !slices.Contains(c.allowed, c.value) {
 			errs = append(errs, fmt.Errorf("--%s %q: want one of %q", c.flag, c.value, c.allowed))
 		}
 	}
@@ -74,15 +75,6 @@ func (f runFlags) check() error {
 	return errors.Join(errs...)
 }
 
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
-
 // run carries a scenario out, from plan to verdict.
 func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
 	p, err := a.buildPlan(sc, flags.plan)
@@ -90,11 +82,11 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 		return err
 	}
 	if p.Target != simTarget {
-		if _, err := stack.Engine(ctx); err != nil {
+		if _, err = stack.Engine(ctx); err != nil {
 			return exit(reports.ExitEnvironment, err)
 		}
 	}
-	if err := a.healLeftovers(ctx); err != nil {
+	if err = a.healLeftovers(ctx); err != nil {
 		return exit(reports.ExitFaultsLeft, err)
 	}
 	s, err := a.newSession(p, flags)

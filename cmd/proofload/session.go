@@ -99,14 +99,18 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err, Canceled: ctx.Err() != nil}
 	}
 	s.manifest.Images = sys.images
-	if err := s.dir.WriteManifest(s.manifest); err != nil {
+	if err = s.dir.WriteManifest(s.manifest); err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
 	journal, err := chaos.OpenJournal(s.dir.File(reports.FileJournal))
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
-	defer journal.Close()
+	defer func() {
+		if closeErr := journal.Close(); closeErr != nil {
+			s.say(closeErr.Error())
+		}
+	}()
 	rig, err := sys.rig(s.recorder, s.plan.Seed)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}

@@ -112,7 +112,7 @@ func (a *app) downCommand() *cobra.Command {
 			if err != nil {
 				return exit(reports.ExitUsage, err)
 			}
-			if _, err := stack.Engine(cmd.Context()); err != nil {
+			if _, err = stack.Engine(cmd.Context()); err != nil {
 				return exit(reports.ExitEnvironment, err)
 			}
 			removed, err := stack.Down(cmd.Context(), all, cfg.Name)
@@ -180,7 +180,7 @@ func (a *app) attach(ctx context.Context, flags stackFlags) (*stack.Stack, error
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	if _, err := stack.Engine(ctx); err != nil {
+	if _, err = stack.Engine(ctx); err != nil {
 		return nil, exit(reports.ExitEnvironment, err)
 	}
 	s, err := stack.Attach(ctx, cfg)

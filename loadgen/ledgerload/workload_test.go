@@ -12,12 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 
 	"github.com/proofload/proofload/loadgen"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var _ loadgen.Workload = (*Workload)(nil)
 

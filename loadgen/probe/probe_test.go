@@ -16,12 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
-	"go.uber.org/goleak"
 
 	"github.com/proofload/proofload/reports/history"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // script is an observer that plays what it is told, one step an observation.
 type script struct {

@@ -36,7 +36,7 @@ type State struct {
 	drill   int
 	start   time.Duration // of the drill's phases, since the run began
 	phase   string
-	quiet   bool // the drill's load is over
+	quiet   bool              // the drill's load is over
 	now     second            // the second that is being counted
 	last    second            // the one before, which is shown
 	nodes   map[string]string // node to what it was last seen as

@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil { //nolint:gosec // the test names the file
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,8 +2,10 @@ package run
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -29,9 +31,8 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer closeFile()
 	j, err := check.Judge(m.Spec, events)
-	if err != nil {
+	if err = errors.Join(err, closeFile()); err != nil {
 		return nil, fmt.Errorf("judge run %s: %w", m.Run, err)
 	}
 	r := &reports.Result{
@@ -83,11 +84,7 @@ func Conclude(r *reports.Result, end Ending, took, ready time.Duration) {
 func describe(left []chaos.Undo) []string {
 	lines := make([]string, 0, len(left))
 	for _, u := range left {
-		line := u.Kind + " " + u.Target
-		for _, m := range u.Manual {
-			line += "\n  " + m
-		}
-		lines = append(lines, line)
+		lines = append(lines, strings.Join(append([]string{u.Kind + " " + u.Target}, u.Manual...), "\n  "))
 	}
 	return lines
 }

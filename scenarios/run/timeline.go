@@ -59,7 +59,7 @@ func (t *timeline) warm(ctx context.Context, steps []plan.Step) {
 		}
 		f, err := t.rig.Catalog.New(s.Verb, t.rig.Env, t.targets, s.Params)
 		if err != nil {
-			t.fail(s, "make", err)
+			_ = t.fail(s, "make", err) // and again when its time comes
 			continue
 		}
 		t.made[s.Entry.Name] = f
@@ -224,7 +224,7 @@ func (t *timeline) recover(ctx context.Context, f *fault) {
 	}
 	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
 	if err := chaos.Insist(ctx, recoverTimeout, f.active.Recover); err != nil {
-		t.fail(f.step, "recover", err)
+		_ = t.fail(f.step, "recover", err) // it stays in the journal
 		return
 	}
 	f.done = true
@@ -233,7 +233,7 @@ func (t *timeline) recover(ctx context.Context, f *fault) {
 	defer cancel()
 	seen, err := f.active.Recovered(watching)
 	if err != nil {
-		t.fail(f.step, "see recovered", err)
+		_ = t.fail(f.step, "see recovered", err)
 		return
 	}
 	t.note(f.step, history.FaultRecovered, history.OK, evidence(seen))

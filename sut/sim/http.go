@@ -162,7 +162,12 @@ func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {
 	w.Header().Set("Ledger-Instance", "api-1")
 	w.Header().Set("Ledger-Timeline", strconv.Itoa(timeline))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that is gone
+	reply(w, body)
+}
+
+// reply writes a body as JSON. A client that is gone is no concern of ours.
+func reply(w http.ResponseWriter, body any) {
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // only what this package defines is sent
 }
 
 func (s *Sim) getCounters(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +178,7 @@ func (s *Sim) getCounters(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(map[string]int64{
+	reply(w, map[string]int64{
 		"upstream_bytes_in": c.in, "upstream_bytes_out": c.out, "downstream_bytes_in": c.in, "downstream_bytes_out": c.out, "connections": 2,
 	})
 }
@@ -198,11 +203,11 @@ func (s *Sim) toxics(link string) []toxic {
 }
 
 func (s *Sim) listToxics(w http.ResponseWriter, r *http.Request) {
-	_ = json.NewEncoder(w).Encode(s.toxics(r.PathValue("link")))
+	reply(w, s.toxics(r.PathValue("link")))
 }
 
 func (s *Sim) getProxy(w http.ResponseWriter, r *http.Request) {
-	_ = json.NewEncoder(w).Encode(map[string]any{"name": "link", "enabled": true, "toxics": s.toxics(r.PathValue("link"))})
+	reply(w, map[string]any{"name": "link", "enabled": true, "toxics": s.toxics(r.PathValue("link"))})
 }
 
 func (s *Sim) addToxic(w http.ResponseWriter, r *http.Request) {
@@ -212,7 +217,7 @@ func (s *Sim) addToxic(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.setStalled(r.PathValue("link"), true)
-	_ = json.NewEncoder(w).Encode(t)
+	reply(w, t)
 }
 
 func (s *Sim) removeToxic(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -188,10 +189,7 @@ func (s *Sim) failOver() {
 func (d *database) follow(primary *database) {
 	d.timeline = primary.timeline
 	d.order = slices.Clone(primary.order)
-	d.writes = make(map[string]Write, len(primary.writes))
-	for id, w := range primary.writes {
-		d.writes[id] = w
-	}
+	d.writes = maps.Clone(primary.writes)
 }
 
 // Start implements [sut.Killer]. A database comes back as a replica.

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -51,6 +52,11 @@ func connect(ctx context.Context) (*client.Client, error) {
 	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
 		return nil, noEngine(client.DefaultDockerHost)
+	}
+	// The library goes to the default engine where the one that was asked for
+	// does not answer: that would be somebody else's machine to load and break.
+	if asked := os.Getenv(client.EnvOverrideHost); asked != "" && asked != docker.DaemonHost() {
+		return nil, errors.Join(noEngine(asked), docker.Close())
 	}
 	return docker.Client, nil
 }

@@ -2,8 +2,8 @@ package stack
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +30,7 @@ const (
 	// anew is the slowest.
 	readyTimeout  = 2 * time.Minute
 	errorLogLines = 50
+	answerLimit   = 200 // bytes of a refusal that are quoted
 )
 
 // WaitReady implements [sut.Waiter]. The error holds the end of the node's log.
@@ -97,28 +98,31 @@ func (s *Stack) health(ctx context.Context, node string) (string, error) {
 	case sut.RoleCache:
 		return ready, askCache(ctx, endpoint("redis"))
 	case sut.RoleStore:
-		return ready, s.get(ctx, endpoint("etcd")+"/health", nil)
+		return ready, s.get(ctx, endpoint("etcd")+"/health")
 	case sut.RoleRouter:
-		return ready, s.get(ctx, endpoint("health")+"/healthz", nil)
+		return ready, s.get(ctx, endpoint("health")+"/healthz")
 	case sut.RoleBalancer:
 		api, _ := s.Endpoint("api")
-		return ready, s.get(ctx, api+"/livez", nil)
+		return ready, s.get(ctx, api+"/livez")
 	case sut.RoleLinks:
 		address, _ := s.published(node, portControl)
-		return ready, s.get(ctx, "http://"+address+"/healthz", nil)
+		return ready, s.get(ctx, "http://"+address+"/healthz")
 	default:
-		return ready, s.get(ctx, endpoint("http")+"/readyz", nil)
+		return ready, s.get(ctx, endpoint("http")+"/readyz")
 	}
 }
 
 // databaseHealth is "primary" or "replica". A node that is up but streams from
-// nobody is not whole. The agent is asked first: it also says that an old
-// primary is about to be demoted, and the server's log is spared connections
-// while it starts.
+// nobody is not whole. The agent is asked first: a server that believes to be
+// primary is one only while its agent holds the lease, and the server's log is
+// spared connections while it starts.
 func (s *Stack) databaseHealth(ctx context.Context, node string) (string, error) {
-	var agent patroniStatus
-	if err := s.askPatroni(ctx, node, func(p patroniStatus) bool { agent = p; return p.State == patroniRunning }); err != nil {
-		return "", err
+	role := sut.MemberPrimary
+	if s.askPatroni(ctx, node, role) != nil {
+		role = sut.MemberReplica
+		if err := s.askPatroni(ctx, node, role); err != nil {
+			return "", err
+		}
 	}
 	var recovering, streaming bool
 	err := s.queryRow(ctx, "postgres/"+node,
@@ -126,45 +130,20 @@ func (s *Stack) databaseHealth(ctx context.Context, node string) (string, error)
 	switch {
 	case err != nil:
 		return "", err
-	case recovering == agent.isPrimary():
-		return "", fmt.Errorf("the agent says %s, the server is in recovery: %t", agent.Role, recovering)
-	case !recovering:
-		return sut.MemberPrimary, nil
-	case !streaming:
+	case recovering != (role == sut.MemberReplica):
+		return "", fmt.Errorf("the agent says %s, but that the server is in recovery is %t", role, recovering)
+	case recovering && !streaming:
 		return "", errors.New("replica does not stream")
 	default:
-		return sut.MemberReplica, nil
+		return role, nil
 	}
 }
 
-// patroniStatus is what we read of Patroni's status page.
-type patroniStatus struct {
-	State string `json:"state"`
-	Role  string `json:"role"`
-}
-
-// patroniRunning is the state of an agent whose server accepts connections.
-const patroniRunning = "running"
-
-// isPrimary knows both words that Patroni has used.
-func (p patroniStatus) isPrimary() bool {
-	return p.State == patroniRunning && (p.Role == "master" || p.Role == "primary")
-}
-
-// askPatroni asks the agent of a node and wants the answer to satisfy ok, or
-// just an answer if ok is nil.
-func (s *Stack) askPatroni(ctx context.Context, node string, ok func(patroniStatus) bool) error {
+// askPatroni asks the agent of a node whether the node is that member. It is
+// primary only while the agent holds an unexpired lease.
+func (s *Stack) askPatroni(ctx context.Context, node, member string) error {
 	base, _ := s.Endpoint("patroni/" + node)
-	var status patroniStatus
-	err := s.get(ctx, base+"/patroni", &status)
-	var code statusError
-	if err != nil && (ok != nil || !errors.As(err, &code)) {
-		return err
-	}
-	if ok != nil && !ok(status) {
-		return fmt.Errorf("the agent says %s, %s", status.Role, status.State)
-	}
-	return nil
+	return s.get(ctx, base+"/"+member)
 }
 
 // Primary implements [sut.PrimaryFinder]: it asks the agents of all database
@@ -178,7 +157,7 @@ func (s *Stack) Primary(ctx context.Context) (sut.Node, error) {
 	var g errgroup.Group
 	for i, n := range nodes {
 		g.Go(func() error {
-			err := s.askPatroni(ctx, n.Name, patroniStatus.isPrimary)
+			err := s.askPatroni(ctx, n.Name, sut.MemberPrimary)
 			if err != nil {
 				errs[i] = fmt.Errorf("%s: %w", n.Name, err)
 				return nil
@@ -206,8 +185,8 @@ func (e statusError) Error() string {
 	return fmt.Sprintf("answered %d %s", int(e), http.StatusText(int(e)))
 }
 
-// get wants the answer 200 and decodes it, unless into is nil.
-func (s *Stack) get(ctx context.Context, url string, into any) error {
+// get wants the answer 200.
+func (s *Stack) get(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
@@ -217,17 +196,9 @@ func (s *Stack) get(ctx context.Context, url string, into any) error {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mib))
-	switch {
-	case err != nil:
-		return fmt.Errorf("get %s: %w", url, err)
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("get %s: %w %s", url, statusError(resp.StatusCode), strings.TrimSpace(string(body[:min(len(body), 200)])))
-	case into == nil:
-		return nil
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("get %s: %w", url, err)
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, answerLimit)) // only to explain
+		return fmt.Errorf("get %s: %w %s", url, statusError(resp.StatusCode), bytes.TrimSpace(body))
 	}
 	return nil
 }

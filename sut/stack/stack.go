@@ -163,13 +163,18 @@ func (s *Stack) Parts() (parts []Part, total time.Duration) {
 	return slices.Clone(s.parts), s.total
 }
 
+// Detach releases what this process holds of the stack and leaves the stack
+// up, to be attached to again.
+func (s *Stack) Detach() error {
+	s.http.CloseIdleConnections()
+	return s.docker.Close()
+}
+
 // Close implements [sut.Environment]: it removes everything the stack
 // consists of.
 func (s *Stack) Close(ctx context.Context) error {
-	_, err := remove(ctx, s.docker, stackFilter(s.id))
-	if err != nil {
+	if _, err := remove(ctx, s.docker, stackFilter(s.id)); err != nil {
 		return fmt.Errorf("remove stack %s: %w", s.id, err)
 	}
-	s.http.CloseIdleConnections()
-	return s.docker.Close()
+	return s.Detach()
 }

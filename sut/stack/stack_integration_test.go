@@ -55,7 +55,8 @@ func TestStack(t *testing.T) {
 	t.Run("replication", func(t *testing.T) { testReplication(t, s) })
 	t.Run("conformance", func(t *testing.T) { suttest.TestEnvironment(t, s) })
 	t.Run("logs", func(t *testing.T) { testLog(t, s) })
-	t.Run("failover", func(t *testing.T) { testFailover(t, s) })
+	t.Run("kill the primary", func(t *testing.T) { testFailover(t, s, s.Kill, s.Start) })
+	t.Run("freeze the primary", func(t *testing.T) { testFailover(t, s, s.Pause, s.Resume) })
 	t.Run("down", func(t *testing.T) { testDown(t, s) })
 }
 
@@ -76,6 +77,16 @@ func testAttach(t *testing.T, cfg Config, s *Stack) {
 	}
 	if got := attached.Images()["pg-1"]; !strings.HasPrefix(got, "sha256:") || got != s.Images()["pg-1"] {
 		t.Errorf("Images()[pg-1] after Attach = %q; want %q", got, s.Images()["pg-1"])
+	}
+	if err = attached.Detach(); err != nil {
+		t.Error(err)
+	}
+	asIs := cfg
+	asIs.AsIs, asIs.Options = true, map[string]string{"replication": "async"}
+	if attached, err = Attach(t.Context(), asIs); err != nil {
+		t.Errorf("Attach as it is: %v", err)
+	} else if err := attached.Detach(); err != nil {
+		t.Error(err)
 	}
 	async := cfg
 	async.Options = map[string]string{"replication": "async"}
@@ -207,50 +218,59 @@ func testLog(t *testing.T, s *Stack) {
 	}
 }
 
-// testFailover kills the primary, waits for another, and brings the old one
-// back as a replica.
-func testFailover(t *testing.T, s *Stack) {
+// testFailover takes the primary away, waits for another, and brings the old
+// one back, which must not take leadership back.
+func testFailover(t *testing.T, s *Stack, away, back func(context.Context, string) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	old, err := s.Primary(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Kill(ctx, old.Name); err != nil {
+	if err = away(ctx, old.Name); err != nil {
 		t.Fatal(err)
 	}
-	killed := time.Now()
+	began := time.Now()
+	now := successor(ctx, t, s, old)
+	t.Logf("%s is primary %.1f s after %s went", now.Name, time.Since(began).Seconds(), old.Name)
+	if err = s.WaitReady(ctx, nodePooler); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the pooler serves %.1f s after that", time.Since(began).Seconds())
+	if err = back(ctx, old.Name); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	if err = s.WaitReady(ctx, old.Name); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s is whole %.1f s after its return", old.Name, time.Since(began).Seconds())
+	if health, err := s.health(ctx, old.Name); err != nil || health != sut.MemberReplica {
+		t.Errorf("the old primary is %q, %v; want replica", health, err)
+	}
+	if still, err := s.Primary(ctx); err != nil || still != now {
+		t.Errorf("the primary is %s, %v; want still %s", still.Name, err, now.Name)
+	}
+	if err := s.check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// successor waits for another primary than the old one.
+func successor(ctx context.Context, t *testing.T, s *Stack, old sut.Node) sut.Node {
+	t.Helper()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		if now, err := s.Primary(ctx); err == nil && now != old {
-			t.Logf("%s is primary %.1f s after %s was killed", now.Name, time.Since(killed).Seconds(), old.Name)
-			break
+			return now
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			t.Fatal("no new primary")
 		}
-	}
-	if err := s.WaitReady(ctx, nodePooler); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("the pooler serves %.1f s after the kill", time.Since(killed).Seconds())
-	if err := s.Start(ctx, old.Name); err != nil {
-		t.Fatal(err)
-	}
-	started := time.Now()
-	if err := s.WaitReady(ctx, old.Name); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s is whole %.1f s after its start", old.Name, time.Since(started).Seconds())
-	if health, err := s.health(ctx, old.Name); err != nil || health != sut.MemberReplica {
-		t.Errorf("the old primary is %q, %v; want replica", health, err)
-	}
-	if err := s.check(ctx); err != nil {
-		t.Error(err)
 	}
 }
 

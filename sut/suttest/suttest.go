@@ -334,6 +334,7 @@ func get(ctx context.Context, t *testing.T, address string, into any) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Close = true // a connection that is kept would outlive the environment
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,8 @@ const serversStack = "servers"
 
 // runPostgres makes a database cluster and serves it, without an agent. The
 // settings for durability stay as they are.
+//
+//nolint:dupword // the words of pg_hba.conf
 const runPostgres = `/usr/lib/postgresql/15/bin/initdb -D /var/lib/postgresql/data -E UTF8 -U postgres -A trust >/dev/null
 echo 'host all all 0.0.0.0/0 trust' >> /var/lib/postgresql/data/pg_hba.conf
 exec /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/data -c listen_addresses='*'`
@@ -46,8 +48,8 @@ func StartServers(ctx context.Context) (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = ensureImages(ctx, docker, images, func(string) {}); err != nil {
-		return nil, err
+	if buildErr := ensureImages(ctx, docker, images, func(string) {}); buildErr != nil {
+		return nil, buildErr
 	}
 	s := &Servers{containers: make([]testcontainers.Container, 3)}
 	g, each := errgroup.WithContext(ctx)
@@ -75,9 +77,9 @@ func StartServers(ctx context.Context) (*Servers, error) {
 		},
 	} {
 		g.Go(func() error {
-			c, address, err := startServer(each, r.request, r.port)
+			c, address, startErr := startServer(each, r.request, r.port)
 			s.containers[i], *r.url = c, fmt.Sprintf(r.format, address)
-			return err
+			return startErr
 		})
 	}
 	if err = g.Wait(); err != nil {

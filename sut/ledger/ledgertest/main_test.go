@@ -58,7 +58,7 @@ func dsn(t *testing.T, name string) string {
 
 // migrated brings the schema up to date, once for all tests.
 var migrated = sync.OnceValue(func() error {
-	_, err := store.Migrate(context.Background(), os.Getenv(databaseVar), slog.New(slog.DiscardHandler)) //nolint:forbidigo // belongs to no single test
+	_, err := store.Migrate(context.Background(), os.Getenv(databaseVar), slog.New(slog.DiscardHandler))
 	return err
 })
 

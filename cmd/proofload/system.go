@@ -22,7 +22,7 @@ const (
 	mixed        = "ledger/mixed"
 	gateTimeout  = 90 * time.Second
 	closeTimeout = 90 * time.Second
-	probeEvery   = 100 * time.Millisecond
+	probeEvery   = 200 * time.Millisecond // fine enough to explain seconds, and cheap beside the load
 	seedAccounts = 1000 // what the stack seeds
 )
 

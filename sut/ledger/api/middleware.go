@@ -27,14 +27,19 @@ func identify(instance string) func(http.Handler) http.Handler {
 	}
 }
 
-// logRequests writes one line for each request.
+// logRequests writes one line for each request: writes and what went wrong at
+// level info, reads that went well, which are most and matter least, at debug.
 func logRequests(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			began := time.Now()
 			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			next.ServeHTTP(ww, r)
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			level := slog.LevelInfo
+			if r.Method == http.MethodGet && ww.Status() < http.StatusBadRequest {
+				level = slog.LevelDebug
+			}
+			log.LogAttrs(r.Context(), level, "request",
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", ww.Status()),
 				slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(began)))
 		})

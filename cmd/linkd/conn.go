@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"sync/atomic"
 )
@@ -25,25 +27,77 @@ func (p *pair) close() {
 	_, _ = p.client.Close(), p.upstream.Close() // they may be closed already
 }
 
-// A source reads one direction of a pair.
-type source struct {
-	conn    net.Conn
+// bufferSize is how much of one direction is read in one go.
+const bufferSize = 16 << 10
+
+// A lane carries one direction of a pair. Most of the time no toxic has an
+// effect, and then data goes from one socket to the other in one goroutine.
+// Otherwise, and for as long as the guard holds anything back, it goes through
+// Toxiproxy's chain, so that the order is kept: the chain reads from the lane.
+type lane struct {
+	from    net.Conn
+	to      *sink
 	traffic *traffic
+	valve   *valve
+
+	detour chan []byte // what the chain is to carry; closed at the end
+	rest   []byte      // of a chunk that the chain has read a part of
 }
 
-// Read reads from the sender.
-func (s *source) Read(buf []byte) (int, error) {
-	n, err := s.conn.Read(buf)
-	s.traffic.in.Add(int64(n))
-	return n, err
+// carry moves data until the sender has no more. The end itself goes through
+// the chain, where a stall holds it back like everything else.
+func (l *lane) carry() {
+	defer close(l.detour)
+	buf := make([]byte, bufferSize)
+	for {
+		n, err := l.from.Read(buf)
+		l.traffic.in.Add(int64(n))
+		switch {
+		case n == 0:
+		case l.to.held.Load() == 0 && l.valve.open():
+			_, _ = l.to.Write(buf[:n]) // never fails
+		default:
+			l.to.held.Add(int64(n))
+			l.detour <- bytes.Clone(buf[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
-// A sink writes one direction of a pair.
+// Read lets the chain take what goes through it.
+func (l *lane) Read(buf []byte) (int, error) {
+	if len(l.rest) == 0 {
+		chunk, ok := <-l.detour
+		if !ok {
+			return 0, io.EOF
+		}
+		l.rest = chunk
+	}
+	n := copy(buf, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+// A sink writes one direction of a pair. The lane and the chain take turns at
+// it: the lane writes only while the chain holds nothing.
 type sink struct {
 	pair    *pair
 	conn    net.Conn
 	traffic *traffic
+	held    atomic.Int64 // bytes given to the chain and not written yet
 	broken  bool
+}
+
+// A tail is the sink as the chain sees it.
+type tail struct{ *sink }
+
+// Write writes what comes out of the chain.
+func (t tail) Write(buf []byte) (int, error) {
+	n, err := t.sink.Write(buf)
+	t.held.Add(-int64(n))
+	return n, err
 }
 
 // Write writes to the receiver. If the receiver is gone it closes the pair and

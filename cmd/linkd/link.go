@@ -170,8 +170,10 @@ func (l *link) connect(ctx context.Context, client net.Conn) {
 // start lets data pass in one direction of a pair.
 func (l *link) start(id string, p *pair, dir stream.Direction, from, to net.Conn) {
 	counts := &l.traffic[dir]
-	l.flow.StartLink(l.api, id+dir.String(),
-		&source{conn: from, traffic: counts}, &sink{pair: p, conn: to, traffic: counts}, dir)
+	out := &sink{pair: p, conn: to, traffic: counts}
+	in := &lane{from: from, to: out, traffic: counts, valve: l.valves[dir], detour: make(chan []byte)}
+	l.flow.StartLink(l.api, id+dir.String(), in, tail{out}, dir)
+	go in.carry() // ends with the connection, which disabling the link closes
 }
 
 // closePairs closes all connections.

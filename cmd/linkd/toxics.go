@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/toxics"
@@ -114,12 +115,20 @@ func (*stallToxic) addTo(to *effect) { to.stalled = true }
 // A valve holds the effect on one direction of a link and tells all its
 // connections when it changes.
 type valve struct {
+	none    atomic.Bool // there is no effect
 	mu      sync.Mutex
 	effect  effect
 	changed chan struct{}
 }
 
-func newValve() *valve { return &valve{changed: make(chan struct{})} }
+func newValve() *valve {
+	v := &valve{changed: make(chan struct{})}
+	v.none.Store(true)
+	return v
+}
+
+// open reports whether there is no effect.
+func (v *valve) open() bool { return v.none.Load() }
 
 // get returns the effect and a channel that is closed when it is replaced.
 func (v *valve) get() (effect, <-chan struct{}) {
@@ -132,6 +141,7 @@ func (v *valve) set(e effect) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.effect = e
+	v.none.Store(e == effect{})
 	close(v.changed)
 	v.changed = make(chan struct{})
 }

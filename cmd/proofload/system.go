@@ -23,7 +23,7 @@ const (
 	gateTimeout  = 90 * time.Second
 	closeTimeout = 90 * time.Second
 	probeEvery   = 200 * time.Millisecond // fine enough to explain seconds, and cheap beside the load
-	seedAccounts = 1000 // what the stack seeds
+	seedAccounts = 1000                   // what the stack seeds
 )
 
 // workloads lists the operations of each workload there is.

@@ -33,6 +33,7 @@ type session struct {
 	manifest *reports.Manifest
 	recorder *history.Recorder
 	unlock   func() error // the run's directory is ours until the process ends
+	progress *live.State  // nil unless it is shown right now
 }
 
 // newSession makes the run directory and starts the run's clock.
@@ -157,7 +158,11 @@ func (s *session) collectLogs(ctx context.Context, sys *system) {
 
 // say tells the user a line of progress.
 func (s *session) say(line string) {
-	if s.flags.progress != "quiet" {
+	switch {
+	case s.flags.progress == "quiet":
+	case s.progress != nil:
+		s.progress.Say(s.recorder.Now(), line)
+	default:
 		fmt.Fprintf(s.app.stderr, "%8s  %s\n", s.recorder.Now().Round(time.Second), line)
 	}
 }
@@ -175,6 +180,7 @@ func (s *session) startProgress(ctx context.Context) (stop func()) {
 	state := live.NewState(live.Header{
 		Scenario: s.plan.Scenario.Name, Run: s.manifest.Run, Target: s.plan.Target, Total: total, Spec: s.plan.Spec,
 	})
+	s.progress = state
 	remove := s.recorder.Tap(state.Observe)
 	// The progress outlives the cancelled run: mending is worth watching.
 	showing, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -186,7 +192,12 @@ func (s *session) startProgress(ctx context.Context) (stop func()) {
 		}
 		live.Plain(showing, s.app.stderr, state, s.recorder.Now)
 	})
-	return func() { remove(); cancel(); wg.Wait() }
+	return func() {
+		remove()
+		cancel()
+		wg.Wait()
+		s.progress = nil
+	}
 }
 
 // conclude writes the documents, prints the summary and returns the verdict as

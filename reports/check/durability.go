@@ -166,9 +166,9 @@ func (d *durability) unfinished() int {
 	return d.how(func(w *write) bool { return w.open > 0 })
 }
 
-// totals accounts for every write of the run. The given function returns the
-// first T0 with a recovery objective in a drill.
-func (d *durability) totals(t0 func(drill int) (time.Duration, bool)) Writes {
+// totals accounts for every write of the run. The given function returns when
+// the first fault with a recovery objective in a drill was certainly in place.
+func (d *durability) totals(cut func(drill int) (time.Duration, bool)) Writes {
 	var total Writes
 	for _, w := range d.writes {
 		total.Attempted += one(w.attempted)
@@ -183,7 +183,7 @@ func (d *durability) totals(t0 func(drill int) (time.Duration, bool)) Writes {
 		}
 		total.Lost++
 		total.LostAmount += w.amount
-		if at, ok := t0(w.drill); ok && w.acked >= at {
+		if at, ok := cut(w.drill); ok && w.acked >= at {
 			total.LostAfterT0++
 		}
 	}

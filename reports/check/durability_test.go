@@ -89,7 +89,7 @@ func TestTwoEvents(t *testing.T) {
 	if j.Writes.Lost != 3 || j.Writes.LostAfterT0 != 2 || j.Writes.LostAmount != 15 {
 		t.Errorf("writes %+v", j.Writes)
 	}
-	if note := j.Objectives[1].Note; note != "4 acknowledged, 1 found, 1 lost that were acknowledged after T0 (split brain)" {
+	if note := j.Objectives[1].Note; note != "4 acknowledged, 1 found, 1 lost that were acknowledged after the fault was in place (split brain)" {
 		t.Errorf("note %q", note)
 	}
 }

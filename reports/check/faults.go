@@ -42,6 +42,16 @@ func (f *fault) ended() time.Duration {
 	return f.recovered
 }
 
+// cut returns when the fault was certainly in place. An acknowledgement between
+// T0 and then is no sign of an old primary that went on: the call is not done
+// in an instant.
+func (f *fault) cut() time.Duration {
+	if f.called != unseen {
+		return f.called
+	}
+	return f.t0
+}
+
 type faultKey struct {
 	drill int
 	name  string

@@ -118,7 +118,7 @@ func (c *court) decide() *Judgement {
 	c.generator.run(func() { j.Generator = c.generator.result() })
 	c.series.run(func() { j.Series = c.series.seconds() })
 	c.faults.run(func() { j.Faults = c.faults.windows() })
-	c.durability.run(func() { j.Writes = c.durability.totals(c.recovery.firstFault) })
+	c.durability.run(func() { j.Writes = c.durability.totals(c.recovery.firstCut) })
 	c.recovery.run(func() { j.Recoveries = c.recoveries() })
 	j.Objectives = c.objectives()
 	for _, g := range c.checks {

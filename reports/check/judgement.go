@@ -123,7 +123,7 @@ type Writes struct {
 	Found         int      `json:"found"` // of the acknowledged
 	Lost          int      `json:"lost"`
 	LostAmount    int64    `json:"lost_amount"`
-	LostAfterT0   int      `json:"lost_after_t0"` // acknowledged after the fault and gone: split brain
+	LostAfterT0   int      `json:"lost_after_t0"` // acknowledged after the inject call had returned, and gone: split brain
 	Duplicated    int      `json:"duplicated"`
 	Indeterminate int      `json:"indeterminate"`
 	Recovered     int      `json:"recovered"`  // indeterminate and present

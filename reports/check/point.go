@@ -16,10 +16,11 @@ const (
 // A loss is what one event cost in one drill.
 type loss struct {
 	t0         time.Duration
-	acked      int // acknowledged in the whole drill
-	found      int // of these
-	before     int // acknowledged before T0, and gone
-	after      int // acknowledged from T0 on, and gone: by an old primary that went on
+	cut        time.Duration // when the inject call had returned
+	acked      int           // acknowledged in the whole drill
+	found      int           // of these
+	before     int           // acknowledged before the inject call returned, and gone
+	after      int           // acknowledged from then on, and gone: by an old primary that went on
 	duplicated int
 	oldest     time.Duration // acknowledgement of the oldest lost, or unseen
 	newest     time.Duration // and of the newest
@@ -34,7 +35,7 @@ type loss struct {
 // in between may be the doing of both, and is counted with both.
 func (c *court) loss(f *fault) loss {
 	from, to := c.recovery.between(f)
-	l := loss{t0: f.t0, oldest: unseen, newest: unseen, stalled: c.faults.stalledAt(f)}
+	l := loss{t0: f.t0, cut: f.cut(), oldest: unseen, newest: unseen, stalled: c.faults.stalledAt(f)}
 	for _, w := range c.durability.byDrill[f.drill] {
 		l.acked += one(w.acknowledged())
 		l.found += one(w.acknowledged() && w.found())
@@ -54,7 +55,7 @@ func (c *court) loss(f *fault) loss {
 }
 
 func (l *loss) lose(acked time.Duration) {
-	if acked < l.t0 {
+	if acked < l.cut {
 		l.before++
 	} else {
 		l.after++
@@ -149,7 +150,7 @@ func (l *loss) lostSample(o Objective) sample {
 	s := o.judged(float64(l.lost()))
 	s.note = fmt.Sprintf("%s acknowledged, %s found", count(l.acked), count(l.found))
 	if l.after > 0 {
-		s.note += fmt.Sprintf(", %s lost that were acknowledged after T0 (split brain)", count(l.after))
+		s.note += fmt.Sprintf(", %s lost that were acknowledged after the fault was in place (split brain)", count(l.after))
 	}
 	s.reason = l.lostText() + " " + o.limit()
 	return s

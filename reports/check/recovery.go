@@ -93,12 +93,13 @@ func (r *recovery) disturbedBefore(entry Entry, f *fault) bool {
 	})
 }
 
-// firstFault returns the first T0 with an objective in a drill.
-func (r *recovery) firstFault(drill int) (time.Duration, bool) {
+// firstCut returns when the first fault with an objective in a drill was
+// certainly in place.
+func (r *recovery) firstCut(drill int) (time.Duration, bool) {
 	at, ok := unseen, false
 	for _, e := range r.entries {
-		if f := r.faults.get(drill, e.Name); f != nil && (!ok || f.t0 < at) {
-			at, ok = f.t0, true
+		if f := r.faults.get(drill, e.Name); f != nil && (!ok || f.cut() < at) {
+			at, ok = f.cut(), true
 		}
 	}
 	return at, ok

@@ -15,8 +15,8 @@ const (
 )
 
 // Panel redraws the five lines at the bottom of a terminal of the given width
-// until ctx is done; changes of state scroll by above them. now is the time
-// since the run began.
+// until ctx is done; changes of state scroll by above them, and are all there is
+// until the first drill begins. now is the time since the run began.
 func Panel(ctx context.Context, w io.Writer, width int, s *State, now func() time.Duration) {
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
@@ -30,7 +30,7 @@ func Panel(ctx context.Context, w io.Writer, width int, s *State, now func() tim
 			b.WriteString(cut(line, width) + "\n")
 		}
 		drawn = 0
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && s.Begun() {
 			for _, line := range s.Lines(now()) {
 				b.WriteString(cut(line, width) + "\n")
 				drawn++
@@ -60,7 +60,7 @@ func Plain(ctx context.Context, w io.Writer, s *State, now func() time.Duration)
 		if ctx.Err() != nil {
 			return
 		}
-		if t := now(); t >= next {
+		if t := now(); t >= next && s.Begun() {
 			fmt.Fprintln(w, s.Summary(t))
 			next = t + pulse
 		}

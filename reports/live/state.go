@@ -212,6 +212,21 @@ func (s *State) course(e *history.Event) {
 	}
 }
 
+// Say adds a line to the changes of state that comes from somewhere else, for
+// example from bringing a system up. At is the time since the run began.
+func (s *State) Say(at time.Duration, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.change(&history.Event{At: at}, text)
+}
+
+// Begun reports whether the first drill has begun.
+func (s *State) Begun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drill > 0
+}
+
 // change keeps a line about a change of state for the next drawing.
 func (s *State) change(e *history.Event, text string) {
 	s.changes = append(s.changes, fmt.Sprintf("%8s  %s", clock(e.At), text))

@@ -55,7 +55,7 @@ func (l *lane) carry() {
 		switch {
 		case n == 0:
 		case l.to.held.Load() == 0 && l.valve.open():
-			_, _ = l.to.Write(buf[:n]) // never fails
+			l.to.write(buf[:n])
 		default:
 			l.to.held.Add(int64(n))
 			l.detour <- bytes.Clone(buf[:n])
@@ -93,18 +93,24 @@ type sink struct {
 // A tail is the sink as the chain sees it.
 type tail struct{ *sink }
 
-// Write writes what comes out of the chain.
+// Write writes what comes out of the chain. It never fails.
 func (t tail) Write(buf []byte) (int, error) {
-	n, err := t.sink.Write(buf)
-	t.held.Add(-int64(n))
-	return n, err
+	t.write(buf)
+	t.held.Add(-int64(len(buf)))
+	return len(buf), nil
 }
 
-// Write writes to the receiver. If the receiver is gone it closes the pair and
-// swallows what follows, so that the guard runs empty and ends; it never fails.
-func (s *sink) Write(buf []byte) (int, error) {
+// Close ends the direction.
+func (t tail) Close() error {
+	t.end()
+	return nil
+}
+
+// write writes to the receiver. If the receiver is gone it closes the pair and
+// swallows what follows, so that the guard runs empty and ends.
+func (s *sink) write(buf []byte) {
 	if s.broken {
-		return len(buf), nil
+		return
 	}
 	n, err := s.conn.Write(buf)
 	s.traffic.out.Add(int64(n))
@@ -112,19 +118,17 @@ func (s *sink) Write(buf []byte) (int, error) {
 		s.broken = true
 		s.pair.close()
 	}
-	return len(buf), nil
 }
 
-// Close ends this direction only; the second one to end closes the pair.
-func (s *sink) Close() error {
+// end ends this direction only; the second one to end closes the pair.
+func (s *sink) end() {
 	if s.pair.halves.Add(1) == 2 {
 		s.pair.close()
 		s.pair.done()
-		return nil
+		return
 	}
 	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		return nil
+		return
 	}
 	s.pair.close()
-	return nil
 }

@@ -22,8 +22,11 @@ const (
 	mixed        = "ledger/mixed"
 	gateTimeout  = 90 * time.Second
 	closeTimeout = 90 * time.Second
-	probeEvery   = 200 * time.Millisecond // fine enough to explain seconds, and cheap beside the load
-	seedAccounts = 1000                   // what the stack seeds
+	// Observers are to explain seconds, and must be cheap beside the load; an
+	// agent is the most expensive to ask.
+	probeEvery      = 200 * time.Millisecond
+	probeAgentEvery = 500 * time.Millisecond
+	seedAccounts    = 1000 // what the stack seeds
 )
 
 // workloads lists the operations of each workload there is.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/proofload/proofload/loadgen/ledgerload"
@@ -48,13 +49,18 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 	if err != nil {
 		return err
 	}
-	targets, databases := observers(st)
+	seen, agents, databases := observers(st)
 	amqp, _ := st.Endpoint("amqp/rabbitmq")
 	rig.Workload = w
 	rig.Gate = func(ctx context.Context) error {
 		return errors.Join(sys.gate(ctx), askReady(ctx, rig.BaseURL))
 	}
-	rig.Watch = func(ctx context.Context) { probe.Run(ctx, targets, probeEvery, rec) }
+	rig.Watch = func(ctx context.Context) {
+		var wg sync.WaitGroup
+		wg.Go(func() { probe.Run(ctx, agents, probeAgentEvery, rec) })
+		probe.Run(ctx, seen, probeEvery, rec)
+		wg.Wait()
+	}
 	rig.Audit = func(ctx context.Context, drill int) error {
 		return ledgerload.Audit(ctx, ledgerload.AuditConfig{
 			Databases: databases,
@@ -72,22 +78,22 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 }
 
 // observers lists where proofload itself looks at the nodes.
-func observers(st *stack.Stack) (targets []probe.Target, databases map[string]string) {
+func observers(st *stack.Stack) (seen, agents []probe.Target, databases map[string]string) {
 	databases = map[string]string{}
-	add := func(node, op, endpoint string) {
+	add := func(list *[]probe.Target, node, op, endpoint string) {
 		if url, ok := st.Endpoint(endpoint + "/" + node); ok {
-			targets = append(targets, probe.Target{Node: node, Op: op, URL: url})
+			*list = append(*list, probe.Target{Node: node, Op: op, URL: url})
 		}
 	}
 	for _, n := range st.Topology().ByRole(sut.RoleDatabase) {
 		databases[n.Name], _ = st.Endpoint("postgres/" + n.Name)
-		add(n.Name, history.ProbeDatabase, "postgres")
-		add(n.Name, history.ProbeAgent, "patroni")
+		add(&seen, n.Name, history.ProbeDatabase, "postgres")
+		add(&agents, n.Name, history.ProbeAgent, "patroni")
 	}
 	for _, n := range st.Topology().ByRole(sut.RolePooler) {
-		add(n.Name, history.ProbeRoute, "postgres")
+		add(&seen, n.Name, history.ProbeRoute, "postgres")
 	}
-	return targets, databases
+	return seen, agents, databases
 }
 
 // askReady asks the service, through its entry point, whether it is ready.

@@ -45,7 +45,7 @@ func RunAPI(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	// What clients were promised is finished on these after ctx is done.
 	opening := context.WithoutCancel(ctx)
 	opts := store.Options{
-		Instance: cfg.Instance, MaxConns: int32(cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
+		MaxConns:       int32(cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
 		AcquireTimeout: min(acquireTimeout, cfg.RequestTimeout), TxTimeout: cfg.RequestTimeout,
 	}
 	primary, err := store.OpenPrimary(opening, cfg.DatabaseURL, opts)
@@ -75,7 +75,7 @@ func RunAPI(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 // RunWorker relays and settles until ctx is done.
 func RunWorker(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	primary, err := store.OpenPrimary(context.WithoutCancel(ctx), cfg.DatabaseURL, store.Options{
-		Instance: cfg.Instance, MaxConns: int32(cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
+		MaxConns:       int32(cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
 		AcquireTimeout: acquireTimeout, TxTimeout: workerTxTimeout,
 	})
 	if err != nil {

@@ -27,8 +27,9 @@ func identify(instance string) func(http.Handler) http.Handler {
 	}
 }
 
-// logRequests writes one line for each request: writes and what went wrong at
-// level info, reads that went well, which are most and matter least, at debug.
+// logRequests writes one line for each request: writes and what was refused at
+// level info; at debug reads that went well, which are most and matter least,
+// and what failed, which is logged with its cause where it did.
 func logRequests(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +37,7 @@ func logRequests(log *slog.Logger) func(http.Handler) http.Handler {
 			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			next.ServeHTTP(ww, r)
 			level := slog.LevelInfo
-			if r.Method == http.MethodGet && ww.Status() < http.StatusBadRequest {
+			if r.Method == http.MethodGet && ww.Status() < http.StatusBadRequest || ww.Status() >= http.StatusInternalServerError {
 				level = slog.LevelDebug
 			}
 			log.LogAttrs(r.Context(), level, "request",

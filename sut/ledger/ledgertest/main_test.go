@@ -93,7 +93,7 @@ func newRig(t *testing.T, opts options) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	storeOpts := store.Options{Instance: "test", MaxConns: 10, AcquireTimeout: opts.timeout, TxTimeout: timeout}
+	storeOpts := store.Options{MaxConns: 10, AcquireTimeout: opts.timeout, TxTimeout: timeout}
 	primary, err := store.OpenPrimary(context.WithoutCancel(t.Context()), opts.databaseURL, storeOpts)
 	if err != nil {
 		t.Fatal(err)

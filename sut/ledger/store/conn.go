@@ -16,7 +16,6 @@ import (
 
 // Options bound what one instance takes from the database.
 type Options struct {
-	Instance       string        // shown as application_name
 	MaxConns       int32         // connections of the pool
 	AcquireTimeout time.Duration // longest wait for a connection of the pool
 	TxTimeout      time.Duration // longest wait for a lock, and for a silent client, on the server's side
@@ -59,7 +58,7 @@ func openPool(ctx context.Context, url string, opts Options) (*pgxpool.Pool, err
 	// accepts writes: see keepAfter.
 	cfg.PingTimeout = pingTimeout
 	cfg.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
-		harden(cc, opts.Instance)
+		harden(cc)
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
@@ -71,14 +70,17 @@ func openPool(ctx context.Context, url string, opts Options) (*pgxpool.Pool, err
 
 // harden prepares the configuration of one connection; it must not be used for
 // a second one.
-func harden(cc *pgx.ConnConfig, instance string) {
+func harden(cc *pgx.ConnConfig) {
 	// In transaction mode the next statement may meet another server process,
 	// so nothing may be prepared under a name.
 	cc.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cc.StatementCacheCapacity = 0
 	cc.DescriptionCacheCapacity = 0
 	cc.ConnectTimeout = connectTimeout
-	cc.RuntimeParams["application_name"] = "ledgerd/" + instance
+	// The same for all instances: in transaction mode they share server
+	// processes, and a pooler sends a SET whenever the name changes, which is
+	// one more round trip for every other transaction.
+	cc.RuntimeParams["application_name"] = "ledgerd"
 	cc.OnPgError = keepAfter
 	cc.OnNotice = recordWarning
 	(&soleDialer{}).install(cc)

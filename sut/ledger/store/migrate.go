@@ -60,7 +60,7 @@ func Seed(ctx context.Context, url string, n int, currency string, opening int64
 	if err != nil {
 		return 0, errBadURL
 	}
-	harden(cfg, "seed")
+	harden(cfg)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return 0, fmt.Errorf("seed accounts: %w", err)

@@ -17,7 +17,7 @@ drill: engine build ## the main job: stand the ledger up, load it, fail its prim
 	$(BIN)/proofload run primary-failover --repeat 1
 
 .PHONY: test
-test: engine build ## every test there is, the container ones included
+test: engine browser build ## every test there is, the container ones included
 	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=40m -p=1 ./...
 
 .PHONY: test-unit
@@ -31,6 +31,10 @@ build: ## build proofload, ledgerd and linkd into bin/
 .PHONY: engine
 engine: ## make sure that a Docker engine runs
 	@sh fixtures/engine.sh
+
+.PHONY: browser
+browser: ## make sure that there is a Chromium for the tests of pages
+	@sh fixtures/browser.sh
 
 .PHONY: bench-up
 bench-up: engine build ## time a warm start of stack/ledger, with its parts

@@ -12,6 +12,9 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
+// injectTimeout bounds the inject call.
+const injectTimeout = 30 * time.Second
+
 // healTimeout bounds mending one fault from its undo data, with all retries.
 const healTimeout = 30 * time.Second
 
@@ -32,8 +35,9 @@ type Active struct {
 // If injecting is not nil it is called when the journal is on the disk, right
 // before the inject call is made.
 //
-// If injecting fails, what was done so far is healed at once, also when ctx is
-// done, and the error says so if that fails too: see [ErrLeft].
+// When ctx is done before the inject call, nothing is injected; afterwards that
+// does not matter any more. If injecting fails, what was done so far is healed
+// at once, and the error says so if that fails too: see [ErrLeft].
 func Arm(
 	ctx context.Context, journal *Journal, catalog Catalog, env sut.Environment, fault Fault, injecting func(Undo),
 ) (*Active, error) {
@@ -45,10 +49,17 @@ func Arm(
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
+	if ctx.Err() != nil {
+		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, context.Cause(ctx)), journal.mark(id, nil))
+	}
 	if injecting != nil {
 		injecting(undo)
 	}
-	injection, err := fault.Inject(ctx)
+	// An inject call that was begun is waited for. One that is abandoned may
+	// still take effect later, after it was healed.
+	injectCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectTimeout)
+	defer cancel()
+	injection, err := fault.Inject(injectCtx)
 	if err != nil {
 		err = fmt.Errorf("inject %s: %w", fault, err)
 		return nil, errors.Join(err, heal(ctx, catalog, env, journal, id, undo))

@@ -67,6 +67,7 @@ type Killer interface {
 
 // A Pauser can freeze a node and let it go on.
 type Pauser interface {
+	// Pause returns when the node is frozen.
 	Pause(ctx context.Context, node string) error
 	Resume(ctx context.Context, node string) error
 }

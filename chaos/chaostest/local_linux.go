@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/sut"
 )
 
@@ -222,8 +223,14 @@ func (l *Local) State(_ context.Context, node string) (sut.State, error) {
 	return sut.Running, nil
 }
 
-// Pause implements [sut.Pauser].
-func (l *Local) Pause(_ context.Context, node string) error { return l.signal(node, syscall.SIGSTOP) }
+// Pause implements [sut.Pauser]. A signal takes effect a little later than it
+// is sent; a pause is there when this returns.
+func (l *Local) Pause(ctx context.Context, node string) error {
+	if err := l.signal(node, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return chaos.AwaitState(ctx, l, []string{node}, sut.Paused)
+}
 
 // Resume implements [sut.Pauser].
 func (l *Local) Resume(_ context.Context, node string) error { return l.signal(node, syscall.SIGCONT) }

@@ -1,0 +1,226 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/sut"
+)
+
+// fakeEnv is two nodes of which faults break one.
+type fakeEnv struct{}
+
+func (fakeEnv) Topology() sut.Topology {
+	return sut.Topology{Name: "fake", Nodes: []sut.Node{{Name: "pg-1", Role: sut.RoleDatabase}, {Name: "pg-2", Role: sut.RoleDatabase}}}
+}
+func (fakeEnv) Endpoint(string) (string, bool) { return "", false }
+func (fakeEnv) Close(context.Context) error    { return nil }
+func (fakeEnv) Primary(context.Context) (sut.Node, error) {
+	return sut.Node{Name: "pg-1", Role: sut.RoleDatabase}, nil
+}
+func (fakeEnv) Kill(context.Context, string) error               { return nil }
+func (fakeEnv) Start(context.Context, string) error              { return nil }
+func (fakeEnv) State(context.Context, string) (sut.State, error) { return sut.Running, nil }
+
+// fakeFault counts what is broken and fails as told.
+type fakeFault struct {
+	broken                        int
+	injectErr, settleErr, healErr error
+	recovered                     int // calls that found something broken
+}
+
+func (f *fakeFault) String() string { return "break pg-1" }
+
+func (f *fakeFault) Prepare(context.Context) (chaos.Undo, error) {
+	return chaos.Undo{Kind: "break", Target: "pg-1", Data: json.RawMessage(`{}`)}, nil
+}
+
+func (f *fakeFault) Inject(context.Context) (chaos.Injection, error) {
+	f.broken = 1 // also when it fails: halfway
+	if f.injectErr != nil {
+		return nil, f.injectErr
+	}
+	return f, nil
+}
+
+func (f *fakeFault) Settle(context.Context) (chaos.Evidence, error) {
+	return chaos.Evidence{By: "eye", Saw: "it is broken"}, f.settleErr
+}
+
+func (f *fakeFault) Recover(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err // as a real one would: it cannot reach anything
+	}
+	if f.healErr != nil {
+		return f.healErr
+	}
+	f.recovered += f.broken
+	f.broken = 0
+	return nil
+}
+
+func (f *fakeFault) Recovered(context.Context) (chaos.Evidence, error) {
+	return chaos.Evidence{By: "eye", Saw: "it is whole"}, nil
+}
+
+// catalog has the one fault under the name break.
+func (f *fakeFault) catalog() chaos.Catalog {
+	return chaos.NewCatalog([]chaos.Kind{{
+		Name: "break",
+		New:  func(sut.Environment, *chaos.Targets, chaos.Params) (chaos.Fault, error) { return f, nil },
+		Heal: func(ctx context.Context, _ sut.Environment, _ chaos.Undo) error { return f.Recover(ctx) },
+	}})
+}
+
+// steps break pg-1 at one minute for a minute, unless start ends it before.
+func steps(startAt time.Duration) []plan.Step {
+	all := []plan.Step{{
+		Entry: check.Entry{Name: "lost", Verb: "break", Target: "postgres.primary", At: time.Minute, For: time.Minute},
+		Verb:  "break", Fault: true,
+	}}
+	if startAt > 0 {
+		target, _ := fakeEnv{}.Topology().Select("pg-1")
+		all[0].Entry.For = 0
+		all = append(all, plan.Step{
+			Entry: check.Entry{Name: "start-1", Verb: "start", Target: "pg-1", At: startAt}, Verb: "start", Params: chaos.Params{Target: target},
+		})
+	}
+	return all
+}
+
+func TestTimelineLeavesNothingBroken(t *testing.T) {
+	down := errors.New("no route to host")
+	for _, tt := range []struct {
+		name     string
+		fault    fakeFault
+		start    time.Duration // of the node, by an entry of its own
+		deadline time.Duration
+		wantErr  error
+		wantLeft int
+		wantOps  []string
+	}{
+		{
+			name: "whole drill", deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "recover", "recovered"},
+		},
+		{
+			name: "mended by start", start: 90 * time.Second, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "inject", "recover", "recovered", "injected", "settled"},
+		},
+		{name: "cancelled before the fault", deadline: 30 * time.Second},
+		{
+			name: "cancelled during the fault", deadline: 90 * time.Second,
+			wantOps: []string{"inject", "injected", "settled", "recover", "recovered"},
+		},
+		{
+			name: "inject fails halfway", fault: fakeFault{injectErr: down}, deadline: time.Hour, wantErr: down,
+			wantOps: []string{"inject", "failed"},
+		},
+		{
+			name: "not seen in effect", fault: fakeFault{settleErr: down}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "failed", "recover", "recovered"},
+		},
+		{
+			name: "cannot be mended", fault: fakeFault{healErr: down}, deadline: time.Hour, wantErr: down, wantLeft: 1,
+			wantOps: []string{"inject", "injected", "settled", "recover", "failed", "recover", "failed"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+				defer cancel()
+				rig, ops := newTestRig(t, &tt.fault)
+
+				tl := newTimeline(rig, plan.Drill{N: 1})
+				tl.warm(ctx, steps(tt.start))
+				tl.begin(ctx, steps(tt.start), rig.Recorder.Now(), func(error) {})
+				err := tl.wait()
+				tl.mend(ctx)
+
+				if !errors.Is(err, tt.wantErr) {
+					t.Errorf("wait() = %v, want %v", err, tt.wantErr)
+				}
+				if left := len(rig.left()); left != tt.wantLeft || tt.fault.broken != tt.wantLeft {
+					t.Errorf("%d faults left in the journal and %d in effect, want %d", left, tt.fault.broken, tt.wantLeft)
+				}
+				if tt.fault.recovered > 1 {
+					t.Errorf("mended %d times, want once", tt.fault.recovered)
+				}
+				if diff := cmp.Diff(tt.wantOps, ops()); diff != "" {
+					t.Errorf("the history says otherwise (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// newTestRig returns a rig with a history in memory, and what it has recorded
+// of faults so far.
+func newTestRig(t *testing.T, f *fakeFault) (rig *Rig, ops func() []string) {
+	t.Helper()
+	rec, err := history.NewRecorder(new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	rec.Tap(func(e *history.Event) {
+		if e.By == history.ByFault {
+			seen = append(seen, e.Op)
+		}
+	})
+	journal, err := chaos.OpenJournal(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(rec.Close(), journal.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Rig{Env: fakeEnv{}, Catalog: f.catalog(), Journal: journal, Recorder: rec}, func() []string { return slices.Clone(seen) }
+}
+
+func TestAbortWatch(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		bad  []int // bad operations of ten in each second
+		want int   // second in which it fires, -1 for never
+	}{
+		{"quiet", []int{0, 1, 0, 2, 0, 1}, -1},
+		{"one bad second", []int{0, 9, 0, 0, 9, 0}, -1},
+		{"three in a row", []int{0, 9, 9, 9, 0}, 4},
+		{"just at the limit", []int{5, 5, 5, 5, 5}, -1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := abortWatch{limit: 50, need: 3}
+			fired := -1
+			for s, bad := range tt.bad {
+				for i := range 10 {
+					e := history.Event{At: time.Duration(s)*time.Second + time.Duration(i)*100*time.Millisecond, Kind: history.OK}
+					if i < bad {
+						e.Kind = history.Fail
+					}
+					if w.add(&e) && fired < 0 {
+						fired = s
+					}
+				}
+			}
+			if fired != tt.want {
+				t.Errorf("fired in second %d, want %d", fired, tt.want)
+			}
+		})
+	}
+}

@@ -42,8 +42,10 @@ type State struct {
 	nodes   map[string]string // node to what it was last seen as
 	route   string
 	faults  map[string]faultState
-	order   []string // of faults
-	phases  map[string]*phaseStats
+	order   []string       // of faults
+	tally   *history.Tally // of the drill
+	cell    *history.Cell  // of the phase, as of second cellAt: merging it is too much for every drawing
+	cellAt  int64
 	changes []string // lines about changes that were not printed yet
 }
 
@@ -63,18 +65,13 @@ type faultState struct {
 	drill        int
 }
 
-type phaseStats struct {
-	count, bad int64
-	latency    *hdrhistogram.Histogram // ms, of answered operations
-}
-
 // NewState returns the state of a run that has not begun.
 func NewState(h Header) *State {
 	return &State{
 		header: h,
 		nodes:  map[string]string{},
 		faults: map[string]faultState{},
-		phases: map[string]*phaseStats{},
+		tally:  history.NewTally(),
 		now:    newSecond(0),
 		last:   newSecond(0),
 	}
@@ -124,21 +121,14 @@ func (s *State) operation(e *history.Event) {
 		s.phase = e.Phase
 		s.change(e, "phase "+e.Phase)
 	}
-	p, ok := s.phases[e.Phase]
-	if !ok {
-		p = &phaseStats{latency: newLatency()}
-		s.phases[e.Phase] = p
-	}
-	p.count++
+	s.tally.Observe(e)
 	if e.Kind != history.OK {
 		s.now.bad++
-		p.bad++
 		return
 	}
 	s.now.ok++
 	ms := max(1, (e.At - e.Sched).Milliseconds())
 	_ = s.now.latency.RecordValue(ms) // beyond two minutes nothing is answered
-	_ = p.latency.RecordValue(ms)
 }
 
 // place is where a phase stands in a drill, -1 before the first.
@@ -201,6 +191,7 @@ func (s *State) course(e *history.Event) {
 	switch e.Op {
 	case history.RunDrill:
 		s.drill, s.start, s.phase, s.quiet = e.Drill, e.At, "", false
+		s.tally = history.NewTally()
 		s.change(e, fmt.Sprintf("drill %d of %d begins", e.Drill, s.header.Spec.Drills))
 	case history.RunLoadEnd:
 		s.quiet = true
@@ -321,18 +312,26 @@ func (s *State) objectives(now time.Duration) string {
 		if f, ok := s.faults[o.Subject]; ok && o.Metric == "rto" && f.drill == s.drill {
 			parts = append(parts, fmt.Sprintf("%s %.0f s ago, rto %g s", o.Subject, (now-f.injected).Seconds(), o.Limit/1000))
 		}
-		p, ok := s.phases[o.Subject]
-		if !ok || o.Subject != s.phase {
+		if o.Subject != s.phase {
 			continue
 		}
+		cell := s.phaseCell()
 		switch o.Metric {
 		case "p99":
-			parts = append(parts, fmt.Sprintf("%s p99 %d ms of %g ms", o.Subject, p.latency.ValueAtQuantile(99), o.Limit))
+			parts = append(parts, fmt.Sprintf("%s p99 %d ms of %g ms", o.Subject, cell.Latency(history.OK, 0.99).Milliseconds(), o.Limit))
 		case "errors":
-			parts = append(parts, fmt.Sprintf("errors %.2f %% of %g %%", 100*float64(p.bad)/float64(max(1, p.count)), o.Limit))
+			parts = append(parts, fmt.Sprintf("errors %.2f %% of %g %%", 100*float64(cell.Errors())/float64(max(1, cell.Offered)), o.Limit))
 		}
 	}
 	return strings.Join(parts, "  ")
+}
+
+// phaseCell is what was counted in the phase under way, up to a second old.
+func (s *State) phaseCell() *history.Cell {
+	if s.cell == nil || s.cellAt != s.now.at {
+		s.cell, s.cellAt = s.tally.Cell(s.phase, ""), s.now.at
+	}
+	return s.cell
 }
 
 // clock writes a duration as 1m42s, to the second.

@@ -55,13 +55,19 @@ func TestPrimaryFailoverLeavesRoomToRecover(t *testing.T) {
 	if stall.Offset >= lost.Offset || stall.Offset+stall.For <= lost.Offset {
 		t.Error("the replication is not stalled when the primary is lost")
 	}
-	if hold := start.Offset - lost.Offset - rto; hold < 15*time.Second {
-		t.Errorf("only %v between the latest recovery and the start of the old primary", hold)
+	if hold := failover.For - sc.Repeat.Jitter - lost.Offset - rto; hold < 15*time.Second {
+		t.Errorf("only %v between the latest recovery and the end of its phase", hold)
 	}
-	if hold := failover.For - sc.Repeat.Jitter - start.Offset; hold < 15*time.Second {
-		t.Errorf("only %v of the phase after the start of the old primary", hold)
+	// The return of the old primary has a phase of its own: what it costs must
+	// not be taken for a late recovery, nor be hidden in a quiet phase.
+	rejoin := sc.Load.Phases[3]
+	if start.Phase != rejoin.Name {
+		t.Errorf("the old primary is started in %s, want %s", start.Phase, rejoin.Name)
 	}
-	if after := sc.Load.Phases[3]; after.For < 30*time.Second {
+	if rest := rejoin.For - sc.Repeat.Jitter - start.Offset; rest < 25*time.Second {
+		t.Errorf("only %v for the old primary to rejoin", rest)
+	}
+	if after := sc.Load.Phases[4]; after.For < 30*time.Second {
 		t.Errorf("%s takes only %v", after.Name, after.For)
 	}
 }

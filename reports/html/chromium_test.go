@@ -25,7 +25,7 @@ func chromium(t *testing.T, args ...string) string {
 	t.Helper()
 	binary, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("no chromium: ", err)
+		t.Fatal("no chromium (fixtures/browser.sh installs it): ", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -23,7 +23,7 @@ const testID = "stacktest"
 // down again.
 func TestStack(t *testing.T) {
 	if _, err := Engine(t.Context()); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if _, err := Down(t.Context(), false, testID); err != nil { // of a test that was killed
 		t.Fatal(err)

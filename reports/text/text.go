@@ -170,6 +170,9 @@ func (p *printer) findings() {
 		if f.Text == p.r.Problem {
 			continue // said under the headline
 		}
+		if !format.Judged(p.r) && f.Outcome != check.Fail {
+			continue // a run that did not get there leaves everything unclear
+		}
 		if first {
 			p.line("")
 			first = false

@@ -82,7 +82,7 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 		return closeJournal(dir) // it died with its process
 	}
 	cfg := stackConfig(m.Target, m.Options, m.Run, nil)
-	cfg.ID = m.Stack
+	cfg.ID, cfg.AsIs = m.Stack, true
 	st, err := stack.Attach(ctx, cfg)
 	if errors.Is(err, stack.ErrNotUp) {
 		return closeJournal(dir)
@@ -103,7 +103,7 @@ func (a *app) forgetJournals(ctx context.Context) error {
 			continue // not a run of this version
 		}
 		cfg := stackConfig(m.Target, m.Options, m.Run, nil)
-		cfg.ID = m.Stack
+		cfg.ID, cfg.AsIs = m.Stack, true
 		if _, err := stack.Attach(ctx, cfg); errors.Is(err, stack.ErrNotUp) {
 			errs = append(errs, closeJournal(dir))
 		}

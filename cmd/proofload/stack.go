@@ -183,6 +183,7 @@ func (a *app) attach(ctx context.Context, flags stackFlags) (*stack.Stack, error
 	if _, err = stack.Engine(ctx); err != nil {
 		return nil, exit(reports.ExitEnvironment, err)
 	}
+	cfg.AsIs = true // looking needs no options and no programs to compare
 	s, err := stack.Attach(ctx, cfg)
 	if err != nil {
 		return nil, exit(reports.ExitEnvironment, fmt.Errorf("%w: proofload up starts it", err))

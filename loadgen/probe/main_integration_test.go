@@ -4,32 +4,14 @@ package probe
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
 	"github.com/proofload/proofload/sut/stack"
 )
 
-// TestMain starts real servers unless the environment names some.
-func TestMain(m *testing.M) { os.Exit(withServers(m)) }
-
-func withServers(m *testing.M) int {
-	if os.Getenv("PROOFLOAD_TEST_DATABASE_URL") != "" {
-		return m.Run()
-	}
-	ctx := context.Background()
-	servers, err := stack.StartServers(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = servers.Close(ctx) }()
-	for name, url := range map[string]string{"PROOFLOAD_TEST_DATABASE_URL": servers.Postgres, "PROOFLOAD_TEST_AMQP_URL": servers.AMQP} {
-		if err := os.Setenv(name, url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return m.Run()
+// TestMain starts the servers that the environment does not name.
+func TestMain(m *testing.M) {
+	names := stack.Variables{Postgres: "PROOFLOAD_TEST_DATABASE_URL", AMQP: "PROOFLOAD_TEST_AMQP_URL"}
+	os.Exit(stack.RunWithServers(context.Background(), os.Stderr, names, m.Run))
 }

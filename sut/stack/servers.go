@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -121,4 +123,38 @@ func (s *Servers) Close(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Variables are the names of the environment variables that tell a package's
+// tests where their servers are. Empty ones are not set.
+type Variables struct{ Postgres, Redis, AMQP string }
+
+// RunWithServers runs the tests of a package with servers at hand: those that
+// the environment names, or else new ones, which are removed afterwards. It
+// returns the exit code; why there are no servers goes to stderr.
+func RunWithServers(ctx context.Context, stderr io.Writer, names Variables, run func() int) (code int) {
+	if os.Getenv(names.Postgres) != "" {
+		return run()
+	}
+	servers, err := StartServers(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	defer func() {
+		if closeErr := servers.Close(ctx); closeErr != nil {
+			fmt.Fprintln(stderr, closeErr)
+			code = 1
+		}
+	}()
+	for name, url := range map[string]string{names.Postgres: servers.Postgres, names.Redis: servers.Redis, names.AMQP: servers.AMQP} {
+		if name == "" {
+			continue
+		}
+		if setErr := os.Setenv(name, url); setErr != nil {
+			fmt.Fprintln(stderr, setErr)
+			return 1
+		}
+	}
+	return run()
 }

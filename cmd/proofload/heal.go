@@ -90,6 +90,7 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, st.Detach()) }()
 	fmt.Fprintf(a.stderr, "run %s left %d faults in stack %s: mending them\n", m.Run, len(pending), m.Stack)
 	return chaos.HealAll(ctx, catalog(), st, journal)
 }
@@ -104,8 +105,12 @@ func (a *app) forgetJournals(ctx context.Context) error {
 		}
 		cfg := stackConfig(m.Target, m.Options, m.Run, nil)
 		cfg.ID, cfg.AsIs = m.Stack, true
-		if _, err := stack.Attach(ctx, cfg); errors.Is(err, stack.ErrNotUp) {
+		st, err := stack.Attach(ctx, cfg)
+		switch {
+		case errors.Is(err, stack.ErrNotUp):
 			errs = append(errs, closeJournal(dir))
+		case err == nil:
+			errs = append(errs, st.Detach())
 		}
 	}
 	return errors.Join(errs...)

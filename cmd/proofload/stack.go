@@ -70,21 +70,13 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 	if _, err := stack.Engine(ctx); err != nil {
 		return exit(reports.ExitEnvironment, err)
 	}
-	began := time.Now()
-	st, err := stack.Attach(ctx, cfg)
-	if errors.Is(err, stack.ErrNotUp) {
-		st, err = stack.Up(ctx, cfg)
-	}
+	sys, err := bringUpStack(ctx, cfg, true)
 	if err != nil {
-		if st != nil { // half a stack is of no use to anybody
-			half := &system{env: st}
-			err = errors.Join(err, half.release(ctx, false))
-		}
-		return exit(reports.ExitEnvironment, err)
+		return exit(reports.ExitEnvironment, errors.Join(err, sys.release(ctx, false)))
 	}
-	parts, total := st.Parts()
+	parts, total := sys.stack.Parts()
 	if total == 0 {
-		total = time.Since(began) // it was up
+		total = sys.ready // it was up
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, p := range parts {
@@ -93,7 +85,7 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	api, _ := st.Endpoint("api")
+	api, _ := sys.env.Endpoint("api")
 	fmt.Fprintf(a.stdout, "stack/%s is ready after %.1f s (images apart), its entry point is %s\n", cfg.Name, total.Seconds(), api)
 	return nil
 }

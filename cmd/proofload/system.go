@@ -54,7 +54,8 @@ func describeTarget(target string, options map[string]string) (sut.Topology, err
 // A system is a target that is up.
 type system struct {
 	env    sut.Environment
-	warm   bool // it was up before, or is to stay up
+	stack  *stack.Stack // the same, where it is one
+	warm   bool         // it was up before, or is to stay up
 	ready  time.Duration
 	images map[string]string
 	// wire gives a rig what depends on the target: workload, gate, probes and

@@ -31,7 +31,8 @@ func bringUpStack(ctx context.Context, cfg stack.Config, warm bool) (*system, er
 	if st == nil {
 		return nil, err
 	}
-	sys := &system{env: st, warm: warm, ready: time.Since(began), images: st.Images()}
+	// Half a stack is of no use to a later run: it does not stay up.
+	sys := &system{env: st, stack: st, warm: warm && err == nil, ready: time.Since(began), images: st.Images()}
 	sys.wire = func(rig *run.Rig, rec *history.Recorder, seed uint64) error {
 		return wireStack(sys, st, rig, rec, seed)
 	}

@@ -17,27 +17,32 @@ drill: engine build ## the main job: stand the ledger up, load it, fail its prim
 	$(BIN)/proofload run primary-failover --repeat 1
 
 .PHONY: test
-test: engine browser build ## every test there is, the container ones included
+test: engine testtools build ## every test there is, the container ones included
 	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=40m -p=1 ./...
 
 .PHONY: test-unit
-test-unit: ## the tests that need no container
+test-unit: compiler ## the tests that need no container
 	$(GO) test -race -shuffle=on ./...
 
 .PHONY: build
 build: ## build proofload, ledgerd and linkd into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/proofload
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(BIN)/ ./cmd/ledgerd ./cmd/linkd
 
 .PHONY: engine
 engine: ## make sure that a Docker engine runs
 	@sh fixtures/engine.sh
 
-.PHONY: browser
-browser: ## make sure that there is a Chromium for the tests of pages
-	@sh fixtures/browser.sh
+.PHONY: compiler
+compiler: ## make sure that there is a C compiler, for the race detector
+	@sh fixtures/testtools.sh
+
+.PHONY: testtools
+testtools: ## make sure that there is a C compiler, and a Chromium for the tests of pages
+	@sh fixtures/testtools.sh browser
 
 .PHONY: bench-up
-bench-up: engine build ## time a warm start of stack/ledger, with its parts
+bench-up: engine build ## time a warm start of stack/ledger, with its parts: the second of two, the first makes missing images
 	$(BIN)/proofload down && $(BIN)/proofload up && $(BIN)/proofload down && $(BIN)/proofload up && $(BIN)/proofload down
 
 .PHONY: lint
@@ -50,7 +55,7 @@ fmt: ## format the sources
 
 .PHONY: golden
 golden: ## rewrite the golden files; look at the difference before you commit it
-	$(GO) test ./reports/... ./scenarios/... ./cmd/proofload -update
+	$(GO) test $$(grep -rlF '"update"' --include='*_test.go' . | xargs -n1 dirname | sort -u) -update
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for ten seconds each

@@ -38,6 +38,7 @@ const (
 	TrafficReplication Traffic = "replication"
 	TrafficCache       Traffic = "cache"
 	TrafficMessages    Traffic = "messages"
+	TrafficConsensus   Traffic = "consensus"
 )
 
 // A Node is one process group of the system, as a scenario file names it.

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func connect(ctx context.Context) (*client.Client, error) {
 	defer cancel()
 	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
-		return nil, noEngine(client.DefaultDockerHost)
+		return nil, noEngine(cmp.Or(os.Getenv(client.EnvOverrideHost), client.DefaultDockerHost))
 	}
 	// The library goes to the default engine where the one that was asked for
 	// does not answer: that would be somebody else's machine to load and break.

@@ -155,8 +155,8 @@ func (s *Stack) Images() map[string]string {
 }
 
 // Parts says how long each step of bringing the stack up took, in the order
-// in which they began, and how long it took to be ready once the images were
-// there. All is zero for a stack that was attached to.
+// in which they began, and how long it took to be ready, from the first look at
+// the images. All is zero for a stack that was attached to.
 func (s *Stack) Parts() (parts []Part, total time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -169,6 +169,14 @@ func ledgerLinks() []linkSpec {
 			listen:   firstLinkPort + len(links),
 			upstream: fmt.Sprintf("%s:%d", pg, portPostgres),
 		})
+		// The lease that makes a node the primary is renewed over this one.
+		link(pg, nodeStore, sut.TrafficConsensus, portEtcd)
+		// Where the others ask a node, before an election, who is fit for it.
+		links = append(links, linkSpec{
+			Link:     sut.Link{Name: peersLink(pg), From: "*", To: pg, Carries: sut.TrafficConsensus},
+			listen:   firstLinkPort + len(links),
+			upstream: fmt.Sprintf("%s:%d", pg, portPatroni),
+		})
 		observe("postgres", pg, portPostgres)
 		observe("patroni", pg, portPatroni)
 	}
@@ -188,6 +196,8 @@ func serviceNodes() []string { return []string{"api-1", "api-2"} }
 // databaseNodes names the Postgres nodes. The first is the one that
 // initialises the cluster.
 func databaseNodes() []string { return []string{"pg-1", "pg-2", "pg-3"} }
+
+func peersLink(node string) string { return "peers:" + node }
 
 func replicationLink(node string) string { return "replication:" + node }
 

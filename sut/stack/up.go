@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,10 +30,12 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	progress := serial(cfg.Progress)
-	if err = s.prepare(ctx, progress); err != nil {
+	began := time.Now()
+	imagesTook, err := s.prepare(ctx, progress)
+	if err != nil {
 		return nil, errors.Join(err, s.docker.Close())
 	}
-	began := time.Now()
+	prepared := []Part{{"images", imagesTook}, {"prepare", time.Since(began) - imagesTook}}
 	ctx, cancel := context.WithTimeoutCause(ctx, upTimeout, fmt.Errorf("stack %s was not ready within %s", s.id, upTimeout))
 	defer cancel()
 	if networkErr := s.createNetwork(ctx); networkErr != nil {
@@ -44,7 +47,7 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts, s.total = parts, time.Since(began)
+	s.parts, s.total = slices.Concat(prepared, parts), time.Since(began)
 	return s, nil
 }
 
@@ -62,28 +65,31 @@ func serial(progress func(string)) func(string) {
 }
 
 // prepare does what needs no network yet: it refuses a stack that is already
-// there, makes the images, renders the containers and chooses ports.
-func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
+// there, makes the images, renders the containers and chooses ports. It returns
+// how long the images took.
+func (s *Stack) prepare(ctx context.Context, progress func(string)) (imagesTook time.Duration, err error) {
 	existing, err := s.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: stackFilter(s.id)})
 	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
+		return 0, fmt.Errorf("list containers: %w", err)
 	}
 	if len(existing.Items) > 0 {
-		return fmt.Errorf("stack %s is already there (%d containers): attach to it, or take it down first", s.id, len(existing.Items))
+		return 0, fmt.Errorf("stack %s is already there (%d containers): attach to it, or take it down first", s.id, len(existing.Items))
 	}
+	began := time.Now()
 	images, err := loadImages(ctx)
 	if err != nil {
-		return err
+		return imagesTook, err
 	}
 	if imageErr := ensureImages(ctx, s.docker, images, progress); imageErr != nil {
-		return imageErr
+		return 0, imageErr
 	}
+	imagesTook = time.Since(began)
 	tags := map[string]string{}
 	for name, img := range images {
 		tags[name] = img.tag()
 	}
 	if s.specs, err = ledgerContainers(s.settings, tags); err != nil {
-		return err
+		return imagesTook, err
 	}
 	var publishing []containerSpec
 	count := 0
@@ -95,7 +101,7 @@ func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
 	}
 	free, err := freePorts(ctx, s.id, count)
 	if err != nil {
-		return err
+		return imagesTook, err
 	}
 	for _, spec := range publishing {
 		ports := map[int]int{}
@@ -104,7 +110,7 @@ func (s *Stack) prepare(ctx context.Context, progress func(string)) error {
 		}
 		s.ports[spec.Node] = ports
 	}
-	return nil
+	return imagesTook, nil
 }
 
 const (

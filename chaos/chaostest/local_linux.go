@@ -181,6 +181,10 @@ func (l *Local) connect(ctx context.Context, p *process) error {
 		return err
 	}
 	third := strings.Split(host, ".")[2]
+	// The cable of a process that died goes with its namespace, which the
+	// kernel takes down some time later. This does not wait for that, and fails
+	// if there is none.
+	_, _ = l.prober.netExec(ctx, "ip", "link", "del", "to-"+third)
 	for _, c := range []struct {
 		in   *process
 		argv string

@@ -27,11 +27,15 @@ const (
 // SchemaResult names the format of result.json. Within v1, changes only add.
 const SchemaResult = "result/v1"
 
+// SchemaResultURL identifies the JSON Schema of result.json.
+const SchemaResultURL = "https://proofload.dev/schema/result.v1.json"
+
 // SchemaManifest names the format of manifest.json.
 const SchemaManifest = "manifest/v1"
 
 // A Result is everything that is said about one run.
 type Result struct {
+	SchemaURL  string    `json:"$schema"` // [SchemaResultURL]
 	Schema     string    `json:"schema"`
 	Run        string    `json:"run"`               // its id, the name of its directory
 	Verdict    string    `json:"verdict"`           // pass, fail, inconclusive; or error, stopped, interrupted where the run did not end by itself
@@ -54,6 +58,7 @@ type Source struct {
 	About  string `json:"about,omitempty"`
 	File   string `json:"file"`
 	SHA256 string `json:"sha256"`
+	Git    string `json:"git,omitempty"` // commit of the working tree that the run was started in
 }
 
 // A Manifest is manifest.json: what is needed to repeat the run and to judge

@@ -18,8 +18,9 @@ func (*acknowledgedWrites) Name() string { return nameAcknowledged }
 // Observe does nothing: the writes are kept once, for all checkers.
 func (*acknowledgedWrites) Observe(*history.Event) {}
 
-// Verdict fails if an acknowledged write is lost or altered, or if one that
-// was refused or never attempted is there.
+// Verdict fails if an acknowledged write is lost or altered, if one that a
+// client was shown is gone, or if one that was refused or never attempted is
+// there.
 func (a *acknowledgedWrites) Verdict() Verdict {
 	d := a.durability
 	if d.blown != "" {
@@ -30,6 +31,10 @@ func (a *acknowledgedWrites) Verdict() Verdict {
 	if lost := d.which(d.lost); len(lost) > 0 {
 		w.say(fmt.Sprintf("%s of %s lost", count(len(lost)), were(acked, "acknowledged write")),
 			describeAll(lost, func(*write) string { return ", not found" })...)
+	}
+	if gone := d.which(d.observedThenLost); len(gone) > 0 {
+		w.say(were(len(gone), "write")+" observed, then lost: a client was shown what is not there",
+			describeAll(gone, func(*write) string { return ", read by a client, not found" })...)
 	}
 	if altered := d.which((*write).altered); len(altered) > 0 {
 		w.say(were(len(altered), "acknowledged write")+" altered",

@@ -191,7 +191,7 @@ func TestAnomalies(t *testing.T) {
 				}
 				return es
 			},
-			want: []string{"fail after rate"},
+			want: []string{"fail after p99.9", "fail after rate"},
 			says: "66.6 % of the operations in after were good (at least 99 %)",
 		},
 		{

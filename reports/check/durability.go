@@ -25,6 +25,7 @@ type write struct {
 	effects   int64         // on the books
 	jobs      int64
 	stored    int64 // amount in the store
+	read      bool  // some client was shown it
 }
 
 // A durability compares what clients were told with what is in the store. It
@@ -32,7 +33,8 @@ type write struct {
 //
 // The sets are Jepsen's: acknowledged writes are lost or found; writes of
 // unknown outcome are recovered if they are found; what was refused, or never
-// attempted, and is found is unexpected.
+// attempted, and is found is unexpected. Whatever clients were shown and is not
+// found was observed, then lost, also if its own client never learned of it.
 type durability struct {
 	fuse
 	course  *course
@@ -46,6 +48,10 @@ func newDurability(c *course) *durability {
 
 func (d *durability) observe(e *history.Event) {
 	switch {
+	case e.By == history.ByLoad && !e.Write && e.Kind == history.OK:
+		if w := d.writes[e.Key]; w != nil { // the read was of a write's id
+			w.read = true
+		}
 	case e.ID == "":
 	case e.By == history.ByLoad && e.Write:
 		d.observeWrite(e)
@@ -119,6 +125,12 @@ func (d *durability) lost(w *write) bool {
 	return w.acknowledged() && !w.found() && d.course.unread(w.drill) == ""
 }
 
+// observedThenLost reports whether a write that some client was shown is gone,
+// acknowledged or not.
+func (d *durability) observedThenLost(w *write) bool {
+	return w.read && !w.found() && d.course.unread(w.drill) == ""
+}
+
 // at is the moment a write is counted at when it is assigned to an event.
 func (w *write) at() time.Duration {
 	if w.acknowledged() {
@@ -178,6 +190,7 @@ func (d *durability) totals(cut func(drill int) (time.Duration, bool)) Writes {
 		total.Indeterminate += one(w.indeterminate())
 		total.Recovered += one(w.indeterminate() && w.found())
 		total.Unexpected += one(w.unexpected())
+		total.ObservedThenLost += one(d.observedThenLost(w))
 		if !d.lost(w) {
 			continue
 		}

@@ -34,8 +34,8 @@ type generator struct {
 func newGenerator(spec Spec, c *course, fs *faults) *generator {
 	return &generator{
 		course: c, faults: fs, phases: spec.Phases, budget: cmp.Or(spec.SendLag, DefaultSendLag), arrived: map[opDrill]int64{},
-		lag:  hdrhistogram.New(1, maxLatency.Microseconds(), 3),
-		calm: hdrhistogram.New(1, maxLatency.Microseconds(), 3),
+		lag:  hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
+		calm: hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
 	}
 }
 
@@ -48,7 +48,7 @@ func (g *generator) observe(e *history.Event) {
 	counts := p.Score && !g.faults.disturb(drill, e.Sched)
 	g.total.Offered++
 	g.arrived[opDrill{opKey{e.Phase, ""}, drill}]++
-	if e.Class == classShed {
+	if e.Class == history.ClassShed {
 		g.total.Shed++
 		if counts {
 			g.calmShed++
@@ -57,7 +57,7 @@ func (g *generator) observe(e *history.Event) {
 	}
 	g.total.Sent++
 	g.total.Completed++
-	lag := min(max(0, e.Sent-e.Sched), maxLatency)
+	lag := min(max(0, e.Sent-e.Sched), history.MaxLatency)
 	g.lagMax = max(g.lagMax, lag)
 	_ = g.lag.RecordValue(lag.Microseconds()) // cannot fail within the range
 	if counts {

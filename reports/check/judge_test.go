@@ -234,7 +234,7 @@ func TestDrills(t *testing.T) {
 		t.Errorf("lost_writes %+v", o)
 	}
 	o := byMetric["rto"]
-	if len(o.Samples) != 3 || o.Value != slices.Max(o.Samples) || o.Outcome != Pass || o.Line != 28 || o.Col != 24 || o.Resolution == 0 {
+	if len(o.Samples) != 3 || o.Value != slices.Max(o.Samples) || o.Outcome != Pass || !o.OK || o.At != (Place{28, 24}) || o.Resolution == 0 {
 		t.Errorf("rto %+v", o)
 	}
 	if len(j.Recoveries) != 3 || len(j.Faults) != 9 {

@@ -83,12 +83,18 @@ type ObjectiveResult struct {
 	Censored   bool      `json:"censored"` // Value is a lower bound: not recovered inside the observation
 	Margin     float64   `json:"margin"`   // how far inside the limit, negative if outside
 	Outcome    Outcome   `json:"outcome"`
+	OK         bool      `json:"ok"`                   // Outcome is a pass: the objective was met
 	Reason     string    `json:"reason,omitempty"`     // why it is not a pass
 	Note       string    `json:"note,omitempty"`       // what a reader should know beside the value, for example "48,210 acknowledged, 48,210 found"
 	Samples    []float64 `json:"samples"`              // one a drill
 	Resolution float64   `json:"resolution,omitempty"` // of Value, in Unit
-	Line       int       `json:"line"`
-	Col        int       `json:"col"`
+	At         Place     `json:"at"`
+}
+
+// A Place is where something stands in the scenario file, from 1.
+type Place struct {
+	Line int `json:"line"`
+	Col  int `json:"col"`
 }
 
 // A Recovery is what one drill showed of one event with a recovery objective,
@@ -118,39 +124,44 @@ type Recovery struct {
 
 // Writes accounts for every write of the run.
 type Writes struct {
-	Attempted     int      `json:"attempted"`
-	Acknowledged  int      `json:"acknowledged"`
-	Found         int      `json:"found"` // of the acknowledged
-	Lost          int      `json:"lost"`
-	LostAmount    int64    `json:"lost_amount"`
-	LostAfterT0   int      `json:"lost_after_t0"` // acknowledged after the inject call had returned, and gone: split brain
-	Duplicated    int      `json:"duplicated"`
-	Indeterminate int      `json:"indeterminate"`
-	Recovered     int      `json:"recovered"`  // indeterminate and present
-	Unexpected    int      `json:"unexpected"` // refused or never attempted, and present
-	LostIDs       []string `json:"lost_ids,omitempty"`
-	DuplicatedIDs []string `json:"duplicated_ids,omitempty"`
+	Attempted        int      `json:"attempted"`
+	Acknowledged     int      `json:"acknowledged"`
+	Found            int      `json:"found"` // of the acknowledged
+	Lost             int      `json:"lost"`
+	LostAmount       int64    `json:"lost_amount"`
+	LostAfterT0      int      `json:"lost_after_t0"`      // acknowledged after the inject call had returned, and gone: split brain
+	ObservedThenLost int      `json:"observed_then_lost"` // a read returned it, and it is gone; acknowledged or not
+	Duplicated       int      `json:"duplicated"`
+	Indeterminate    int      `json:"indeterminate"`
+	Recovered        int      `json:"recovered"`  // indeterminate and present
+	Unexpected       int      `json:"unexpected"` // refused or never attempted, and present
+	LostIDs          []string `json:"lost_ids,omitempty"`
+	DuplicatedIDs    []string `json:"duplicated_ids,omitempty"`
 }
 
 // A Window is the statistics of one operation in one phase, over all drills.
 // Latencies count from the scheduled time, in ms, of operations that were
 // answered as their contract says.
 type Window struct {
-	Phase  string         `json:"phase"`
-	Op     string         `json:"op"` // "" is all of them
-	Score  bool           `json:"score"`
-	Count  int64          `json:"count"` // offered
-	OK     int64          `json:"ok"`
-	Errors int64          `json:"errors"`
-	Shed   int64          `json:"shed"`
-	P50    float64        `json:"p50_ms"`
-	P90    float64        `json:"p90_ms"`
-	P95    float64        `json:"p95_ms"`
-	P99    float64        `json:"p99_ms"`
-	P999   float64        `json:"p99_9_ms"`
-	Max    float64        `json:"max_ms"`
-	ByErr  map[string]int `json:"by_error,omitempty"`
-	HDR    string         `json:"hdr,omitempty"` // compressed V2 HdrHistogram of microseconds, base64
+	Phase  string           `json:"phase"`
+	Op     string           `json:"op"` // "" is all of them
+	Score  bool             `json:"score"`
+	Count  int64            `json:"count"` // offered
+	OK     int64            `json:"ok"`
+	Errors int64            `json:"errors"`
+	Shed   int64            `json:"shed"`
+	P50    float64          `json:"p50_ms"`
+	P90    float64          `json:"p90_ms"`
+	P95    float64          `json:"p95_ms"`
+	P99    float64          `json:"p99_ms"`
+	P999   float64          `json:"p99_9_ms"`
+	Max    float64          `json:"max_ms"`
+	ByErr  map[string]int64 `json:"by_error,omitempty"`
+
+	// Compressed V2 HdrHistograms of microseconds as base64, one an outcome.
+	HDR     string `json:"hdr,omitempty"`      // of the operations that were answered as their contract says
+	HDRFail string `json:"hdr_fail,omitempty"` // of those that did not happen and were sent
+	HDRInfo string `json:"hdr_info,omitempty"` // of those that may have happened
 }
 
 // Generator says whether the load that was asked for was really offered.

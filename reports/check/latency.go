@@ -6,16 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/proofload/proofload/reports/history"
 )
-
-// maxLatency is the longest latency that histograms tell apart.
-const maxLatency = 10 * time.Minute
-
-// classShed is the class of operations that the generator refused to send.
-const classShed = "shed"
 
 // completed reports whether an event is the end of an operation. There is one
 // for every arrival of the schedule.
@@ -29,55 +21,37 @@ func took(e *history.Event) time.Duration { return max(0, e.At-e.Sched) }
 
 // A tally counts operations. Its latencies are those of operations whose
 // contract held: an error is often quicker than an answer, and would make a
-// broken system look fast. What failed counts in the errors, and a percentile
-// that the failed operations would have reached says so in its note.
+// broken system look fast. What failed counts in the errors, and in a
+// percentile it counts as slower than every answer.
 type tally struct {
-	offered, ok, good, shed int64
-	byErr                   map[string]int
-	max                     time.Duration
-	hdr                     *hdrhistogram.Histogram // in µs; nil until there is an ok operation
+	*history.Cell
+
+	good int64 // ok, and answered in time
+	max  time.Duration
 }
 
+func newTally() *tally { return &tally{Cell: history.NewCell()} }
+
 func (t *tally) add(e *history.Event, within time.Duration) {
-	t.offered++
+	t.Observe(e)
 	if e.Kind != history.OK {
-		if e.Class == classShed {
-			t.shed++
-		}
-		if t.byErr == nil {
-			t.byErr = map[string]int{}
-		}
-		t.byErr[cmp.Or(e.Class, string(e.Kind))]++
 		return
 	}
-	t.ok++
-	latency := took(e)
-	if latency <= within {
+	if latency := took(e); latency <= within {
 		t.good++
 	}
-	t.max = max(t.max, latency)
-	if t.hdr == nil {
-		t.hdr = hdrhistogram.New(1, maxLatency.Microseconds(), 3)
-	}
-	_ = t.hdr.RecordValue(min(latency, maxLatency).Microseconds()) // cannot fail within the range
+	t.max = max(t.max, took(e))
 }
 
 // quantile returns a latency in ms; 100 is the exact maximum.
 func (t *tally) quantile(percent float64) float64 {
-	switch {
-	case t.hdr == nil:
-		return 0
-	case percent >= 100:
+	if percent >= 100 {
 		return ms(t.max)
 	}
-	return float64(t.hdr.ValueAtQuantile(percent)) / 1000
+	return ms(t.Latency(history.OK, percent/100))
 }
 
-// errors is what was offered and not answered as the contract says: refused,
-// failed, unknown or never sent.
-func (t *tally) errors() int64 { return t.offered - t.ok }
-
-func (t *tally) errorPercent() float64 { return percent(t.errors(), t.offered) }
+func (t *tally) errorPercent() float64 { return percent(t.Errors(), t.Offered) }
 
 func percent(part, whole int64) float64 {
 	if whole == 0 {
@@ -134,7 +108,7 @@ func (l *latency) observe(e *history.Event) {
 func tallyOf[K comparable](tallies map[K]*tally, key K) *tally {
 	t := tallies[key]
 	if t == nil {
-		t = &tally{}
+		t = newTally()
 		tallies[key] = t
 	}
 	return t
@@ -145,7 +119,7 @@ func (l *latency) offered() int64 {
 	var n int64
 	for key, t := range l.all {
 		if key.op == "" {
-			n += t.offered
+			n += t.Offered
 		}
 	}
 	return n
@@ -169,21 +143,20 @@ func (l *latency) windows() []Window {
 		p, _ := l.course.phase(key.phase)
 		list[i] = Window{
 			Phase: key.phase, Op: key.op, Score: p.Score,
-			Count: t.offered, OK: t.ok, Errors: t.errors(), Shed: t.shed,
+			Count: t.Offered, OK: t.OK, Errors: t.Errors(), Shed: t.Shed,
 			P50: t.quantile(50), P90: t.quantile(90), P95: t.quantile(95), P99: t.quantile(99),
-			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.byErr, HDR: t.encoded(),
+			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.ByClass,
+			HDR: t.encoded(history.OK), HDRFail: t.encoded(history.Fail), HDRInfo: t.encoded(history.Info),
 		}
 	}
 	return list
 }
 
-func (t *tally) encoded() string {
-	if t.hdr == nil {
-		return ""
-	}
-	enc, err := t.hdr.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+// encoded returns the histogram of an outcome, empty if there was none.
+func (t *tally) encoded(outcome history.Kind) string {
+	hdr, err := t.HDR(outcome)
 	if err != nil {
 		return "" // only an unknown version is an error
 	}
-	return string(enc)
+	return hdr
 }

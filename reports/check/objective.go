@@ -133,34 +133,37 @@ func (c *court) phaseSample(o Objective, drill int) sample {
 	switch o.Metric {
 	case metricErrors:
 		s := o.judged(t.errorPercent())
-		s.note = fmt.Sprintf("%s of %s", count(t.errors()), many(t.offered, "operation"))
+		s.note = fmt.Sprintf("%s of %s", count(t.Errors()), many(t.Offered, "operation"))
 		s.reason = fmt.Sprintf("errors in %s were %s %s", o.Subject, o.beside(s.value), o.limit())
-		s.resolution = 100 / float64(t.offered)
+		s.resolution = 100 / float64(t.Offered)
 		return s
 	case metricRate:
-		s := o.judged(percent(t.good, t.offered))
-		s.note = fmt.Sprintf("%s of %s good", count(t.good), were(t.offered, "operation"))
+		s := o.judged(percent(t.good, t.Offered))
+		s.note = fmt.Sprintf("%s of %s good", count(t.good), were(t.Offered, "operation"))
 		s.reason = fmt.Sprintf("%s of the operations in %s were good %s", o.beside(s.value), o.Subject, o.limit())
-		s.resolution = 100 / float64(t.offered)
+		s.resolution = 100 / float64(t.Offered)
 		return s
 	}
 	return t.latencySample(o)
 }
 
-// latencySample judges a quantile. If so many operations failed that the
-// quantile would be one of them, were they counted as slower than any answer,
-// the note says so.
+// latencySample judges a quantile. An operation that failed counts as slower
+// than every answer: if so many failed that the quantile is one of them, it is
+// beyond any limit, however quick the answers were.
 func (t *tally) latencySample(o Objective) sample {
 	q, _ := quantileOf(o.Metric)
-	if t.ok == 0 {
-		return unclear(fmt.Sprintf("no samples: none of %s in %s succeeded", many(t.offered, "operation"), o.Subject))
+	if t.OK == 0 {
+		return unclear(fmt.Sprintf("no samples: none of %s in %s succeeded", many(t.Offered, "operation"), o.Subject))
 	}
 	s := o.judged(t.quantile(q))
-	s.note = many(t.ok, "operation")
-	if failed := t.errors(); failed > 0 {
+	s.note = many(t.OK, "operation")
+	if failed := t.Errors(); failed > 0 {
 		s.note += fmt.Sprintf(", %s failed and not counted", count(failed))
 		if t.errorPercent() > 100-q {
-			s.note += fmt.Sprintf(": with them %s would be beyond any answer", o.Metric)
+			s.outcome, s.value, s.censored = Fail, t.quantile(100), true
+			s.reason = fmt.Sprintf("%s of %s is a failed operation: %.3g %% of %s failed, which no latency makes up for",
+				o.Metric, o.Subject, t.errorPercent(), many(t.Offered, "operation"))
+			return s
 		}
 	}
 	s.reason = fmt.Sprintf("%s of %s was %s %s", o.Metric, o.Subject, o.beside(s.value), o.limit())
@@ -171,7 +174,7 @@ func (t *tally) latencySample(o Objective) sample {
 func (o Objective) result(samples []sample, drills int) ObjectiveResult {
 	r := ObjectiveResult{
 		Subject: o.Subject, Metric: o.Metric, Unit: unitOf(o.Metric), Op: o.Op, Limit: o.Limit,
-		Samples: []float64{}, Line: o.Line, Col: o.Col,
+		Samples: []float64{}, At: Place{Line: o.Line, Col: o.Col},
 	}
 	var outcomes []Outcome
 	deciding := samples[0]
@@ -189,6 +192,7 @@ func (o Objective) result(samples []sample, drills int) ObjectiveResult {
 		}
 	}
 	r.Outcome = Worst(outcomes...)
+	r.OK = r.Outcome == Pass
 	if worst.measured {
 		r.Value, r.Margin = worst.value, o.margin(worst.value)
 		r.Censored, r.Resolution = worst.censored, worst.resolution

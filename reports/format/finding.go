@@ -47,9 +47,8 @@ type Finding struct {
 	Why     string // more about it, if there is more to say
 	Example string // one case of it, if there are any
 	Outcome check.Outcome
-	Line    int // in the scenario file, 0 if it has no place there
-	Col     int
-	Loose   bool // belongs to no objective and no check
+	At      check.Place // in the scenario file, zero if it has no place there
+	Loose   bool        // belongs to no objective and no check
 }
 
 // Findings lists what keeps a run from passing: why there is no verdict, then
@@ -68,7 +67,7 @@ func Findings(r *reports.Result) []Finding {
 		if o.Outcome != check.Pass {
 			fs = append(fs, Finding{
 				Title: o.Subject + " " + o.Metric, Text: Sentence(o), Why: why(o),
-				Outcome: o.Outcome, Line: o.Line, Col: o.Col,
+				Outcome: o.Outcome, At: o.At,
 			})
 		}
 	}
@@ -187,10 +186,10 @@ func Samples(o check.ObjectiveResult) string {
 // Place names the place of a finding in the scenario file as file:line:col;
 // empty if it has none.
 func Place(r *reports.Result, f Finding) string {
-	if f.Line <= 0 {
+	if f.At.Line <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d:%d", r.Scenario.File, f.Line, max(1, f.Col))
+	return fmt.Sprintf("%s:%d:%d", r.Scenario.File, f.At.Line, max(1, f.At.Col))
 }
 
 // Drills is the number of drills that a result speaks of, at least 1.

@@ -158,7 +158,7 @@ func TestSentence(t *testing.T) {
 
 func TestAnatomy(t *testing.T) {
 	r := reportstest.FiveDrills()
-	want := "lost +0  noticed +9.1  promoted +11.0  rerouted +38.7  first ok +39.0  steady +41.2 s"
+	want := "lost +0  noticed +9.1  promoted +11.0  rerouted +38.7  first ok +39.0  steady +41.2 s, 42 s below target"
 	if got := format.Anatomy(r, r.Recoveries[3]); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -172,6 +172,8 @@ func TestAnatomy(t *testing.T) {
 		{"in the order seen", check.Recovery{Noticed: 3000, Promoted: 2000, Rerouted: -1, FirstOK: -1, Steady: 4000}, "injected +0  promoted +2.0  noticed +3.0  steady +4.0 s"},
 		{"steady before the first write", check.Recovery{Noticed: -1, Promoted: 346, Rerouted: 346, FirstOK: 920, Steady: 301}, "injected +0  steady +301  promoted +346  rerouted +346  first ok +920 ms"},
 		{"never steady", check.Recovery{Noticed: 3000, Promoted: -1, Rerouted: -1, FirstOK: -1, Steady: -1}, "injected +0  noticed +3.0 s"},
+		{"unsteady", check.Recovery{Noticed: -1, Promoted: -1, Rerouted: -1, FirstOK: -1, Steady: 9000, BadSeconds: 8, Flaps: 1}, "injected +0  steady +9.0 s, 8 s below target, back below it once after a good second"},
+		{"unsteady again", check.Recovery{Noticed: -1, Promoted: -1, Rerouted: -1, FirstOK: -1, Steady: 9000, Flaps: 2}, "injected +0  steady +9.0 s, back below it 2 times after a good second"},
 	} {
 		if got := format.Anatomy(&reports.Result{}, c.rec); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)

@@ -55,7 +55,21 @@ func Anatomy(r *reports.Result, rec check.Recovery) string {
 	for _, m := range marks {
 		words = append(words, m.Name+" +"+fmt.Sprintf(layout, m.At/scale))
 	}
-	return strings.Join(words, "  ") + unit
+	line := strings.Join(words, "  ") + unit
+	if rec.BadSeconds > 0 {
+		line += fmt.Sprintf(", %s s below target", Count(rec.BadSeconds))
+	}
+	if rec.Flaps > 0 {
+		line += fmt.Sprintf(", back below it %s after a good second", times(rec.Flaps))
+	}
+	return line
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return Count(n) + " times"
 }
 
 // InjectedWord says what an event did to its target: "lost" for lose.
@@ -124,7 +138,14 @@ func Writes(w check.Writes) string {
 	}
 	words := []string{Count(w.Acknowledged) + " acknowledged"}
 	if Audited(w) {
-		words = append(words, Count(w.Found)+" found", Count(w.Lost)+" lost", Count(w.Duplicated)+" duplicated")
+		lost := Count(w.Lost) + " lost"
+		if w.LostAmount > 0 {
+			lost += " (" + Count(w.LostAmount) + " minor units)"
+		}
+		words = append(words, Count(w.Found)+" found", lost, Count(w.Duplicated)+" duplicated")
+		if w.ObservedThenLost > 0 {
+			words = append(words, Count(w.ObservedThenLost)+" observed, then lost")
+		}
 	} else {
 		words = append(words, "not looked up afterwards")
 	}

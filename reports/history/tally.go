@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -16,13 +17,13 @@ const ClassShed = "shed"
 // counted at the nearest end.
 const (
 	MinLatency = time.Microsecond
-	MaxLatency = 120 * time.Second
+	MaxLatency = 10 * time.Minute
 )
 
 // A Tally counts the operations of a history by phase and op, with an
 // HdrHistogram of latencies for each outcome. Its memory depends on the number
 // of phases and ops, not on the number of operations: up to four histograms of
-// 0.15 MB each.
+// 0.2 MB each.
 //
 // A Tally is not safe for concurrent use.
 type Tally struct {
@@ -54,7 +55,7 @@ func (t *Tally) Observe(e *Event) {
 	if e.By != ByLoad || outcome(e.Kind) < 0 {
 		return
 	}
-	t.cell(cellKey{e.Phase, e.Op}).observe(e)
+	t.cell(cellKey{e.Phase, e.Op}).Observe(e)
 }
 
 // Merge adds all that o has counted. Merging is exact: it makes no difference
@@ -68,7 +69,7 @@ func (t *Tally) Merge(o *Tally) {
 // Cell returns what was counted for one op in one phase. An empty phase or op
 // stands for all of them. The cell is the caller's own.
 func (t *Tally) Cell(phase, op string) *Cell {
-	sum := newCell()
+	sum := NewCell()
 	for _, k := range t.keys {
 		if (phase == "" || k.phase == phase) && (op == "" || k.op == op) {
 			sum.Merge(t.cells[k])
@@ -102,20 +103,22 @@ func (t *Tally) distinct(of func(cellKey) string) []string {
 func (t *Tally) cell(k cellKey) *Cell {
 	c := t.cells[k]
 	if c == nil {
-		c = newCell()
+		c = NewCell()
 		t.cells[k] = c
 		t.keys = append(t.keys, k)
 	}
 	return c
 }
 
-func newCell() *Cell { return &Cell{ByClass: map[string]int64{}} }
+// NewCell returns a cell that has counted nothing.
+func NewCell() *Cell { return &Cell{ByClass: map[string]int64{}} }
 
 // outcome returns the index of a completion's histogram, and a negative number
 // for other kinds of event.
 func outcome(k Kind) int { return slices.Index([]Kind{OK, Fail, Info}, k) }
 
-func (c *Cell) observe(e *Event) {
+// Observe counts the completion of an operation.
+func (c *Cell) Observe(e *Event) {
 	c.Offered++
 	switch e.Kind {
 	case OK:
@@ -126,7 +129,7 @@ func (c *Cell) observe(e *Event) {
 		c.Info++
 	}
 	if e.Kind != OK {
-		c.ByClass[e.Class]++
+		c.ByClass[cmp.Or(e.Class, string(e.Kind))]++
 	}
 	record(&c.lag, max(0, e.Sent-e.Sched))
 	if e.Class == ClassShed {

@@ -23,9 +23,14 @@ import (
 // chromium runs a headless browser and returns what it prints.
 func chromium(t *testing.T, args ...string) string {
 	t.Helper()
-	binary, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("no chromium (fixtures/browser.sh installs it): ", err)
+	binary := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} { // as fixtures/testtools.sh looks for it
+		if found, err := exec.LookPath(name); err == nil && binary == "" {
+			binary = found
+		}
+	}
+	if binary == "" {
+		t.Fatal("no Chromium: fixtures/testtools.sh browser installs it")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

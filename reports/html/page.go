@@ -161,7 +161,7 @@ func (p *page) objectives(r *reports.Result) {
 		if o.Censored {
 			margin = ""
 		}
-		why, place := o.Reason, format.Place(r, format.Finding{Line: o.Line, Col: o.Col})
+		why, place := o.Reason, format.Place(r, format.Finding{At: o.At})
 		if o.Outcome == check.Pass {
 			why, place = "", ""
 		}

@@ -241,7 +241,7 @@ func TestTextIsEscaped(t *testing.T) {
 	r.Checks[0] = check.Verdict{Check: evil, Outcome: check.Fail, Reason: evil, Examples: []string{evil}}
 	r.Faults[0].Target, r.Faults[0].Proof = evil, evil
 	r.Faults[1].Target = evil
-	r.Windows[0].Phase, r.Windows[0].ByErr = evil, map[string]int{evil: 1}
+	r.Windows[0].Phase, r.Windows[0].ByErr = evil, map[string]int64{evil: 1}
 	r.Generator.Fell, r.Generator.Reason = true, evil
 	for i := range r.Recoveries {
 		r.Recoveries[i].Event = evil

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,9 +72,9 @@ func (p *page) windows(r *reports.Result) {
 }
 
 // byError words the errors of a window by class, the most frequent first.
-func byError(counts map[string]int) string {
+func byError(counts map[string]int64) string {
 	classes := slices.DeleteFunc(slices.Sorted(maps.Keys(counts)), func(class string) bool { return counts[class] == 0 })
-	slices.SortStableFunc(classes, func(a, b string) int { return counts[b] - counts[a] })
+	slices.SortStableFunc(classes, func(a, b string) int { return cmp.Compare(counts[b], counts[a]) })
 	for i, class := range classes {
 		classes[i] = class + " " + format.Count(counts[class])
 	}

@@ -71,6 +71,7 @@ func readable(schema string) error {
 // withoutNulls is r with empty lists and maps where it has none.
 func withoutNulls(r *reports.Result) *reports.Result {
 	c := *r
+	c.SchemaURL = reports.SchemaResultURL
 	c.FaultsLeft = list(c.FaultsLeft)
 	c.Objectives = list(slices.Clone(c.Objectives))
 	for i := range c.Objectives {

@@ -138,12 +138,12 @@ func properties(r *reports.Result) []property {
 func objectiveCase(r *reports.Result, o check.ObjectiveResult) testCase {
 	c := testCase{
 		Class: r.Scenario.Name, Name: fmt.Sprintf("%s %s %s %s", o.Subject, o.Metric, o.Op, format.Limit(o.Unit, o.Limit)),
-		Time: "0.000", File: r.Scenario.File, Line: o.Line,
+		Time: "0.000", File: r.Scenario.File, Line: o.At.Line,
 	}
 	if o.Unit == format.Milliseconds && format.Measured(o) {
 		c.Time = seconds(o.Value)
 	}
-	f := format.Finding{Line: o.Line, Col: o.Col}
+	f := format.Finding{At: o.At}
 	body := []string{}
 	if place := format.Place(r, f); place != "" {
 		body = append(body, place+":")

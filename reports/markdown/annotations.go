@@ -47,8 +47,8 @@ func command(r *reports.Result, f format.Finding) string {
 		kind = "warning"
 	}
 	var properties []string
-	if f.Line > 0 && r.Scenario.File != "" && !strings.HasPrefix(r.Scenario.File, "library:") {
-		properties = append(properties, "file="+property(r.Scenario.File), fmt.Sprintf("line=%d,col=%d", f.Line, max(1, f.Col)))
+	if f.At.Line > 0 && r.Scenario.File != "" && !strings.HasPrefix(r.Scenario.File, "library:") {
+		properties = append(properties, "file="+property(r.Scenario.File), fmt.Sprintf("line=%d,col=%d", f.At.Line, max(1, f.At.Col)))
 	}
 	properties = append(properties, "title="+property(f.Title))
 	text := f.Text

@@ -98,7 +98,7 @@ func TestAnnotations(t *testing.T) {
 	escaped := &reports.Result{Scenario: reports.Source{Name: "n", File: "a,b:c.yaml"}}
 	escaped.Objectives = []check.ObjectiveResult{{
 		Subject: "a:b", Metric: "errors", Unit: "percent", Op: "<=", Limit: 1, Value: 3, Margin: -2,
-		Outcome: check.Fail, Samples: []float64{3}, Line: 4, Reason: "50 %\nof them",
+		Outcome: check.Fail, Samples: []float64{3}, At: check.Place{Line: 4}, Reason: "50 %\nof them",
 	}}
 	library := reportstest.FiveDrills()
 	library.Scenario.File = "library:primary-failover"

@@ -157,7 +157,7 @@ func FaultsLeft() *reports.Result {
 
 func base(name, file, run string) *reports.Result {
 	return &reports.Result{
-		Schema: reports.SchemaResult, Run: run,
+		SchemaURL: reports.SchemaResultURL, Schema: reports.SchemaResult, Run: run,
 		Scenario: reports.Source{Name: name, File: file, SHA256: fmt.Sprintf("%064x", 0x5ca1ab1e)},
 		Target:   "stack/ledger", Seed: 4201,
 		Began:      time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC),
@@ -169,7 +169,7 @@ func base(name, file, run string) *reports.Result {
 func objective(subject, metric, unit string, limit float64, line int, samples ...float64) check.ObjectiveResult {
 	o := check.ObjectiveResult{
 		Subject: subject, Metric: metric, Unit: unit, Op: "<=", Limit: limit, Samples: samples,
-		Outcome: check.Pass, Line: line, Col: 18,
+		Outcome: check.Pass, OK: true, At: check.Place{Line: line, Col: 18},
 	}
 	for _, s := range samples {
 		o.Value = max(o.Value, s)
@@ -179,7 +179,7 @@ func objective(subject, metric, unit string, limit float64, line int, samples ..
 		o.Margin = 0
 	}
 	if o.Margin < 0 {
-		o.Outcome = check.Fail
+		o.Outcome, o.OK = check.Fail, false
 	}
 	return o
 }

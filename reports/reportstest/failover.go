@@ -178,7 +178,7 @@ func window(phase, op string, count, errors int64, score bool) check.Window {
 		P50: 8.7, P90: 21.4, P95: 42.1, P99: 118, P999: 174, Max: 231,
 	}
 	if errors > 0 {
-		w.ByErr = map[string]int{"timeout": int(errors - errors/4), "reset": int(errors / 4)}
+		w.ByErr = map[string]int64{"timeout": errors - errors/4, "reset": errors / 4}
 		if errors > 1 {
 			w.P99, w.P999, w.Max = 3120, 4480, 4912
 		}
@@ -210,7 +210,7 @@ func failoverObjectives(r *reports.Result, drills []drill) {
 	}
 	cols := []int{17, 29, 24, 35, 52, 67, 16, 28}
 	for i := range r.Objectives {
-		r.Objectives[i].Col = cols[i]
+		r.Objectives[i].At.Col = cols[i]
 	}
 	r.Objectives[2].Resolution = 5
 	r.Objectives[4].Note = thousands(r.Writes.Acknowledged) + " acknowledged, " + thousands(r.Writes.Found) + " found"

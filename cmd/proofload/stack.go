@@ -86,7 +86,7 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 		return err
 	}
 	api, _ := sys.env.Endpoint("api")
-	fmt.Fprintf(a.stdout, "stack/%s is ready after %.1f s (images apart), its entry point is %s\n", cfg.Name, total.Seconds(), api)
+	fmt.Fprintf(a.stdout, "stack/%s is ready after %.1f s, making images included; its entry point is %s\n", cfg.Name, total.Seconds(), api)
 	return nil
 }
 

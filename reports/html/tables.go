@@ -40,6 +40,9 @@ func accounts(w check.Writes) []account {
 			account{"Lost amount", format.Count(w.LostAmount), "in minor units of the currency", "bad"},
 			account{"Lost after T0", format.Count(w.LostAfterT0), "of the lost, acknowledged after the fault: split brain", bad(w.LostAfterT0)})
 	}
+	if w.ObservedThenLost > 0 {
+		rows = append(rows, account{"Observed, then lost", format.Count(w.ObservedThenLost), "a client was shown it, acknowledged or not, and it is not in the store", "bad"})
+	}
 	return append(rows,
 		account{"Duplicated", audited(w.Duplicated), "in the store more than once", bad(w.Duplicated)},
 		account{"Indeterminate", format.Count(w.Indeterminate), "may have happened: no complete answer came", ""},

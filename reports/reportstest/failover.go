@@ -148,6 +148,7 @@ func writes(r *reports.Result, drills []drill) {
 	}
 	w.Found = w.Acknowledged - w.Lost
 	w.LostAmount = int64(w.Lost) * 250
+	w.ObservedThenLost = w.Lost / 20
 	for i := range min(w.Lost, 10) {
 		w.LostIDs = append(w.LostIDs, fmt.Sprintf("0c9d8a5e-51f0-4b7e-9f43-%012x", 0x1f00+i))
 	}

@@ -71,16 +71,25 @@ func (g *generator) result() Generator {
 	r.LagP50 = float64(g.lag.ValueAtQuantile(50)) / 1000
 	r.LagP99 = float64(g.calm.ValueAtQuantile(99)) / 1000
 	r.LagMax = ms(g.lagMax)
-	switch missing := g.anyMissing(); {
-	case missing != "":
-		r.Reason = missing
-	case g.calmShed > 0:
+	r.Reason = g.limit()
+	if r.Reason == "" && g.calmShed > 0 {
 		r.Reason = were(g.calmShed, "operation") + " shed outside fault windows: too many were in flight"
-	case r.LagP99 > ms(g.budget):
-		r.Reason = fmt.Sprintf("the send lag outside fault windows was %s at the 99th percentile, %s is allowed", value(unitMS, r.LagP99), span(g.budget))
 	}
 	r.Fell = r.Reason != ""
 	return r
+}
+
+// limit says why the generator, and not the system, was the limit; empty if it
+// was not. Too many operations in flight can be the doing of a system that does
+// not answer, arrivals that are missing or late cannot.
+func (g *generator) limit() string {
+	if missing := g.anyMissing(); missing != "" {
+		return missing
+	}
+	if lag := float64(g.calm.ValueAtQuantile(99)) / 1000; lag > ms(g.budget) {
+		return fmt.Sprintf("the send lag outside fault windows was %s at the 99th percentile, %s is allowed", value(unitMS, lag), span(g.budget))
+	}
+	return ""
 }
 
 // anyMissing names the first scored phase in which operations are missing.

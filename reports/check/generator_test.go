@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +54,41 @@ func TestGenerator(t *testing.T) {
 			}
 			if g.Offered != g.Sent+g.Shed || g.Completed != g.Sent {
 				t.Errorf("counts %+v", g)
+			}
+		})
+	}
+}
+
+// TestLateGenerator has clients served late, by a generator that is late itself
+// and by a system that is not: only the second is a miss.
+func TestLateGenerator(t *testing.T) {
+	limits := []Objective{
+		{Subject: "only", Metric: "p99", Op: "<=", Limit: 1500},
+		{Subject: "only", Metric: "errors", Op: "<=", Limit: 0.1},
+	}
+	tests := []struct {
+		name    string
+		sent    time.Duration // later than scheduled
+		outcome Outcome
+		says    string
+	}{
+		{"the generator", 3 * time.Second, Inconclusive, "that may be the load generator's doing, which fell behind: the send lag outside fault windows was 3"},
+		{"the system", 0, Fail, "p99 of only was 3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			events := slices.Clone(load(1000, 0))
+			for i := range events {
+				if e := &events[i]; e.By == history.ByLoad && e.Kind == history.OK {
+					e.Sent, e.At = e.Sched+tt.sent, e.Sched+3*time.Second+time.Millisecond
+				}
+			}
+			j := judge(t, onlyPhase(1000, limits...), events)
+			if p99 := j.Objectives[0]; p99.Outcome != tt.outcome || !strings.Contains(p99.Reason, tt.says) {
+				t.Errorf("p99 is %s: %s; want %s: %s", p99.Outcome, p99.Reason, tt.outcome, tt.says)
+			}
+			if errors := j.Objectives[1]; errors.Outcome != Pass || j.Outcome != tt.outcome {
+				t.Errorf("errors is %s, the run %s; want pass, %s", errors.Outcome, j.Outcome, tt.outcome)
 			}
 		})
 	}

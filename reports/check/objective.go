@@ -41,19 +41,19 @@ func (o Objective) margin(v float64) float64 {
 // say whether the baseline was sound.
 func (c *court) objectives() []ObjectiveResult {
 	results := make([]ObjectiveResult, len(c.spec.Objectives))
-	baseline := ""
+	doubt := doubts{generator: c.generator.limit()}
 	for i, o := range c.spec.Objectives {
 		if ofEvent(o.Metric) {
 			continue
 		}
-		results[i] = c.objective(o, "")
-		if p, _, _ := c.spec.window(o.Subject); results[i].Outcome == Fail && baseline == "" && c.isBaseline(p) {
-			baseline = "the baseline already missed its objectives: " + results[i].Reason
+		results[i] = c.objective(o, doubt)
+		if p, _, _ := c.spec.window(o.Subject); results[i].Outcome == Fail && doubt.baseline == "" && c.isBaseline(p) {
+			doubt.baseline = "the baseline already missed its objectives: " + results[i].Reason
 		}
 	}
 	for i, o := range c.spec.Objectives {
 		if ofEvent(o.Metric) {
-			results[i] = c.objective(o, baseline)
+			results[i] = c.objective(o, doubt)
 		}
 	}
 	return results
@@ -74,15 +74,15 @@ func (c *court) isBaseline(p Phase) bool {
 }
 
 // objective judges one objective: a sample for each drill, of which the worst
-// decides. The baseline says why recovery cannot be judged, if it cannot.
-func (c *court) objective(o Objective, baseline string) ObjectiveResult {
+// decides.
+func (c *court) objective(o Objective, doubt doubts) ObjectiveResult {
 	var samples []sample
 	var guard fuse
 	guard.run(func() {
 		for _, d := range c.course.list() {
 			s := c.sample(o, d.number)
 			s.drill = d.number
-			samples = append(samples, s.doubted(o, baseline))
+			samples = append(samples, s.doubted(o, doubt))
 		}
 	})
 	switch {
@@ -94,12 +94,25 @@ func (c *court) objective(o Objective, baseline string) ObjectiveResult {
 	return o.result(samples, c.spec.Drills)
 }
 
-// doubted takes the meaning from a recovery that followed an unsound baseline.
-// A recovery time says nothing then. Data that is lost is lost, but that none
-// was lost says little.
-func (s sample) doubted(o Objective, baseline string) sample {
-	if baseline != "" && (o.Metric == metricRTO || o.Metric == metricRPO && s.outcome == Pass) {
-		s.outcome, s.reason = Inconclusive, baseline
+// doubts are reasons not to believe what was measured, each empty if there is
+// none.
+type doubts struct {
+	baseline  string // why recovery cannot be judged
+	generator string // why what clients were not served well may be the generator's doing
+}
+
+// doubted takes the meaning from a sample that settles nothing.
+//
+// Latencies count from the scheduled time, so a generator that is late itself
+// makes any system look slow: a miss of what clients saw is then no fact about
+// the system. A recovery time says nothing either if the baseline was unsound.
+// Data that is lost is lost, but that none was lost says little then.
+func (s sample) doubted(o Objective, d doubts) sample {
+	switch {
+	case d.baseline != "" && (o.Metric == metricRTO || o.Metric == metricRPO && s.outcome == Pass):
+		s.outcome, s.reason = Inconclusive, d.baseline
+	case d.generator != "" && s.outcome == Fail && (o.Metric == metricRTO || !ofEvent(o.Metric)):
+		s.outcome, s.reason = Inconclusive, "that may be the load generator's doing, which fell behind: "+d.generator
 	}
 	return s
 }

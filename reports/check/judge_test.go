@@ -230,7 +230,7 @@ func TestDrills(t *testing.T) {
 	for _, o := range j.Objectives {
 		byMetric[o.Metric] = o
 	}
-	if o := byMetric["lost_writes"]; !cmp.Equal(o.Samples, []float64{0, 1, 0}) || o.Value != 1 || o.Margin != -1 || !strings.HasPrefix(o.Reason, "in drill 2 of 3 1 of ") {
+	if o := byMetric["lost_writes"]; !cmp.Equal(o.Samples, []float64{0, 1, 0}) || o.Value != 1 || o.Margin != -1 || !strings.HasPrefix(o.Reason, "in drill 2 of 3: 1 of ") {
 		t.Errorf("lost_writes %+v", o)
 	}
 	o := byMetric["rto"]

@@ -230,7 +230,7 @@ func inDrill(s sample, text string, drills int) string {
 	if text == "" || drills < 2 || s.drill == 0 {
 		return text
 	}
-	return fmt.Sprintf("in drill %d of %d %s", s.drill, drills, text)
+	return fmt.Sprintf("in drill %d of %d: %s", s.drill, drills, text)
 }
 
 // observation converts a value in ms.

@@ -198,7 +198,7 @@ func TestAnomalies(t *testing.T) {
 			name:   "no stall",
 			change: func(w *world) { w.stall = 0 },
 			want:   []string{"inconclusive primary-lost rpo"},
-			says:   "not exercised: replication was not stalled",
+			says:   "not exercised: replication from what the fault hit was not stalled",
 		},
 		{
 			name: "stall lifted too early",

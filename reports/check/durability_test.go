@@ -12,9 +12,12 @@ import (
 )
 
 // stalled says that replication was stalled from 5 s on, until the fault
-// "gone" at 10 s and beyond.
-func stalled() []history.Event {
-	e := history.Event{By: history.ByFault, Kind: history.Info, ID: "stall-1", Verb: "stall", Carries: "replication"}
+// "gone" at 10 s and beyond; on the links named, or else everywhere.
+func stalled(links ...string) []history.Event {
+	e := history.Event{
+		By: history.ByFault, Kind: history.Info, ID: "stall-1", Verb: "stall", Carries: "replication",
+		Target: strings.Join(links, ","),
+	}
 	var list []history.Event
 	for _, step := range []struct {
 		s  float64
@@ -40,7 +43,9 @@ func TestRecoveryPoint(t *testing.T) {
 		{"none lost", 0, join(stalled(), wrote(6, "a"), wrote(8, "b"), kill, stored("a", 1, 1), stored("b", 1, 1)), Pass, 0, "0 lost of 2 acknowledged in the stalled 5 s: a loss of 2.5 s or more would have been seen"},
 		{"lost", 0, join(stalled(), wrote(6, "a"), wrote(7.99, "b"), kill, stored("a", 1, 1)), Fail, 2000, "1 of 2 acknowledged writes were lost, recovery point 2 s (limit 0 s)"},
 		{"lost within the limit", 3000, join(stalled(), wrote(6, "a"), wrote(7.99, "b"), kill, stored("a", 1, 1)), Pass, 2000, "1 lost of 2 acknowledged in the stalled 5 s"},
-		{"lost within the limit, not stalled", 3000, join(wrote(6, "a"), wrote(7.99, "b"), kill, stored("a", 1, 1)), Inconclusive, 2000, "not exercised: replication was not stalled"},
+		{"lost within the limit, not stalled", 3000, join(wrote(6, "a"), wrote(7.99, "b"), kill, stored("a", 1, 1)), Inconclusive, 2000, "not exercised: replication from what the fault hit was not stalled"},
+		{"stalled there", 0, join(stalled("replication:redis", "replication:pg-2"), wrote(6, "a"), kill, stored("a", 1, 1)), Pass, 0, "0 lost of 1 acknowledged in the stalled 5 s"},
+		{"stalled elsewhere", 0, join(stalled("replication:pg-2", "replication:pg-3"), wrote(6, "a"), kill, stored("a", 1, 1)), Inconclusive, 0, "not exercised: replication from what the fault hit was not stalled"},
 		{"lost, not stalled", 0, join(wrote(6, "a"), wrote(7.99, "b"), kill, stored("a", 1, 1)), Fail, 2000, "recovery point 2 s"},
 		{"held back", 0, join(stalled(), wrote(2, "a"), invoke(7, "b"), kill, done(12, history.Info, "b"), stored("a", 1, 1)), Pass, 0, "none of 1 write attempted in the stalled 5 s was acknowledged: the system held them back"},
 		{"nothing tried", 0, join(stalled(), wrote(2, "a"), kill, stored("a", 1, 1)), Inconclusive, 0, "no write was attempted in the 5 s in which replication was stalled"},

@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -91,13 +93,13 @@ func (l loss) tell(r *Recovery) {
 	}
 }
 
-// stalledAt returns since when replication was seen to be stalled at the T0 of
-// a fault, or unseen if it was not: a stall that was being lifted does not
-// count.
+// stalledAt returns since when replication from the nodes that a fault hit was
+// seen to be stalled at its T0, or unseen if it was not: a stall that was being
+// lifted does not count.
 func (fs *faults) stalledAt(f *fault) time.Duration {
 	since := unseen
 	for _, s := range fs.all {
-		if s.drill != f.drill || s.verb != verbStall || s.carries != carriesReplication || s.failed != "" {
+		if s.drill != f.drill || s.verb != verbStall || s.carries != carriesReplication || s.failed != "" || !s.holds(f) {
 			continue
 		}
 		over := s.ended()
@@ -109,6 +111,21 @@ func (fs *faults) stalledAt(f *fault) time.Duration {
 		}
 	}
 	return since
+}
+
+// holds reports whether a stall of replication held what a fault's nodes send:
+// what a node that goes on received from somebody else says nothing of what was
+// lost. A link of replication has the name of the node that sends; a target
+// that names no single link is all of them.
+func (s *fault) holds(f *fault) bool {
+	hit := strings.Split(f.target, ",")
+	for link := range strings.SplitSeq(s.target, ",") {
+		node, one := strings.CutPrefix(strings.TrimPrefix(link, "link:"), carriesReplication+":")
+		if !one || slices.Contains(hit, node) {
+			return true
+		}
+	}
+	return false
 }
 
 // lossSample judges an objective on what an event cost.
@@ -173,7 +190,7 @@ func (l *loss) pointSample(o Objective) sample {
 		}
 	case l.stalled == unseen:
 		s.outcome, s.measured = Inconclusive, l.before > 0
-		s.reason = "not exercised: replication was not stalled when the fault was injected"
+		s.reason = "not exercised: replication from what the fault hit was not stalled"
 	case l.stallAttempted == 0:
 		s.outcome, s.measured = Inconclusive, l.before > 0
 		s.reason = fmt.Sprintf("not exercised: no write was attempted in the %s in which replication was stalled", span(stalled))

@@ -324,6 +324,9 @@ func TestRecoveryPointNeedsAStall(t *testing.T) {
 		{"for ever", []string{stall, "stall: link:replication"}, false},
 		{"too short", []string{stall, "stall: link:replication\n    for: 2s"}, true},
 		{"another link", []string{stall, "stall: link:api-1->redis"}, true},
+		{"of one of the nodes", []string{stall, "stall: link:replication:pg-1"}, true}, // any may be the primary then
+		{"of that node", []string{stall, "stall: link:replication:pg-1", "lose: postgres.primary", "lose: pg-1", "start: postgres.old-primary", "start: pg-1"}, false},
+		{"of another node", []string{stall, "stall: link:replication:pg-2", "lose: postgres.primary", "lose: pg-1", "start: postgres.old-primary", "start: pg-1"}, true},
 		{"another fault", []string{stall, "pause: redis"}, true},
 		{"healed", []string{stall, "stall: link:replication\n    as: s\n  - {at: failover + 9s, heal: s}"}, true},
 		{"no rpo", []string{stall, "pause: redis", "rpo: 0s, ", ""}, false},

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/scenarios"
@@ -30,26 +31,39 @@ func (b *builder) objectives(workloads map[string][]string) {
 			b.add(o.SubjectPos, o.Subject, fmt.Sprintf("the workload %s has no operation %q", b.plan.Workload, op), scenarios.DidYouMean(op, ops))
 		}
 		if o.Metric == "rpo" && !b.stalledBefore(o.Subject) {
-			b.problems.Warn(o.Pos, len(o.Text), fmt.Sprintf("the replication is not stalled when %s begins, so its rpo is not exercised", o.Subject),
+			b.problems.Warn(o.Pos, len(o.Text), fmt.Sprintf("the replication from what %s hits is not stalled when it begins, so its rpo is not exercised", o.Subject),
 				fmt.Sprintf("put an entry stall: link:%s one or two seconds before it", sut.TrafficReplication))
 		}
 	}
 }
 
-// stalledBefore reports whether replication stands still when an event begins:
-// what was acknowledged until then can only be lost if it was not copied.
+// stalledBefore reports whether the replication from all nodes that an event may
+// hit stands still when it begins: what was acknowledged until then can only be
+// lost if it was not copied.
 func (b *builder) stalledBefore(event string) bool {
 	stalls := map[string]Step{}
 	for _, s := range b.plan.Steps {
 		switch {
 		case s.Entry.Name == event:
-			return slices.ContainsFunc(slices.Collect(maps.Values(stalls)), func(stall Step) bool {
-				return stall.Entry.For == 0 || stall.Entry.At+stall.Entry.For > s.Entry.At
-			})
+			return !slices.ContainsFunc(s.Params.Target.Nodes, func(n sut.Node) bool {
+				return n.Role == sut.RoleDatabase && !holds(stalls, n.Name, s.Entry.At)
+			}) && len(stalls) > 0
 		case s.Verb == "stall" && slices.ContainsFunc(s.Params.Target.Links, carriesReplication):
 			stalls[s.Entry.Name] = s
 		case s.Verb == scenarios.VerbHeal:
 			delete(stalls, s.Entry.Target)
+		}
+	}
+	return false
+}
+
+// holds reports whether one of the stalls holds what a node replicates at that
+// moment.
+func holds(stalls map[string]Step, node string, at time.Duration) bool {
+	for _, stall := range stalls {
+		lasts := stall.Entry.For == 0 || stall.Entry.At+stall.Entry.For > at
+		if lasts && slices.ContainsFunc(stall.Params.Target.Links, func(l sut.Link) bool { return carriesReplication(l) && l.From == node }) {
+			return true
 		}
 	}
 	return false

@@ -61,6 +61,10 @@ func (b *body) observe(e *history.Event) {
 	case e.By == history.ByLoad:
 		if next && e.Write && e.Kind == history.OK {
 			first(&b.firstOK, e.At)
+			// Clients ask all the time and probes do not: what a client was
+			// answered by the new primary had been promoted and routed to.
+			first(&b.promoted, e.At)
+			first(&b.rerouted, e.At)
 		}
 	case e.Op == history.ProbeAgent && e.Text == textUnlocked:
 		first(&b.noticed, e.At)

@@ -29,13 +29,21 @@ type generator struct {
 	lagMax   time.Duration
 	calmShed int64
 	arrived  map[opDrill]int64 // by phase and drill
+	calmer   map[opDrill]*calm // by phase and drill
+}
+
+// A calm is what was offered of one phase of one drill outside fault windows.
+type calm struct {
+	lag           *hdrhistogram.Histogram // in µs
+	offered, shed int64
 }
 
 func newGenerator(spec Spec, c *course, fs *faults) *generator {
 	return &generator{
 		course: c, faults: fs, phases: spec.Phases, budget: cmp.Or(spec.SendLag, DefaultSendLag), arrived: map[opDrill]int64{},
-		lag:  hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
-		calm: hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
+		calmer: map[opDrill]*calm{},
+		lag:    hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
+		calm:   hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
 	}
 }
 
@@ -47,22 +55,40 @@ func (g *generator) observe(e *history.Event) {
 	p, _ := g.course.phase(e.Phase)
 	counts := p.Score && !g.faults.disturb(drill, e.Sched)
 	g.total.Offered++
-	g.arrived[opDrill{opKey{e.Phase, ""}, drill}]++
+	key := opDrill{opKey{e.Phase, ""}, drill}
+	g.arrived[key]++
+	if counts {
+		g.observeCalm(key, e)
+	}
 	if e.Class == history.ClassShed {
 		g.total.Shed++
-		if counts {
-			g.calmShed++
-		}
 		return
 	}
 	g.total.Sent++
 	g.total.Completed++
-	lag := min(max(0, e.Sent-e.Sched), history.MaxLatency)
-	g.lagMax = max(g.lagMax, lag)
-	_ = g.lag.RecordValue(lag.Microseconds()) // cannot fail within the range
-	if counts {
-		_ = g.calm.RecordValue(lag.Microseconds())
+	g.lagMax = max(g.lagMax, lagOf(e))
+	_ = g.lag.RecordValue(lagOf(e).Microseconds()) // cannot fail within the range
+}
+
+// lagOf is how late an operation was sent.
+func lagOf(e *history.Event) time.Duration {
+	return min(max(0, e.Sent-e.Sched), history.MaxLatency)
+}
+
+func (g *generator) observeCalm(key opDrill, e *history.Event) {
+	c := g.calmer[key]
+	if c == nil {
+		c = &calm{lag: hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3)}
+		g.calmer[key] = c
 	}
+	c.offered++
+	if e.Class == history.ClassShed {
+		c.shed++
+		g.calmShed++
+		return
+	}
+	_ = g.calm.RecordValue(lagOf(e).Microseconds()) // cannot fail within the range
+	_ = c.lag.RecordValue(lagOf(e).Microseconds())
 }
 
 // result says what was offered and whether the generator fell behind.
@@ -71,25 +97,47 @@ func (g *generator) result() Generator {
 	r.LagP50 = float64(g.lag.ValueAtQuantile(50)) / 1000
 	r.LagP99 = float64(g.calm.ValueAtQuantile(99)) / 1000
 	r.LagMax = ms(g.lagMax)
-	r.Reason = g.limit()
-	if r.Reason == "" && g.calmShed > 0 {
+	switch missing := g.anyMissing(); {
+	case missing != "":
+		r.Reason = missing
+	case g.calmShed > 0 && !g.late(g.calm):
 		r.Reason = were(g.calmShed, "operation") + " shed outside fault windows: too many were in flight"
+	case g.late(g.calm):
+		r.Reason = g.lateness(g.calm)
 	}
 	r.Fell = r.Reason != ""
 	return r
 }
 
-// limit says why the generator, and not the system, was the limit; empty if it
-// was not. Too many operations in flight can be the doing of a system that does
-// not answer, arrivals that are missing or late cannot.
-func (g *generator) limit() string {
-	if missing := g.anyMissing(); missing != "" {
-		return missing
+// late reports whether sends were later than the budget allows.
+func (g *generator) late(lag *hdrhistogram.Histogram) bool { return p99(lag) > ms(g.budget) }
+
+func (g *generator) lateness(lag *hdrhistogram.Histogram) string {
+	return fmt.Sprintf("the send lag outside fault windows was %s at the 99th percentile, %s is allowed", value(unitMS, p99(lag)), span(g.budget))
+}
+
+// p99 is in ms.
+func p99(lag *hdrhistogram.Histogram) float64 { return float64(lag.ValueAtQuantile(99)) / 1000 }
+
+// limited says why the generator, and not the system, may be to blame for what
+// clients saw in a phase of a drill; both are empty if it is not.
+//
+// Sends that are late make answers late, but they make no errors. Operations
+// that were not sent at all are errors too: of a generator that was late, for
+// what is shed in time is shed because the system does not answer.
+func (g *generator) limited(drill int, phase string) (latency, errors string) {
+	if missing := g.missing(drill, phase); missing != "" {
+		return missing, missing
 	}
-	if lag := float64(g.calm.ValueAtQuantile(99)) / 1000; lag > ms(g.budget) {
-		return fmt.Sprintf("the send lag outside fault windows was %s at the 99th percentile, %s is allowed", value(unitMS, lag), span(g.budget))
+	c := g.calmer[opDrill{opKey{phase, ""}, drill}]
+	if c == nil || !g.late(c.lag) {
+		return "", ""
 	}
-	return ""
+	latency = g.lateness(c.lag)
+	if float64(c.shed) > (1-minAchieved)*float64(c.offered) {
+		errors = latency
+	}
+	return latency, errors
 }
 
 // anyMissing names the first scored phase in which operations are missing.

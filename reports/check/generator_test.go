@@ -69,26 +69,38 @@ func TestLateGenerator(t *testing.T) {
 	tests := []struct {
 		name    string
 		sent    time.Duration // later than scheduled
-		outcome Outcome
+		class   string        // of every fiftieth, if it fails
+		outcome []Outcome     // of p99 and errors
 		says    string
 	}{
-		{"the generator", 3 * time.Second, Inconclusive, "that may be the load generator's doing, which fell behind: the send lag outside fault windows was 3"},
-		{"the system", 0, Fail, "p99 of only was 3"},
+		{"the generator", 3 * time.Second, "", []Outcome{Inconclusive, Pass}, "that may be the load generator's doing, which fell behind: the send lag outside fault windows was 3"},
+		{"the system", 0, "", []Outcome{Fail, Pass}, "p99 of only was 3"},
+		{"the system has errors too", 3 * time.Second, "5xx", []Outcome{Inconclusive, Fail}, "load generator's doing"},
+		{"the generator sheds", 3 * time.Second, history.ClassShed, []Outcome{Inconclusive, Inconclusive}, "load generator's doing"},
+		{"the system makes it shed", 0, history.ClassShed, []Outcome{Fail, Fail}, "p99 of only is a failed operation"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			events := slices.Clone(load(1000, 0))
 			for i := range events {
-				if e := &events[i]; e.By == history.ByLoad && e.Kind == history.OK {
-					e.Sent, e.At = e.Sched+tt.sent, e.Sched+3*time.Second+time.Millisecond
+				e := &events[i]
+				if e.By != history.ByLoad || e.Kind != history.OK {
+					continue
+				}
+				e.Sent, e.At = e.Sched+tt.sent, e.Sched+3*time.Second+time.Millisecond
+				if tt.class != "" && i%50 == 0 {
+					e.Kind, e.Class = history.Fail, tt.class
 				}
 			}
 			j := judge(t, onlyPhase(1000, limits...), events)
-			if p99 := j.Objectives[0]; p99.Outcome != tt.outcome || !strings.Contains(p99.Reason, tt.says) {
-				t.Errorf("p99 is %s: %s; want %s: %s", p99.Outcome, p99.Reason, tt.outcome, tt.says)
+			if got := []Outcome{j.Objectives[0].Outcome, j.Objectives[1].Outcome}; !slices.Equal(got, tt.outcome) {
+				t.Errorf("p99 and errors are %s, want %s", got, tt.outcome)
 			}
-			if errors := j.Objectives[1]; errors.Outcome != Pass || j.Outcome != tt.outcome {
-				t.Errorf("errors is %s, the run %s; want pass, %s", errors.Outcome, j.Outcome, tt.outcome)
+			if reason := j.Objectives[0].Reason; !strings.Contains(reason, tt.says) {
+				t.Errorf("p99 says %q, want %q", reason, tt.says)
+			}
+			if want := Worst(tt.outcome...); j.Outcome != want {
+				t.Errorf("the run is %s, want %s", j.Outcome, want)
 			}
 		})
 	}

@@ -65,7 +65,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.latency = newLatency(&spec, c.course)
 	c.generator = newGenerator(spec, c.course, c.faults)
 	c.series = newSeries(c.course)
-	c.recovery = newRecovery(&spec, c.course, c.faults)
+	c.recovery = newRecovery(&spec, c.course, c.faults, c.durability)
 	c.witnesses = []*witness{
 		{&c.course.fuse, "course of the run", c.course.observe},
 		{&c.faults.fuse, "faults", c.faults.observe},

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -49,6 +50,16 @@ func (t *tally) quantile(percent float64) float64 {
 		return ms(t.max)
 	}
 	return ms(t.Latency(history.OK, percent/100))
+}
+
+// latencyOfAll returns a quantile in ms of everything that was due, if that
+// operation was answered: the failed ones come behind all others.
+func (t *tally) latencyOfAll(percent float64) (latency float64, answered bool) {
+	rank := math.Ceil(percent/100*float64(t.Offered) - 1e-6) // 0.999 is not to be had exactly
+	if rank > float64(t.OK) {
+		return 0, false
+	}
+	return t.quantile(100 * rank / float64(t.OK)), true
 }
 
 func (t *tally) errorPercent() float64 { return percent(t.Errors(), t.Offered) }

@@ -41,19 +41,25 @@ func (o Objective) margin(v float64) float64 {
 // say whether the baseline was sound.
 func (c *court) objectives() []ObjectiveResult {
 	results := make([]ObjectiveResult, len(c.spec.Objectives))
-	doubt := doubts{generator: c.generator.limit()}
+	baseline := map[int]string{} // by drill, why recovery cannot be judged
 	for i, o := range c.spec.Objectives {
 		if ofEvent(o.Metric) {
 			continue
 		}
-		results[i] = c.objective(o, doubt)
-		if p, _, _ := c.spec.window(o.Subject); results[i].Outcome == Fail && doubt.baseline == "" && c.isBaseline(p) {
-			doubt.baseline = "the baseline already missed its objectives: " + results[i].Reason
+		samples := c.samples(o, nil)
+		results[i] = o.result(samples, c.spec.Drills)
+		if p, _, _ := c.spec.window(o.Subject); !c.isBaseline(p) {
+			continue
+		}
+		for _, s := range samples {
+			if s.outcome == Fail && baseline[s.drill] == "" {
+				baseline[s.drill] = "the baseline already missed its objectives: " + s.reason
+			}
 		}
 	}
 	for i, o := range c.spec.Objectives {
 		if ofEvent(o.Metric) {
-			results[i] = c.objective(o, doubt)
+			results[i] = o.result(c.samples(o, baseline), c.spec.Drills)
 		}
 	}
 	return results
@@ -73,46 +79,65 @@ func (c *court) isBaseline(p Phase) bool {
 	return p.Score && broken
 }
 
-// objective judges one objective: a sample for each drill, of which the worst
-// decides.
-func (c *court) objective(o Objective, doubt doubts) ObjectiveResult {
+// samples measures one objective in each drill. The baseline says, by drill, why
+// recovery cannot be judged, if it cannot.
+func (c *court) samples(o Objective, baseline map[int]string) []sample {
 	var samples []sample
 	var guard fuse
 	guard.run(func() {
 		for _, d := range c.course.list() {
-			s := c.sample(o, d.number)
+			s := c.sample(o, d.number).doubted(o, baseline[d.number])
+			if s.outcome == Fail {
+				s = s.excused(c.excuse(o, d.number))
+			}
 			s.drill = d.number
-			samples = append(samples, s.doubted(o, doubt))
+			samples = append(samples, s)
 		}
 	})
 	switch {
 	case guard.blown != "":
-		samples = []sample{unclear(guard.blown)}
+		return []sample{unclear(guard.blown)}
 	case len(samples) == 0:
-		samples = []sample{unclear("no samples: there was no drill")}
+		return []sample{unclear("no samples: there was no drill")}
 	}
-	return o.result(samples, c.spec.Drills)
+	return samples
 }
 
-// doubts are reasons not to believe what was measured, each empty if there is
-// none.
-type doubts struct {
-	baseline  string // why recovery cannot be judged
-	generator string // why what clients were not served well may be the generator's doing
+// doubted takes the meaning from a recovery that followed an unsound baseline.
+// A recovery time says nothing then. Data that is lost is lost, but that none
+// was lost says little.
+func (s sample) doubted(o Objective, baseline string) sample {
+	if baseline != "" && (o.Metric == metricRTO || o.Metric == metricRPO && s.outcome == Pass) {
+		s.outcome, s.reason = Inconclusive, baseline
+	}
+	return s
 }
 
-// doubted takes the meaning from a sample that settles nothing.
-//
-// Latencies count from the scheduled time, so a generator that is late itself
-// makes any system look slow: a miss of what clients saw is then no fact about
-// the system. A recovery time says nothing either if the baseline was unsound.
-// Data that is lost is lost, but that none was lost says little then.
-func (s sample) doubted(o Objective, d doubts) sample {
+// excuse says why a miss of an objective may be the load generator's doing,
+// empty if it cannot. Latencies count from the scheduled time, so a generator
+// that is late itself makes any system look slow. What it did to the store is
+// the system's alone.
+func (c *court) excuse(o Objective, drill int) string {
 	switch {
-	case d.baseline != "" && (o.Metric == metricRTO || o.Metric == metricRPO && s.outcome == Pass):
-		s.outcome, s.reason = Inconclusive, d.baseline
-	case d.generator != "" && s.outcome == Fail && (o.Metric == metricRTO || !ofEvent(o.Metric)):
-		s.outcome, s.reason = Inconclusive, "that may be the load generator's doing, which fell behind: "+d.generator
+	case o.Metric == metricRTO:
+		entry, _ := c.spec.entry(o.Subject)
+		latency, _ := c.generator.limited(drill, entry.Phase)
+		return latency
+	case ofEvent(o.Metric):
+		return ""
+	}
+	p, _, _ := c.spec.window(o.Subject)
+	latency, errors := c.generator.limited(drill, p.Name)
+	if o.Metric == metricErrors {
+		return errors
+	}
+	return latency
+}
+
+// excused is a miss that may be the load generator's doing.
+func (s sample) excused(excuse string) sample {
+	if excuse != "" {
+		s.outcome, s.reason = Inconclusive, "that may be the load generator's doing, which fell behind: "+excuse
 	}
 	return s
 }
@@ -160,26 +185,23 @@ func (c *court) phaseSample(o Objective, drill int) sample {
 	return t.latencySample(o)
 }
 
-// latencySample judges a quantile. An operation that failed counts as slower
-// than every answer: if so many failed that the quantile is one of them, it is
-// beyond any limit, however quick the answers were.
+// latencySample judges a quantile of all operations that were due, in which one
+// that failed counts as slower than every answer: if so many failed that the
+// quantile is one of them, it is beyond any limit, however quick the answers.
 func (t *tally) latencySample(o Objective) sample {
 	q, _ := quantileOf(o.Metric)
-	if t.OK == 0 {
-		return unclear(fmt.Sprintf("no samples: none of %s in %s succeeded", many(t.Offered, "operation"), o.Subject))
-	}
-	s := o.judged(t.quantile(q))
+	latency, answered := t.latencyOfAll(q)
+	s := o.judged(latency)
 	s.note = many(t.OK, "operation")
 	if failed := t.Errors(); failed > 0 {
-		s.note += fmt.Sprintf(", %s failed and not counted", count(failed))
-		if t.errorPercent() > 100-q {
-			s.outcome, s.value, s.censored = Fail, t.quantile(100), true
-			s.reason = fmt.Sprintf("%s of %s is a failed operation: %.3g %% of %s failed, which no latency makes up for",
-				o.Metric, o.Subject, t.errorPercent(), many(t.Offered, "operation"))
-			return s
-		}
+		s.note += fmt.Sprintf(", and %s failed, which count as slower", count(failed))
 	}
 	s.reason = fmt.Sprintf("%s of %s was %s %s", o.Metric, o.Subject, o.beside(s.value), o.limit())
+	if !answered {
+		s.outcome, s.value, s.censored, s.measured = Fail, t.quantile(100), true, t.OK > 0
+		s.reason = fmt.Sprintf("%s of %s is a failed operation: %.3g %% of %s failed, which no latency makes up for",
+			o.Metric, o.Subject, t.errorPercent(), many(t.Offered, "operation"))
+	}
 	return s
 }
 

@@ -17,13 +17,14 @@ type recovery struct {
 	spec    *Spec
 	course  *course
 	faults  *faults
+	writes  *durability
 	entries []Entry // of the timeline, that have an objective
 	kept    map[opDrill][]arrival
 	anatomy *anatomy
 }
 
-func newRecovery(spec *Spec, c *course, fs *faults) *recovery {
-	r := &recovery{spec: spec, course: c, faults: fs, kept: map[opDrill][]arrival{}}
+func newRecovery(spec *Spec, c *course, fs *faults, d *durability) *recovery {
+	r := &recovery{spec: spec, course: c, faults: fs, writes: d, kept: map[opDrill][]arrival{}}
 	for _, e := range spec.Events {
 		if slices.ContainsFunc(spec.Objectives, func(o Objective) bool { return o.Subject == e.Name && ofEvent(o.Metric) }) {
 			r.entries = append(r.entries, e)
@@ -66,11 +67,35 @@ func (r *recovery) keep(e *history.Event) {
 		return
 	}
 	key := opDrill{opKey{phase: e.Phase}, drill}
-	r.kept[key] = append(r.kept[key], arrival{
+	a := arrival{
 		sched: e.Sched,
 		write: e.Write,
 		good:  e.Kind == history.OK && took(e) <= r.spec.Recovered.Within,
-	})
+	}
+	if e.Kind == history.Fail && e.Status != 0 && !e.Write {
+		a.missed = e.Key
+	}
+	r.kept[key] = append(r.kept[key], a)
+}
+
+// servedOf returns what was scheduled after a fault, in the order of time, and
+// how many reads it left out because they were answered and did not find a
+// write that is lost. They say that data is gone, which is counted with the
+// writes, and not that the system is away; how long they go on depends on what
+// the clients care to read.
+func (r *recovery) servedOf(phase string, f *fault) (served []arrival, ofLost int) {
+	for _, a := range r.kept[opDrill{opKey{phase: phase}, f.drill}] {
+		w := r.writes.writes[a.missed]
+		switch {
+		case a.sched < f.t0:
+		case a.missed != "" && w != nil && r.writes.lost(w):
+			ofLost++
+		default:
+			served = append(served, a)
+		}
+	}
+	slices.SortStableFunc(served, func(a, b arrival) int { return cmp.Compare(a.sched, b.sched) })
+	return served, ofLost
 }
 
 // forget drops what was kept of a phase before its first T0. Operations are
@@ -164,8 +189,7 @@ const (
 // measure finds the recovery time of both classes; the later one counts.
 func (r *recovery) measure(entry Entry, found *finding) {
 	f := found.fault
-	all := slices.DeleteFunc(slices.Clone(r.kept[opDrill{opKey{phase: entry.Phase}, f.drill}]), func(a arrival) bool { return a.sched < f.t0 })
-	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.sched, b.sched) })
+	all, ofLost := r.servedOf(entry.Phase, f)
 	if len(all) == 0 {
 		found.unasked = fmt.Sprintf("no operation was scheduled in %s after %s", entry.Phase, entry.Name)
 		return
@@ -179,6 +203,9 @@ func (r *recovery) measure(entry Entry, found *finding) {
 	}
 	found.BadSeconds, found.Flaps = badSeconds(all, f.t0, r.spec.Recovered.Good)
 	found.note = disturbed(all)
+	if ofLost > 0 {
+		found.note += fmt.Sprintf("; %s of lost writes left out", many(ofLost, "read"))
+	}
 	for _, class := range []string{classRead, classWrite} {
 		r.measureClass(entry, found, class, all, end)
 	}

@@ -113,6 +113,44 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+// TestRecoveryLeavesOutReadsOfLostWrites has reads not find a write to the end
+// of the phase: that is no outage if the write is lost, and one if it is there.
+func TestRecoveryLeavesOutReadsOfLostWrites(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		stored []history.Event
+		value  float64
+		says   string
+	}{
+		{"lost", nil, 2000, "; 500 reads of lost writes left out"},
+		{"there", join(stored("w", 1, 1)), 30_000, "not served again within 30 s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			events := join(drillNo(0, 1), wrote(5, "w"), faulted(10, history.FaultInject), faulted(10.1, history.FaultInjected), faulted(10.5, history.FaultSettled))
+			for i := range 1500 {
+				e := history.Event{By: history.ByLoad, Kind: history.OK, Op: "op", Phase: "only", Write: i%2 == 0, Sched: at(10 + float64(i)*0.02)}
+				e.Sent, e.At = e.Sched, e.Sched+time.Millisecond
+				switch {
+				case i < 100:
+					e.Kind, e.Class = history.Fail, "dial_refused"
+				case !e.Write && i >= 500:
+					e.Kind, e.Class, e.Status, e.Key = history.Fail, "4xx", 404, "w"
+				}
+				events = append(events, e)
+			}
+			events = join(events, run(42, history.RunLoadEnd), tt.stored, read(history.AuditDone), run(43, history.RunDrillEnd))
+			j := judge(t, Spec{
+				Phases:     []Phase{{Name: "only", For: 40 * time.Second, From: 37.5, To: 37.5, Score: true}},
+				Events:     []Entry{{Name: "gone", Verb: "kill", Target: "redis", Phase: "only", At: at(10)}},
+				Objectives: []Objective{{Subject: "gone", Metric: "rto", Op: "<=", Limit: 10_000}},
+			}, events)
+			if o := j.Objectives[0]; o.Value < tt.value-21 || o.Value > tt.value+21 || !strings.Contains(o.Reason+o.Note, tt.says) {
+				t.Errorf("%.0f ms, says %q; want %.0f ms, %q", o.Value, o.Reason+o.Note, tt.value, tt.says)
+			}
+		})
+	}
+}
+
 // TestRecoveryRecordOrder says that operations scheduled after T0 count even
 // if they were recorded before the inject call.
 func TestRecoveryRecordOrder(t *testing.T) {

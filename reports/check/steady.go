@@ -7,6 +7,10 @@ type arrival struct {
 	sched time.Duration
 	write bool
 	good  bool // the contract held, and it was answered in time
+
+	// missed is what a read asked for and was told not to exist; empty of
+	// everything else.
+	missed string
 }
 
 // A watch looks for the moment from which clients were served again.

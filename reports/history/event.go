@@ -84,8 +84,8 @@ const (
 const (
 	RunDrill     = "drill"     // drill number Drill begins; its phases' clock starts at At
 	RunPhase     = "phase"     // phase Phase of drill Drill begins
-	RunLoadEnd   = "load-end"  // the last arrival of drill Drill has completed or timed out
-	RunDrillEnd  = "drill-end" // the drill's final reads are over
+	RunLoadEnd   = "load-end"  // the last arrival of drill Drill has completed or timed out; not of a load that was stopped
+	RunDrillEnd  = "drill-end" // the drill ran to its end, and its final reads are over
 	RunGenerator = "generator" // Text is JSON of loadgen.Stats for the drill
 	RunAbort     = "abort"     // the run was stopped: Text says why
 	RunNote      = "note"      // Text is for people

@@ -197,6 +197,7 @@ func (s *State) course(e *history.Event) {
 		s.quiet = true
 		s.change(e, "load is over: mending, waiting for quiet, reading the final state")
 	case history.RunAbort:
+		s.quiet = true
 		s.change(e, "stopped: "+e.Text)
 	case history.RunNote:
 		s.change(e, "note: "+e.Text)

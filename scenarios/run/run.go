@@ -7,6 +7,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,27 +121,45 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
 	}
 	r.noteStats(d, stats)
-	r.record(history.RunLoadEnd, d.N, "")
-
 	cause := context.Cause(loading)
 	cancel(nil)
+	// Of a load that was stopped nobody may say that it fell short: only one
+	// that ran to the end of its schedule is said to have ended.
+	whole := err == nil
+	if whole {
+		r.record(history.RunLoadEnd, d.N, "")
+	} else {
+		r.record(history.RunAbort, d.N, stopped(ctx, cmp.Or(cause, err)))
+		if errors.Is(cause, errAborted) {
+			end.Stopped = cause
+		}
+	}
+
 	end.Failed = errors.Join(end.Failed, tl.wait())
 	tl.mend(ctx)
 	end.Left = r.left()
-	if errors.Is(cause, errAborted) {
-		end.Stopped = cause
-		r.record(history.RunAbort, d.N, cause.Error())
-	}
 	if ctx.Err() != nil {
-		r.record(history.RunAbort, d.N, "interrupted")
+		if whole {
+			r.record(history.RunAbort, d.N, stopped(ctx, nil))
+		}
 		return
 	}
-	// The final reads also follow an aborted drill: what was lost by then is
-	// worth knowing.
+	// The final reads also follow a drill that was stopped: what was lost by
+	// then is worth knowing.
 	if err := r.Audit(ctx, d.N); err != nil && ctx.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("audit drill %d: %w", d.N, err))
 	}
-	r.record(history.RunDrillEnd, d.N, "")
+	if whole {
+		r.record(history.RunDrillEnd, d.N, "")
+	}
+}
+
+// stopped says why a drill did not run to its end.
+func stopped(ctx context.Context, cause error) string {
+	if ctx.Err() != nil {
+		return "interrupted"
+	}
+	return cause.Error()
 }
 
 // driveConfig turns the plan's load into the engine's configuration.

@@ -34,6 +34,7 @@ type timeline struct {
 	faults []*fault // in the order of injection
 	errs   []error
 	made   map[string]chaos.Fault // by entry name
+	unmade map[string]error       // and why not
 }
 
 // A fault is a fault of the timeline that was injected.
@@ -46,7 +47,7 @@ type fault struct {
 }
 
 func newTimeline(r *Rig, d plan.Drill) *timeline {
-	return &timeline{rig: r, drill: d, targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}}
+	return &timeline{rig: r, drill: d, targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{}}
 }
 
 // warm makes all faults and prepares them once, ahead of their time, so that
@@ -59,7 +60,7 @@ func (t *timeline) warm(ctx context.Context, steps []plan.Step) {
 		}
 		f, err := t.rig.Catalog.New(s.Verb, t.rig.Env, t.targets, s.Params)
 		if err != nil {
-			_ = t.fail(s, "make", err) // and again when its time comes
+			t.unmade[s.Entry.Name] = t.fail(s, "make", err) // the drill ends when its time comes
 			continue
 		}
 		t.made[s.Entry.Name] = f
@@ -110,13 +111,15 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 
 // inject breaks something, sees that it is broken, and mends it after its time.
 func (t *timeline) inject(ctx context.Context, s plan.Step) error {
-	made, ok := t.made[s.Entry.Name]
-	if !ok {
-		return fmt.Errorf("inject %s: it could not be made", s.Entry.Name)
+	if err := t.unmade[s.Entry.Name]; err != nil {
+		return err
 	}
-	active, err := chaos.Arm(ctx, t.rig.Journal, t.rig.Catalog, t.rig.Env, made, func(u chaos.Undo) {
+	active, err := chaos.Arm(ctx, t.rig.Journal, t.rig.Catalog, t.rig.Env, t.made[s.Entry.Name], func(u chaos.Undo) {
 		t.noteTarget(s, history.FaultInject, u.Target)
 	})
+	if cutShort(ctx, err) {
+		return nil // nothing was broken yet
+	}
 	if err != nil {
 		return t.fail(s, "inject", err)
 	}
@@ -134,12 +137,23 @@ func (t *timeline) inject(ctx context.Context, s plan.Step) error {
 	return nil
 }
 
+// cutShort reports whether err says no more than that ctx was done.
+func cutShort(ctx context.Context, err error) bool {
+	if ctx.Err() == nil || errors.Is(err, chaos.ErrLeft) {
+		return false
+	}
+	return errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
+}
+
 // settle waits until the fault was seen in effect. If it was not, the run goes
 // on and its verdict is inconclusive.
 func (t *timeline) settle(ctx context.Context, f *fault) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	settling, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	seen, err := f.active.Settle(ctx)
+	seen, err := f.active.Settle(settling)
+	if cutShort(ctx, err) {
+		return
+	}
 	if err != nil {
 		t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("settle %s: %v", f.step.Entry.Name, err))
 		return

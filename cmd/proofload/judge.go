@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,21 +27,9 @@ func (a *app) checkCommand() *cobra.Command {
 			if err != nil {
 				return exit(reports.ExitUsage, err)
 			}
-			m, err := dir.ReadManifest()
+			r, err := review(dir)
 			if err != nil {
-				return exit(reports.ExitUsage, err)
-			}
-			r, err := run.Judge(dir, m)
-			if err != nil {
-				return exit(reports.ExitInconclusive, err)
-			}
-			// What only the run itself can know is taken over from it, where
-			// it lived long enough to say so.
-			if old, err := readResult(dir); err == nil {
-				r.TookMS, r.ReadyMS, r.FaultsLeft = old.TookMS, old.ReadyMS, old.FaultsLeft
-				if old.Problem != "" {
-					r.Verdict, r.Exit, r.Problem = old.Verdict, old.Exit, old.Problem
-				}
+				return err
 			}
 			if err := run.Render(dir, r); err != nil {
 				return exit(reports.ExitEnvironment, err)
@@ -48,6 +37,28 @@ func (a *app) checkCommand() *cobra.Command {
 			return a.summarize(dir, r)
 		},
 	}
+}
+
+// review judges a run again, unless it is going on still.
+func review(dir reports.Directory) (r *reports.Result, err error) {
+	unlock, err := reports.Lock(dir.File(reports.FileLock))
+	if err != nil {
+		return nil, exit(reports.ExitUsage, err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	m, err := dir.ReadManifest()
+	if err != nil {
+		return nil, exit(reports.ExitUsage, err)
+	}
+	old, err := readResult(dir)
+	if err != nil {
+		old = nil // it is made anew
+	}
+	r, err = run.Review(dir, m, old)
+	if err != nil {
+		return nil, exit(reports.ExitInconclusive, err)
+	}
+	return r, nil
 }
 
 func (a *app) reportCommand() *cobra.Command {

@@ -231,7 +231,9 @@ func (p *printer) rest() {
 	}
 	p.field("faults", p.paint(style, format.Faults(p.r)))
 	for _, left := range left {
-		p.line(indent + strings.Repeat(" ", len("faults"+gap)) + p.paint(red, clean(left)))
+		for line := range strings.SplitSeq(left, "\n") {
+			p.line(indent + strings.Repeat(" ", len("faults"+gap)) + p.paint(red, clean(line)))
+		}
 	}
 	if p.o.Report != "" {
 		p.field("report", p.o.Report)

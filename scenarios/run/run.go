@@ -46,21 +46,6 @@ type Rig struct {
 	Audit func(ctx context.Context, drill int) error
 }
 
-// An Ending says how a run ended. The zero value is a run that ended by
-// itself, with nothing left broken.
-type Ending struct {
-	NotReady error        // the system was not healthy before the first drill
-	Stopped  error        // an abort condition ended the run
-	Failed   error        // a step could not be carried out; the history says which
-	Left     []chaos.Undo // what may still be broken
-	Canceled bool         // the context was cancelled
-}
-
-// Unfinished reports whether something kept the run from ending by itself.
-func (e Ending) Unfinished() bool {
-	return e.Canceled || len(e.Left) > 0 || errors.Join(e.NotReady, e.Stopped, e.Failed) != nil
-}
-
 // errAborted is the cause with which an abort condition cancels a drill.
 var errAborted = errors.New("abort condition met")
 
@@ -135,9 +120,9 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 		}
 	}
 
-	end.Failed = errors.Join(end.Failed, tl.wait())
-	tl.mend(ctx)
-	end.Left = r.left()
+	tl.wait()
+	end.Failed = errors.Join(end.Failed, tl.mend(ctx))
+	end.Left = undone(r.Journal)
 	if ctx.Err() != nil {
 		if whole {
 			r.record(history.RunAbort, d.N, stopped(ctx, nil))
@@ -176,15 +161,6 @@ func (r *Rig) driveConfig(p *plan.Plan, d plan.Drill, start time.Duration) loadg
 		MaxInFlight: p.Scenario.Load.MaxInFlight,
 		Drain:       drain,
 	}
-}
-
-// left lists what the journal says may still be broken.
-func (r *Rig) left() []chaos.Undo {
-	var left []chaos.Undo
-	for _, e := range r.Journal.Pending() {
-		left = append(left, *e.Undo)
-	}
-	return left
 }
 
 // noteStats records what the engine says about itself.

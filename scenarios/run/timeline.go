@@ -87,11 +87,8 @@ func (t *timeline) begin(ctx context.Context, steps []plan.Step, start time.Dura
 	}
 }
 
-// wait returns when all entries are over, with what went wrong.
-func (t *timeline) wait() error {
-	t.wg.Wait()
-	return errors.Join(t.errs...)
-}
+// wait returns when all entries are over.
+func (t *timeline) wait() { t.wg.Wait() }
 
 // carryOut does what one entry says. Its error means that the drill makes no
 // sense any more.
@@ -176,6 +173,9 @@ func (t *timeline) heal(ctx context.Context, s plan.Step) error {
 // starting it if nothing of ours did.
 func (t *timeline) start(ctx context.Context, s plan.Step) error {
 	nodes, err := t.targets.Nodes(ctx, s.Params.Target)
+	if cutShort(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		return t.fail(s, "start", err)
 	}
@@ -183,7 +183,9 @@ func (t *timeline) start(ctx context.Context, s plan.Step) error {
 		t.noteTarget(s, history.FaultInject, n.Name)
 		if f := t.downed(n.Name); f != nil {
 			t.recover(ctx, f)
-		} else if err := startNode(ctx, t.rig.Env, n.Name); err != nil {
+		} else if err := startNode(ctx, t.rig.Env, n.Name); cutShort(ctx, err) {
+			return nil
+		} else if err != nil {
 			return t.fail(s, "start", err)
 		}
 		t.noteTarget(s, history.FaultInjected, n.Name)
@@ -253,12 +255,13 @@ func (t *timeline) recover(ctx context.Context, f *fault) {
 	t.note(f.step, history.FaultRecovered, history.OK, evidence(seen))
 }
 
-// mend recovers what is still in effect, last injected first. What cannot be
-// mended stays in the journal.
-func (t *timeline) mend(ctx context.Context) {
+// mend recovers what is still in effect, last injected first, and returns all
+// that went wrong in the drill. What cannot be mended stays in the journal.
+func (t *timeline) mend(ctx context.Context) error {
 	for _, f := range slices.Backward(t.injected()) {
 		t.recover(ctx, f)
 	}
+	return errors.Join(t.errs...)
 }
 
 // fail records that a step of an entry failed.

@@ -147,13 +147,13 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 				tl := newTimeline(rig, plan.Drill{N: 1})
 				tl.warm(ctx, steps(tt.start))
 				tl.begin(ctx, steps(tt.start), rig.Recorder.Now(), func(error) {})
-				err := tl.wait()
-				tl.mend(ctx)
+				tl.wait()
+				err := tl.mend(ctx)
 
 				if !errors.Is(err, tt.wantErr) {
-					t.Errorf("wait() = %v, want %v", err, tt.wantErr)
+					t.Errorf("mend() = %v, want %v", err, tt.wantErr)
 				}
-				if left := len(rig.left()); left != tt.wantLeft || tt.fault.broken != tt.wantLeft {
+				if left := len(undone(rig.Journal)); left != tt.wantLeft || tt.fault.broken != tt.wantLeft {
 					t.Errorf("%d faults left in the journal and %d in effect, want %d", left, tt.fault.broken, tt.wantLeft)
 				}
 				if tt.fault.recovered > 1 {

@@ -72,9 +72,7 @@ func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
 	sys, end := s.execute(ctx)
 	s.collectLogs(ctx, sys)
 	keep := s.flags.keep == "always" || s.flags.keep == "failed" && (end.Unfinished() || s.looksBad())
-	if err := sys.release(ctx, keep); err != nil {
-		s.say("take the stack down: " + err.Error())
-	}
+	end.NotDown = sys.release(ctx, keep)
 	if err := s.recorder.Close(); err != nil {
 		return nil, exit(reports.ExitEnvironment, fmt.Errorf("write history: %w", err))
 	}
@@ -205,6 +203,9 @@ func (s *session) startProgress(ctx context.Context) (stop func()) {
 func (a *app) conclude(s *session, r *reports.Result) error {
 	select {
 	case <-a.hurry:
+		if r.Problem != "" {
+			fmt.Fprintln(a.stderr, "proofload: "+r.Problem)
+		}
 		fmt.Fprintln(a.stderr, "proofload: report skipped; proofload check "+s.manifest.Run+" makes it")
 		return exit(r.Exit, nil)
 	default:

@@ -70,7 +70,10 @@ func (s *system) release(ctx context.Context, keep bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	return s.env.Close(ctx)
+	if err := s.env.Close(ctx); err != nil {
+		return fmt.Errorf("%w: proofload down --all removes what is left", err)
+	}
+	return nil
 }
 
 // rig wires a system to load, probes and final reads.

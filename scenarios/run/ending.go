@@ -29,6 +29,7 @@ type Ending struct {
 	Failed   error        // steps that could not be carried out; the history says which
 	Left     []chaos.Undo // what may still be broken
 	Canceled bool         // the context was cancelled
+	NotDown  error        // the system could not be taken down afterwards
 }
 
 // Unfinished reports whether something kept the run from ending by itself.
@@ -49,8 +50,15 @@ func Conclude(r *reports.Result, end Ending, took, ready time.Duration) {
 	case end.Stopped != nil:
 		r.Verdict, problems = VerdictStopped, []string{end.Stopped.Error()}
 	}
-	if end.Failed != nil {
-		problems = append(problems, end.Failed.Error())
+	for _, err := range []error{end.Failed, end.NotDown} {
+		if err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	// Containers that stay must not hide behind a run that went well, nor
+	// behind one that was interrupted and left everything clean.
+	if end.NotDown != nil && slices.Contains([]string{string(check.Pass), VerdictInterrupted}, r.Verdict) {
+		r.Verdict = VerdictError
 	}
 	r.Problem = strings.Join(problems, "; ")
 	settle(r, end.Left)

@@ -20,7 +20,7 @@ import (
 
 func TestConclude(t *testing.T) {
 	stall := chaos.Undo{Kind: "stall", Target: "replication:pg-1", Manual: []string{"curl -X DELETE http://127.0.0.1:1/"}}
-	stuck := errors.New("recover stall-1: gave up")
+	stuck, stays := errors.New("recover stall-1: gave up"), errors.New("remove stack: no engine")
 	for _, tt := range []struct {
 		name        string
 		judged      check.Outcome
@@ -40,6 +40,18 @@ func TestConclude(t *testing.T) {
 			"interrupted and not mended", check.Inconclusive,
 			Ending{Canceled: true, Failed: stuck, Left: []chaos.Undo{stall}},
 			"interrupted", 6, "interrupted before the end; recover stall-1: gave up",
+		},
+		{"not taken down", check.Pass, Ending{NotDown: stays}, "error", 3, "remove stack: no engine"},
+		{"not taken down after a miss", check.Fail, Ending{NotDown: stays}, "fail", 1, "remove stack: no engine"},
+		{
+			"interrupted and not taken down", check.Inconclusive,
+			Ending{Canceled: true, NotDown: stays},
+			"error", 3, "interrupted before the end; remove stack: no engine",
+		},
+		{
+			"neither mended nor taken down", check.Pass,
+			Ending{Failed: stuck, NotDown: stays, Left: []chaos.Undo{stall}},
+			"error", 6, "recover stall-1: gave up; remove stack: no engine",
 		},
 		{"not mended", check.Pass, Ending{Failed: stuck, Left: []chaos.Undo{stall}}, "inconclusive", 6, "recover stall-1: gave up"},
 	} {

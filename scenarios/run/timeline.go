@@ -235,16 +235,27 @@ func (f *fault) isDone() bool {
 func (t *timeline) recover(ctx context.Context, f *fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if t.undo(ctx, f) {
+		t.seeRecovered(ctx, f)
+	}
+}
+
+// undo makes the recover call of a fault that was not mended yet and reports
+// whether it did.
+func (t *timeline) undo(ctx context.Context, f *fault) bool {
 	if f.done {
-		return
+		return false
 	}
 	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
 	if err := chaos.Insist(ctx, recoverTimeout, f.active.Recover); err != nil {
 		_ = t.fail(f.step, "recover", err) // it stays in the journal
-		return
+		return false
 	}
 	f.done = true
+	return true
+}
 
+func (t *timeline) seeRecovered(ctx context.Context, f *fault) {
 	watching, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
 	defer cancel()
 	seen, err := f.active.Recovered(watching)
@@ -257,9 +268,20 @@ func (t *timeline) recover(ctx context.Context, f *fault) {
 
 // mend recovers what is still in effect, last injected first, and returns all
 // that went wrong in the drill. What cannot be mended stays in the journal.
+//
+// All calls are made before any of them is seen to have helped: a node that was
+// lost cannot come back whole while the link to its new primary is stalled.
 func (t *timeline) mend(ctx context.Context) error {
+	var undone []*fault
 	for _, f := range slices.Backward(t.injected()) {
-		t.recover(ctx, f)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if t.undo(ctx, f) {
+			undone = append(undone, f)
+		}
+	}
+	for _, f := range undone {
+		t.seeRecovered(ctx, f)
 	}
 	return errors.Join(t.errs...)
 }

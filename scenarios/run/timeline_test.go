@@ -167,6 +167,51 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 	}
 }
 
+// TestMendUndoesAllBeforeItWaits has a node that cannot come back while a link
+// that was broken before it is broken.
+func TestMendUndoesAllBeforeItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeFault{}
+		rig, ops := newTestRig(t, f)
+		tl := newTimeline(rig, plan.Drill{N: 1})
+		link, node := &dependentFault{}, &dependentFault{}
+		node.needs = link
+		for _, broken := range []*dependentFault{link, node} {
+			active, err := chaos.Arm(t.Context(), rig.Journal, rig.Catalog, rig.Env, broken, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tl.faults = append(tl.faults, &fault{step: steps(0)[0], active: active})
+		}
+		if err := tl.mend(t.Context()); err != nil {
+			t.Errorf("mend() = %v, want nil", err)
+		}
+		if diff := cmp.Diff([]string{"recover", "recover", "recovered", "recovered"}, ops()); diff != "" {
+			t.Errorf("the history says otherwise (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A dependentFault is not gone before another one is undone.
+type dependentFault struct {
+	fakeFault
+
+	needs *dependentFault
+}
+
+func (f *dependentFault) Inject(ctx context.Context) (chaos.Injection, error) {
+	_, err := f.fakeFault.Inject(ctx)
+	return f, err
+}
+
+func (f *dependentFault) Recovered(ctx context.Context) (chaos.Evidence, error) {
+	if f.needs != nil && f.needs.broken > 0 {
+		<-ctx.Done()
+		return chaos.Evidence{}, ctx.Err()
+	}
+	return f.fakeFault.Recovered(ctx)
+}
+
 // newTestRig returns a rig with a history in memory, and what it has recorded
 // of faults so far.
 func newTestRig(t *testing.T, f *fakeFault) (rig *Rig, ops func() []string) {

@@ -17,12 +17,13 @@ import (
 
 // newManifest says what is needed to repeat a run and to judge it again.
 func newManifest(id string, began time.Time, p *plan.Plan) *reports.Manifest {
-	sum := sha256.Sum256(p.Scenario.Source)
+	sum, commit := sha256.Sum256(p.Scenario.Source), gitCommit()
 	m := &reports.Manifest{
 		Schema: reports.SchemaManifest,
 		Run:    id,
 		Scenario: reports.Source{
 			Name: p.Scenario.Name, About: p.Scenario.About, File: p.Scenario.File, SHA256: hex.EncodeToString(sum[:]),
+			Git: commit,
 		},
 		Target:  p.Target,
 		Options: p.Options,
@@ -30,7 +31,7 @@ func newManifest(id string, began time.Time, p *plan.Plan) *reports.Manifest {
 		Began:   began,
 		Version: version(),
 		Go:      runtime.Version(),
-		Git:     gitCommit(),
+		Git:     commit,
 		Host:    host(),
 		Spec:    p.Spec,
 	}

@@ -35,19 +35,21 @@ const SchemaManifest = "manifest/v1"
 
 // A Result is everything that is said about one run.
 type Result struct {
-	SchemaURL  string    `json:"$schema"` // [SchemaResultURL]
-	Schema     string    `json:"schema"`
-	Run        string    `json:"run"`               // its id, the name of its directory
-	Verdict    string    `json:"verdict"`           // pass, fail, inconclusive; or error, stopped, interrupted where the run did not end by itself
-	Exit       int       `json:"exit"`              // the exit code of the process
-	Problem    string    `json:"problem,omitempty"` // why there is no verdict
-	Scenario   Source    `json:"scenario"`
-	Target     string    `json:"target"`
-	Seed       uint64    `json:"seed"`
-	Began      time.Time `json:"began"`
-	TookMS     float64   `json:"took_ms"`
-	ReadyMS    float64   `json:"environment_ready_ms"` // from nothing, or from a warm stack, to ready
-	FaultsLeft []string  `json:"faults_left"`          // what may still be broken, with the commands that mend it
+	SchemaURL  string            `json:"$schema"` // [SchemaResultURL]
+	Schema     string            `json:"schema"`
+	Run        string            `json:"run"`               // its id, the name of its directory
+	Verdict    string            `json:"verdict"`           // pass, fail, inconclusive; or error, stopped, interrupted where the run did not end by itself
+	Exit       int               `json:"exit"`              // the exit code of the process
+	Problem    string            `json:"problem,omitempty"` // why there is no verdict
+	Scenario   Source            `json:"scenario"`
+	Target     string            `json:"target"`
+	Options    map[string]string `json:"options,omitempty"` // of the target, as they were given; the others were at their defaults
+	Drills     int               `json:"drills,omitempty"`  // how many the run was to have
+	Seed       uint64            `json:"seed"`
+	Began      time.Time         `json:"began"`
+	TookMS     float64           `json:"took_ms"`
+	ReadyMS    float64           `json:"environment_ready_ms"` // from nothing, or from a warm stack, to ready
+	FaultsLeft []string          `json:"faults_left"`          // what may still be broken, with the commands that mend it
 
 	check.Judgement
 }

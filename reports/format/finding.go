@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -192,9 +193,10 @@ func Place(r *reports.Result, f Finding) string {
 	return fmt.Sprintf("%s:%d:%d", r.Scenario.File, f.At.Line, max(1, f.At.Col))
 }
 
-// Drills is the number of drills that a result speaks of, at least 1.
+// Drills is the number of drills that a run was to have, or that its result
+// speaks of, at least 1.
 func Drills(r *reports.Result) int {
-	n := 1
+	n := max(1, r.Drills)
 	for _, s := range r.Series {
 		n = max(n, s.Drill)
 	}
@@ -207,12 +209,34 @@ func Drills(r *reports.Result) int {
 	return n
 }
 
-// Reproduce is the command line that carries out the same run again, as far as
-// a result knows it: options of the target given by hand are in the manifest.
+// DrillCount words the number of drills: "5 drills".
+func DrillCount(r *reports.Result) string {
+	if n := Drills(r); n > 1 {
+		return Count(n) + " drills"
+	}
+	return "1 drill"
+}
+
+// Options lists the options that the target was given as NAME=VALUE, sorted.
+func Options(r *reports.Result) []string {
+	var options []string
+	for _, name := range slices.Sorted(maps.Keys(r.Options)) {
+		options = append(options, name+"="+r.Options[name])
+	}
+	return options
+}
+
+// Reproduce is the command line that carries out the same run again.
 func Reproduce(r *reports.Result) string {
 	args := []string{"proofload", "run", quote(strings.TrimPrefix(r.Scenario.File, "library:"))}
 	if r.Target != "" {
 		args = append(args, "--target", quote(r.Target))
+	}
+	for _, option := range Options(r) {
+		args = append(args, "--option", quote(option))
+	}
+	if r.Drills > 0 {
+		args = append(args, "--repeat", strconv.Itoa(r.Drills))
 	}
 	args = append(args, "--seed", strconv.FormatUint(r.Seed, 10))
 	return strings.Join(args, " ")

@@ -238,11 +238,12 @@ func TestFaultsLeft(t *testing.T) {
 
 func TestReproduce(t *testing.T) {
 	r := &reports.Result{Scenario: reports.Source{File: "my scenarios/it's.yaml"}, Target: "stack/ledger", Seed: 7}
-	want := `proofload run 'my scenarios/it'\''s.yaml' --target stack/ledger --seed 7`
+	r.Options, r.Drills = map[string]string{"replication": "async", "a": "b c"}, 3
+	want := `proofload run 'my scenarios/it'\''s.yaml' --target stack/ledger --option 'a=b c' --option replication=async --repeat 3 --seed 7`
 	if got := format.Reproduce(r); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	r.Scenario.File = "library:primary-failover"
+	r.Scenario.File, r.Options, r.Drills = "library:primary-failover", nil, 0
 	if got, want := format.Reproduce(r), "proofload run primary-failover --target stack/ledger --seed 7"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -139,10 +139,10 @@ func facts(r *reports.Result) []fact {
 	if r.Target != "" {
 		fs = append(fs, fact{"Target", r.Target})
 	}
-	if n := format.Drills(r); n > 1 {
-		fs = append(fs, fact{"Drills", format.Count(n)})
+	if options := format.Options(r); len(options) > 0 {
+		fs = append(fs, fact{"Options", strings.Join(options, ", ")})
 	}
-	fs = append(fs, fact{"Took", format.Duration(r.TookMS)})
+	fs = append(fs, fact{"Drills", format.Count(format.Drills(r))}, fact{"Took", format.Duration(r.TookMS)})
 	if r.ReadyMS > 0 {
 		fs = append(fs, fact{"Environment ready in", format.Duration(r.ReadyMS)})
 	}

@@ -10,6 +10,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,14 +127,20 @@ func (c *counts) add(t *testCase) {
 }
 
 func properties(r *reports.Result) []property {
-	return []property{
+	list := []property{
 		{"run", r.Run},
 		{"verdict", r.Verdict},
 		{"exit", strconv.Itoa(r.Exit)},
 		{"target", r.Target},
-		{"seed", strconv.FormatUint(r.Seed, 10)},
-		{"scenario.sha256", r.Scenario.SHA256},
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Options)) {
+		list = append(list, property{"option." + name, r.Options[name]})
+	}
+	return append(list,
+		property{"drills", strconv.Itoa(format.Drills(r))},
+		property{"seed", strconv.FormatUint(r.Seed, 10)},
+		property{"scenario.sha256", r.Scenario.SHA256},
+	)
 }
 
 func objectiveCase(r *reports.Result, o check.ObjectiveResult) testCase {

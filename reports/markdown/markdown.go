@@ -71,9 +71,10 @@ func (d *document) headline() {
 	if r.Target != "" {
 		words = append(words, code(r.Target))
 	}
-	if n := format.Drills(r); n > 1 {
-		words = append(words, format.Count(n)+" drills")
+	for _, option := range format.Options(r) {
+		words = append(words, code(option))
 	}
+	words = append(words, format.DrillCount(r))
 	d.printf("%s\n", strings.Join(append(words, "took "+format.Duration(r.TookMS)), " · "))
 	if g := r.Generator; g.Fell {
 		d.printf("\n> [!WARNING]\n> The load generator fell behind: %s of %s operations sent, send lag p99 %s. %s\n",

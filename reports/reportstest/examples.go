@@ -42,6 +42,7 @@ func Pass() *reports.Result {
 // acknowledged writes are gone.
 func LostWrites() *reports.Result {
 	r := failover(drill{noticed: 9300, promoted: 11200, rerouted: 12300, firstOK: 12400, steady: 12900, stalled: 2004, lost: 395, point: 2120})
+	r.Options = map[string]string{"replication": "async"}
 	r.Verdict, r.Outcome, r.Exit = "fail", check.Fail, reports.ExitFail
 	r.Sentence = "395 acknowledged writes are gone; the oldest was acknowledged 2.12 s before postgres.primary was lost."
 	r.Reasons = []string{
@@ -159,7 +160,7 @@ func base(name, file, run string) *reports.Result {
 	return &reports.Result{
 		SchemaURL: reports.SchemaResultURL, Schema: reports.SchemaResult, Run: run,
 		Scenario: reports.Source{Name: name, File: file, SHA256: fmt.Sprintf("%064x", 0x5ca1ab1e)},
-		Target:   "stack/ledger", Seed: 4201,
+		Target:   "stack/ledger", Drills: 1, Seed: 4201,
 		Began:      time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC),
 		FaultsLeft: []string{},
 	}

@@ -59,8 +59,11 @@ func (p *printer) headline() {
 	if r.Target != "" {
 		words = append(words, clean(r.Target))
 	}
-	if n := format.Drills(r); n > 1 {
-		words = append(words, format.Count(n)+" drills")
+	for _, option := range format.Options(r) {
+		words = append(words, clean(option))
+	}
+	if format.Drills(r) > 1 {
+		words = append(words, format.DrillCount(r))
 	}
 	words = append(words, format.Duration(r.TookMS))
 	p.line(strings.Join(words, gap))

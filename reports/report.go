@@ -48,7 +48,8 @@ type Result struct {
 	Seed       uint64            `json:"seed"`
 	Began      time.Time         `json:"began"`
 	TookMS     float64           `json:"took_ms"`
-	ReadyMS    float64           `json:"environment_ready_ms"` // from nothing, or from a warm stack, to ready
+	ReadyMS    float64           `json:"environment_ready_ms"` // from nothing, or from a warm stack, to ready; making images included
+	ImagesMS   float64           `json:"images_ms,omitempty"`  // of that, for making the images that were missing
 	FaultsLeft []string          `json:"faults_left"`          // what may still be broken, with the commands that mend it
 
 	check.Judgement

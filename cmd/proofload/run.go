@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,11 +92,9 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err != nil {
 		return exit(reports.ExitUsage, err)
 	}
-	began := time.Now()
 	result, err := s.carryOut(ctx)
 	if err != nil {
 		return err
 	}
-	result.TookMS = float64(time.Since(began).Milliseconds())
 	return a.conclude(s, result)
 }

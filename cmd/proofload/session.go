@@ -80,11 +80,11 @@ func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
 	if err != nil {
 		return nil, exit(reports.ExitEnvironment, err)
 	}
-	var ready time.Duration
+	times := run.Times{Took: time.Since(s.manifest.Began)}
 	if sys != nil {
-		ready = sys.ready
+		times.Ready, times.Images = sys.ready, sys.making
 	}
-	run.Conclude(result, end, time.Since(s.manifest.Began), ready)
+	run.Conclude(result, end, times)
 	return result, nil
 }
 

@@ -74,10 +74,7 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 	if err != nil {
 		return exit(reports.ExitEnvironment, errors.Join(err, sys.release(ctx, false)))
 	}
-	parts, total := sys.stack.Parts()
-	if total == 0 {
-		total = sys.ready // it was up
-	}
+	parts, _ := sys.stack.Parts()
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, p := range parts {
 		fmt.Fprintf(w, "%s\t%.1f s\t\n", p.Name, p.Took.Seconds())
@@ -86,7 +83,8 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 		return err
 	}
 	api, _ := sys.env.Endpoint("api")
-	fmt.Fprintf(a.stdout, "stack/%s is ready after %.1f s, making images included; its entry point is %s\n", cfg.Name, total.Seconds(), api)
+	fmt.Fprintf(a.stdout, "stack/%s is ready after %.1f s (images %.1f s of it); its entry point is %s\n",
+		cfg.Name, sys.ready.Seconds(), sys.making.Seconds(), api)
 	return nil
 }
 

@@ -54,9 +54,10 @@ func describeTarget(target string, options map[string]string) (sut.Topology, err
 // A system is a target that is up.
 type system struct {
 	env    sut.Environment
-	stack  *stack.Stack // the same, where it is one
-	warm   bool         // it was up before, or is to stay up
-	ready  time.Duration
+	stack  *stack.Stack  // the same, where it is one
+	warm   bool          // it was up before, or is to stay up
+	ready  time.Duration // from nothing, or from a stack that was up
+	making time.Duration // of that, for the images
 	images map[string]string
 	// wire gives a rig what depends on the target: workload, gate, probes and
 	// final reads.

@@ -33,6 +33,12 @@ func bringUpStack(ctx context.Context, cfg stack.Config, warm bool) (*system, er
 	}
 	// Half a stack is of no use to a later run: it does not stay up.
 	sys := &system{env: st, stack: st, warm: warm && err == nil, ready: time.Since(began), images: st.Images()}
+	parts, _ := st.Parts()
+	for _, p := range parts {
+		if p.Name == stack.PartImages {
+			sys.making = p.Took
+		}
+	}
 	sys.wire = func(rig *run.Rig, rec *history.Recorder, seed uint64) error {
 		return wireStack(sys, st, rig, rec, seed)
 	}

@@ -217,6 +217,15 @@ func DrillCount(r *reports.Result) string {
 	return "1 drill"
 }
 
+// Ready words how long the environment took to be ready once its images were
+// there; empty if it is not known.
+func Ready(r *reports.Result) string {
+	if r.ReadyMS <= 0 {
+		return ""
+	}
+	return Duration(max(0, r.ReadyMS-r.ImagesMS))
+}
+
 // Options lists the options that the target was given as NAME=VALUE, sorted.
 func Options(r *reports.Result) []string {
 	var options []string

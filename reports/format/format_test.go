@@ -236,6 +236,17 @@ func TestFaultsLeft(t *testing.T) {
 	}
 }
 
+func TestReady(t *testing.T) {
+	for _, c := range []struct {
+		ready, images float64
+		want          string
+	}{{0, 0, ""}, {11_900, 0, "11.9 s"}, {91_900, 80_000, "11.9 s"}} {
+		if got := format.Ready(&reports.Result{ReadyMS: c.ready, ImagesMS: c.images}); got != c.want {
+			t.Errorf("ready after %v ms, images %v ms: got %q, want %q", c.ready, c.images, got, c.want)
+		}
+	}
+}
+
 func TestReproduce(t *testing.T) {
 	r := &reports.Result{Scenario: reports.Source{File: "my scenarios/it's.yaml"}, Target: "stack/ledger", Seed: 7}
 	r.Options, r.Drills = map[string]string{"replication": "async", "a": "b c"}, 3

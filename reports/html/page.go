@@ -143,8 +143,11 @@ func facts(r *reports.Result) []fact {
 		fs = append(fs, fact{"Options", strings.Join(options, ", ")})
 	}
 	fs = append(fs, fact{"Drills", format.Count(format.Drills(r))}, fact{"Took", format.Duration(r.TookMS)})
-	if r.ReadyMS > 0 {
-		fs = append(fs, fact{"Environment ready in", format.Duration(r.ReadyMS)})
+	if ready := format.Ready(r); ready != "" {
+		fs = append(fs, fact{"Environment ready in", ready})
+	}
+	if r.ImagesMS > 0 {
+		fs = append(fs, fact{"Images ready in", format.Duration(r.ImagesMS)})
 	}
 	if !r.Began.IsZero() {
 		fs = append(fs, fact{"Began", r.Began.UTC().Format(time.DateTime) + " UTC"})

@@ -47,7 +47,7 @@ func phases() []phase {
 func failover(drills ...drill) *reports.Result {
 	r := base("primary-failover", "scenarios/primary-failover.yaml", "7f3c")
 	r.Scenario.About = "The host of the Postgres primary disappears under load. Clients recover within 20 s; no acknowledged payment is lost."
-	r.Drills, r.ReadyMS = len(drills), 21_700
+	r.Drills, r.ReadyMS, r.ImagesMS = len(drills), 21_700, 90
 	r.TookMS = r.ReadyMS + 1000*drillEvery*float64(len(drills)) + 6400
 	rng := rand.New(rand.NewPCG(r.Seed, 0))
 	for i, d := range drills {

@@ -52,10 +52,29 @@ type printer struct {
 // headline says the verdict, of what, and why in one sentence.
 func (p *printer) headline() {
 	r := p.r
-	words := []string{
-		p.paint(verdictStyle(r.Verdict), strings.ToUpper(r.Verdict)) + indent + p.paint(bold, clean(r.Scenario.Name)),
-		"run " + clean(r.Run),
+	verdict := strings.ToUpper(r.Verdict)
+	line := p.paint(verdictStyle(r.Verdict), verdict) + indent + p.paint(bold, clean(r.Scenario.Name))
+	used := width(verdict + indent + clean(r.Scenario.Name))
+	for _, words := range about(r) {
+		if used+width(gap+words) > p.wrapAt() {
+			p.line(line)
+			line, used = indent+words, width(indent+words)
+			continue
+		}
+		line, used = line+gap+words, used+width(gap+words)
 	}
+	p.line(line)
+	if format.Judged(r) {
+		p.wrap("", r.Sentence)
+	}
+	if r.Problem != "" {
+		p.wrap("", "problem: "+r.Problem)
+	}
+}
+
+// about says what was run, and how long that took.
+func about(r *reports.Result) []string {
+	words := []string{"run " + clean(r.Run)}
 	if r.Target != "" {
 		words = append(words, clean(r.Target))
 	}
@@ -66,13 +85,10 @@ func (p *printer) headline() {
 		words = append(words, format.DrillCount(r))
 	}
 	words = append(words, format.Duration(r.TookMS))
-	p.line(strings.Join(words, gap))
-	if format.Judged(r) {
-		p.wrap("", r.Sentence)
+	if ready := format.Ready(r); ready != "" {
+		words = append(words, "up in "+ready)
 	}
-	if r.Problem != "" {
-		p.wrap("", "problem: "+r.Problem)
-	}
+	return words
 }
 
 // row is one objective as it stands in the table.

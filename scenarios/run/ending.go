@@ -37,10 +37,16 @@ func (e Ending) Unfinished() bool {
 	return e.Canceled || len(e.Left) > 0 || errors.Join(e.NotReady, e.Stopped, e.Failed) != nil
 }
 
+// Times says how long the parts of a run took.
+type Times struct {
+	Took   time.Duration // all of it
+	Ready  time.Duration // until the system was ready
+	Images time.Duration // of that, for making images
+}
+
 // Conclude says in r how the run ended, which outweighs what was judged.
-func Conclude(r *reports.Result, end Ending, took, ready time.Duration) {
-	r.TookMS = float64(took.Milliseconds())
-	r.ReadyMS = float64(ready.Milliseconds())
+func Conclude(r *reports.Result, end Ending, t Times) {
+	r.TookMS, r.ReadyMS, r.ImagesMS = float64(t.Took.Milliseconds()), float64(t.Ready.Milliseconds()), float64(t.Images.Milliseconds())
 	var problems []string
 	switch {
 	case end.Canceled:
@@ -73,7 +79,7 @@ func Review(dir reports.Directory, m *reports.Manifest, old *reports.Result) (*r
 		return nil, err
 	}
 	if old != nil {
-		r.TookMS, r.ReadyMS, r.Problem = old.TookMS, old.ReadyMS, old.Problem
+		r.TookMS, r.ReadyMS, r.ImagesMS, r.Problem = old.TookMS, old.ReadyMS, old.ImagesMS, old.Problem
 		if slices.Contains([]string{VerdictError, VerdictStopped, VerdictInterrupted}, old.Verdict) {
 			r.Verdict = old.Verdict
 		}

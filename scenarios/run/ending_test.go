@@ -57,7 +57,7 @@ func TestConclude(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := judged(tt.judged)
-			Conclude(r, tt.end, time.Minute, time.Second)
+			Conclude(r, tt.end, Times{})
 			if r.Verdict != tt.wantVerdict || r.Exit != tt.wantExit || r.Problem != tt.wantProblem {
 				t.Errorf("%s, exit %d, problem %q; want %s, %d, %q", r.Verdict, r.Exit, r.Problem, tt.wantVerdict, tt.wantExit, tt.wantProblem)
 			}
@@ -88,7 +88,7 @@ func TestReview(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	Conclude(first, end, time.Minute, time.Second)
+	Conclude(first, end, Times{Took: time.Minute, Ready: 12 * time.Second, Images: time.Second})
 	if first.Exit != reports.ExitFaultsLeft || !strings.Contains(first.Problem, "recover lost") || len(first.FaultsLeft) != 1 {
 		t.Errorf("exit %d, problem %q, left %q; want 6 and what could not be recovered", first.Exit, first.Problem, first.FaultsLeft)
 	}
@@ -96,6 +96,9 @@ func TestReview(t *testing.T) {
 		again, reviewErr := Review(dir, m, old)
 		if reviewErr != nil {
 			t.Fatal(reviewErr)
+		}
+		if old != nil && (again.TookMS != 60_000 || again.ReadyMS != 12_000 || again.ImagesMS != 1000) {
+			t.Errorf("judged again, it took %v, %v and %v ms, want 60000, 12000 and 1000", again.TookMS, again.ReadyMS, again.ImagesMS)
 		}
 		if again.Exit != reports.ExitFaultsLeft {
 			t.Errorf("judged again: exit %d, want %d", again.Exit, reports.ExitFaultsLeft)

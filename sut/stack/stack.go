@@ -43,6 +43,10 @@ type Config struct {
 	Progress func(string)      // told what happens, a line at a time, never concurrently; may be nil
 }
 
+// PartImages is the name of the part that makes the images that are missing.
+// No other part overlaps it.
+const PartImages = "images"
+
 // A Part is one step of bringing a stack up. Parts overlap.
 type Part struct {
 	Name string

@@ -35,7 +35,7 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.docker.Close())
 	}
-	prepared := []Part{{"images", imagesTook}, {"prepare", time.Since(began) - imagesTook}}
+	prepared := []Part{{PartImages, imagesTook}, {"prepare", time.Since(began) - imagesTook}}
 	ctx, cancel := context.WithTimeoutCause(ctx, upTimeout, fmt.Errorf("stack %s was not ready within %s", s.id, upTimeout))
 	defer cancel()
 	if networkErr := s.createNetwork(ctx); networkErr != nil {

@@ -267,20 +267,19 @@ func (t *timeline) seeRecovered(ctx context.Context, f *fault) {
 }
 
 // mend recovers what is still in effect, last injected first, and returns all
-// that went wrong in the drill. What cannot be mended stays in the journal.
+// that went wrong in the drill. What cannot be mended stays in the journal. All
+// entries are over by then, so nobody else recovers anything.
 //
 // All calls are made before any of them is seen to have helped: a node that was
 // lost cannot come back whole while the link to its new primary is stalled.
 func (t *timeline) mend(ctx context.Context) error {
-	var undone []*fault
+	var gone []*fault
 	for _, f := range slices.Backward(t.injected()) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
 		if t.undo(ctx, f) {
-			undone = append(undone, f)
+			gone = append(gone, f)
 		}
 	}
-	for _, f := range undone {
+	for _, f := range gone {
 		t.seeRecovered(ctx, f)
 	}
 	return errors.Join(t.errs...)

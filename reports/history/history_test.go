@@ -114,6 +114,32 @@ func TestFlushedOnceASecond(t *testing.T) {
 	})
 }
 
+// TestFlushedAtOnce reads a history whose writer may be killed at any moment:
+// what was done to the system and to the run is there, and all before it.
+func TestFlushedAtOnce(t *testing.T) {
+	for _, by := range []string{ByFault, ByRun} {
+		var buf bytes.Buffer
+		rec, err := NewRecorder(&buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []Event{{At: 1, Kind: OK, By: ByLoad, Op: "read"}, {At: 2, Kind: Info, By: by, Op: "x"}}
+		for _, e := range want {
+			rec.Record(e)
+		}
+		got, err := collect(Read(bytes.NewReader(buf.Bytes())))
+		if !errors.Is(err, ErrTorn) {
+			t.Errorf("error of an unfinished history = %v, want %v", err, ErrTorn)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("read right after an event by %s (-want +got):\n%s", by, diff)
+		}
+		if err := rec.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestTruncated cuts a history at every byte: what is read is a prefix of what
 // was recorded, nothing that was flushed before the cut is missing, and the
 // end is reported.

@@ -27,7 +27,8 @@ var ErrClosed = errors.New("recorder is closed")
 //
 // At least once a second it ends a compression block and hands it to the
 // operating system, so that after a crash the file is readable up to the last
-// whole record of the last full second.
+// whole record of the last full second. What is done to the system and to the
+// run is handed over at once: no crash may hide what had been broken.
 type Recorder struct {
 	base time.Time
 	file *os.File // nil if the writer is not ours
@@ -115,6 +116,10 @@ func (r *Recorder) Record(e Event) {
 	r.dirty = true
 	if _, err := r.enc.Write(r.line); err != nil {
 		r.err = fmt.Errorf("write history: %w", err)
+		return
+	}
+	if e.By == ByFault || e.By == ByRun { // they are few
+		_ = r.flush() // kept for Err
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -57,23 +58,26 @@ func codeOf(err error) string {
 	return err.Error()
 }
 
-// waitFor waits until a file has something in it: waitfor FILE.
+// waitFor waits until a file has a match of a regular expression: waitfor FILE
+// REGEXP.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: waitfor FILE")
+	if len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE REGEXP")
 	}
+	want, err := regexp.Compile(args[1])
+	ts.Check(err)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.NewTimer(3 * time.Minute)
 	defer deadline.Stop()
 	for {
-		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() > 0 {
+		if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && want.Match(data) {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			ts.Fatalf("%s is still missing or empty", args[0])
+			ts.Fatalf("there is still no %s in %s", args[1], args[0])
 		}
 	}
 }

@@ -39,7 +39,7 @@ func engineVersion(ctx context.Context, docker *client.Client) (string, error) {
 }
 
 func noEngine(host string) error {
-	return fmt.Errorf("no Docker engine answers at %s: start Docker, or run fixtures/engine.sh, which installs it on Debian and Ubuntu", host)
+	return fmt.Errorf("no Docker engine answers at %s: start Docker, or in a checkout run \"make engine\", which installs it on Debian and Ubuntu", host)
 }
 
 // connect returns a client of the engine that the Docker command line would

@@ -1,6 +1,8 @@
 package library_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +71,18 @@ func TestPrimaryFailoverLeavesRoomToRecover(t *testing.T) {
 	}
 	if after := sc.Load.Phases[4]; after.For < 30*time.Second {
 		t.Errorf("%s takes only %v", after.Name, after.For)
+	}
+}
+
+// TestReadmeShowsWhatShips compares the example that everybody reads first.
+func TestReadmeShowsWhatShips(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, _ := library.Open("primary-failover")
+	if !strings.Contains(string(readme), "```yaml\n"+string(src)+"```\n") {
+		t.Error("the example in README.md is not the scenario primary-failover as it ships")
 	}
 }
 

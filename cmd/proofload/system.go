@@ -23,10 +23,13 @@ const (
 	gateTimeout  = 90 * time.Second
 	closeTimeout = 90 * time.Second
 	// Observers are to explain seconds, and must be cheap beside the load; an
-	// agent is the most expensive to ask.
-	probeEvery      = 200 * time.Millisecond
-	probeAgentEvery = 500 * time.Millisecond
-	seedAccounts    = 1000 // what the stack seeds
+	// agent is the most expensive to ask. But between the moment at which an
+	// agent notices that the primary is gone and the promotion there may be no
+	// more than a few hundred milliseconds.
+	probeEvery           = 200 * time.Millisecond
+	probeAgentEvery      = 500 * time.Millisecond
+	probeAgentAlarmEvery = 100 * time.Millisecond
+	seedAccounts         = 1000 // what the stack seeds
 )
 
 // workloads lists the operations of each workload there is.

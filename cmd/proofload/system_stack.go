@@ -64,8 +64,8 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 	}
 	rig.Watch = func(ctx context.Context) {
 		var wg sync.WaitGroup
-		wg.Go(func() { probe.Run(ctx, agents, probeAgentEvery, rec) })
-		probe.Run(ctx, seen, probeEvery, rec)
+		wg.Go(func() { probe.Run(ctx, agents, probe.Pace{Calm: probeAgentEvery, Alarm: probeAgentAlarmEvery}, rec) })
+		probe.Run(ctx, seen, probe.Pace{Calm: probeEvery}, rec)
 		wg.Wait()
 	}
 	rig.Audit = func(ctx context.Context, drill int) error {

@@ -33,11 +33,22 @@ type observer interface {
 	close(ctx context.Context)
 }
 
-// Run probes all targets, each once in every interval, until ctx is done. An
+// Run probes all targets, each at the given pace, until ctx is done. An
 // observation is recorded when its outcome, role, timeline or text differs from
 // the one before, and at least once a second. It is timed at its end, and one
 // that takes longer than 500 ms is a failure.
-func Run(ctx context.Context, targets []Target, every time.Duration, rec *history.Recorder) {
+func Run(ctx context.Context, targets []Target, pace Pace, rec *history.Recorder) {
+	a := new(alarm)
+	for _, t := range targets {
+		a.nodes = append(a.nodes, t.Node)
+	}
+	every := func() time.Duration {
+		if pace.Alarm > 0 && a.on(rec.Now()) {
+			return pace.Alarm
+		}
+		return pace.Calm
+	}
+	defer rec.Tap(a.observe)()
 	var probes sync.WaitGroup
 	for _, t := range targets {
 		probes.Go(func() { watch(ctx, t, newObserver(t), every, rec) })
@@ -52,9 +63,10 @@ func newObserver(t Target) observer {
 	return &database{url: t.URL}
 }
 
-func watch(ctx context.Context, t Target, o observer, every time.Duration, rec *history.Recorder) {
+func watch(ctx context.Context, t Target, o observer, every func() time.Duration, rec *history.Recorder) {
 	defer o.close(context.WithoutCancel(ctx))
-	tick := time.NewTicker(every)
+	period := every()
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	var last history.Event
 	for ctx.Err() == nil {
@@ -69,6 +81,10 @@ func watch(ctx context.Context, t Target, o observer, every time.Duration, rec *
 		if changed(&last, &e) || e.At-last.At >= heartbeat {
 			rec.Record(e)
 			last = e
+		}
+		if p := every(); p != period {
+			period = p
+			tick.Reset(p)
 		}
 		select {
 		case <-tick.C:

@@ -71,7 +71,7 @@ func TestRecordsChangesAndHeartbeats(t *testing.T) {
 			s.steps = append(s.steps, fails("refused"))
 		}
 		s.steps = append(s.steps, hangs, role(Primary, 2, 99), role(Primary, 3, 99))
-		watch(ctx, Target{Node: "pg-1", Op: history.ProbeDatabase}, s, 100*time.Millisecond, rec)
+		watch(ctx, Target{Node: "pg-1", Op: history.ProbeDatabase}, s, func() time.Duration { return 100 * time.Millisecond }, rec)
 		if err := rec.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestNobodyThere(t *testing.T) {
 		{Node: "pg-1", Op: history.ProbeDatabase, URL: "postgres://u:secret@" + addr + "/x?sslmode=disable"},
 		{Node: "pgbouncer", Op: history.ProbeRoute, URL: "postgres://u:secret@" + addr + "/x?sslmode=disable"},
 		{Node: "pg-1", Op: history.ProbeAgent, URL: "http://" + addr},
-	}, 10*time.Millisecond, rec)
+	}, Pace{Calm: 10 * time.Millisecond}, rec)
 	if err := rec.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ const (
 	probeEvery           = 200 * time.Millisecond
 	probeAgentEvery      = 500 * time.Millisecond
 	probeAgentAlarmEvery = 100 * time.Millisecond
-	seedAccounts         = 1000 // what the stack seeds
+	seedAccounts         = 1000 // of the simulated ledger
 )
 
 // workloads lists the operations of each workload there is.

@@ -52,7 +52,7 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return fmt.Errorf("make a nonce: %w", err)
 	}
-	w, err := ledgerload.New(ledgerload.Config{Seed: seed, Accounts: seedAccounts, Nonce: nonce})
+	w, err := ledgerload.New(ledgerload.Config{Seed: seed, Accounts: st.Accounts(), Nonce: nonce})
 	if err != nil {
 		return err
 	}

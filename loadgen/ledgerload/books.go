@@ -21,13 +21,14 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL),
          WHERE t.id BETWEEN $1::uuid AND $2::uuid
            AND NOT EXISTS (SELECT FROM settlements s WHERE s.transfer_id = t.id))`
 
-// writesSQL reads the transfers between two ids with what they did to the
-// books: all postings, those that debit and those that credit as they should.
+// writesSQL reads the transfers between two ids, refunds among them, with what
+// they did to the books: all postings, those that debit and those that credit as
+// they should.
 const writesSQL = `
 SELECT t.id::text, t.amount,
-       count(p.id),
-       count(p.id) FILTER (WHERE p.account_id = t.from_account AND p.amount = -t.amount),
-       count(p.id) FILTER (WHERE p.account_id = t.to_account AND p.amount = t.amount),
+       count(p.account_id),
+       count(p.account_id) FILTER (WHERE p.account_id = t.from_account AND p.amount = -t.amount),
+       count(p.account_id) FILTER (WHERE p.account_id = t.to_account AND p.amount = t.amount),
        (SELECT count(*) FROM settlements s WHERE s.transfer_id = t.id)
   FROM transfers t LEFT JOIN postings p ON p.transfer_id = t.id
  WHERE t.id BETWEEN $1::uuid AND $2::uuid
@@ -82,8 +83,11 @@ func (a *audit) role(ctx context.Context, conn *pgx.Conn, node string) error {
 }
 
 // The books: the sum of all postings; transfers that have not exactly two
-// postings summing to zero; accounts whose balance is negative or differs from
-// the opening balance and the postings. With up to five examples of each.
+// postings summing to zero; transfers that say another refunded amount than
+// their refunds do, or more than they moved, or that have a refund which is not
+// between the same accounts the other way round; accounts whose balance is
+// negative or differs from the opening balance and the postings. With up to five
+// examples of each.
 const (
 	totalSQL = `SELECT coalesce(sum(amount), 0)::bigint FROM postings`
 
@@ -92,7 +96,17 @@ SELECT count(*), coalesce(string_agg(id::text, ', ') FILTER (WHERE n <= 5), '')
   FROM (SELECT t.id, row_number() OVER (ORDER BY t.id) AS n
           FROM transfers t LEFT JOIN postings p ON p.transfer_id = t.id
          GROUP BY t.id
-        HAVING count(p.id) <> 2 OR sum(p.amount) <> 0) AS bad`
+        HAVING count(p.account_id) <> 2 OR sum(p.amount) <> 0) AS bad`
+
+	wrongRefundSQL = `
+SELECT count(*), coalesce(string_agg(format('%s has %s of %s refunded, its refunds say %s', id, refunded, amount, want), ', ') FILTER (WHERE n <= 5), '')
+  FROM (SELECT t.id, t.refunded, t.amount, coalesce(r.sum, 0) AS want, row_number() OVER (ORDER BY t.id) AS n
+          FROM transfers t
+          LEFT JOIN (SELECT o.id, sum(b.amount),
+                            bool_and(b.from_account = o.to_account AND b.to_account = o.from_account AND b.currency = o.currency) AS back
+                       FROM transfers b JOIN transfers o ON o.id = b.refund_of
+                      GROUP BY o.id) AS r ON r.id = t.id
+         WHERE t.refunded <> coalesce(r.sum, 0) OR t.refunded > t.amount OR NOT coalesce(r.back, true)) AS bad`
 
 	wrongBalanceSQL = `
 SELECT count(*), coalesce(string_agg(format('%s has %s, its postings say %s', id, balance, want), ', ') FILTER (WHERE n <= 5), '')
@@ -105,25 +119,34 @@ SELECT count(*), coalesce(string_agg(format('%s has %s, its postings say %s', id
 // books records the state of a node's books.
 func (a *audit) books(ctx context.Context, conn *pgx.Conn, node string) error {
 	e := history.Event{Kind: history.Info, Op: history.AuditBooks, Node: node}
-	var transfers, accounts string
+	var examples []string
 	err := snapshot(ctx, conn, func(tx pgx.Tx) error {
+		e.Count, e.Amount, examples = 0, 0, nil
 		if err := tx.QueryRow(ctx, totalSQL).Scan(&e.Value); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, unbalancedSQL).Scan(&e.Count, &transfers); err != nil {
-			return err
+		for _, wrong := range []struct {
+			sql, what string
+			sum       *int64
+		}{
+			{unbalancedSQL, "unbalanced transfers", &e.Count},
+			{wrongRefundSQL, "refunds", &e.Count},
+			{wrongBalanceSQL, "accounts", &e.Amount},
+		} {
+			var n int64
+			var some string
+			if err := tx.QueryRow(ctx, wrong.sql).Scan(&n, &some); err != nil {
+				return fmt.Errorf("look for wrong %s: %w", wrong.what, err)
+			}
+			*wrong.sum += n
+			if some != "" {
+				examples = append(examples, wrong.what+": "+some)
+			}
 		}
-		return tx.QueryRow(ctx, wrongBalanceSQL).Scan(&e.Amount, &accounts)
+		return nil
 	})
 	if err != nil {
 		return err
-	}
-	var examples []string
-	if transfers != "" {
-		examples = append(examples, "unbalanced transfers: "+transfers)
-	}
-	if accounts != "" {
-		examples = append(examples, "accounts: "+accounts)
 	}
 	e.Text = strings.Join(examples, "; ")
 	a.record(e)

@@ -11,23 +11,31 @@ import (
 	"github.com/proofload/proofload/reports/history"
 )
 
-// The queues of the ledger.
-const (
-	settlementQueue = "ledger.settlement"
-	deadLetterQueue = "ledger.settlement.dead"
-)
+// workQueues are those queues of the ledger that its workers empty. What they
+// give up goes to a queue of the same name with [deadSuffix].
+func workQueues() []string {
+	return []string{"ledger.settlement", "ledger.notifications", "ledger.projection", "ledger.statements"}
+}
+
+const deadSuffix = ".dead"
 
 // A backlog is background work that is not done.
 type backlog struct {
-	outbox    int64 // messages that are not published
-	unsettled int64 // transfers of the drill without a settlement
-	queued    int64 // messages that wait for a worker
-	dead      int64 // messages that a worker has given up
+	outbox    int64            // messages that are not published
+	unsettled int64            // transfers of the drill without a settlement
+	queued    map[string]int64 // messages that wait for a worker, by queue
+	dead      int64            // messages that a worker has given up
 }
 
 // empty reports whether nothing is left that will be done. Dead letters stay
 // until somebody deals with them, so they are not waited for.
-func (b backlog) empty() bool { return b.outbox == 0 && b.unsettled == 0 && b.queued == 0 }
+func (b backlog) empty() bool {
+	waiting := b.outbox + b.unsettled
+	for _, n := range b.queued {
+		waiting += n
+	}
+	return waiting == 0
+}
 
 // quiesce finds the primary and waits until background work has ended. What is
 // left when the wait is over is recorded; it is an error only if it could not
@@ -60,7 +68,9 @@ func (a *audit) quiesce(ctx context.Context) error {
 	}
 	jobs("outbox", left.outbox)
 	if a.AMQP != "" {
-		jobs("queue "+settlementQueue, left.queued)
+		for _, queue := range workQueues() {
+			jobs("queue "+queue, left.queued[queue])
+		}
 		jobs("dead letters", left.dead)
 	}
 	return nil
@@ -95,17 +105,17 @@ func (a *audit) backlog(ctx context.Context) (backlog, error) {
 	return b, err
 }
 
-// queues returns the messages ready in the settlement queue and in that of its
-// dead letters.
-func queues(url string) (queued, dead int64, err error) {
+// queues returns the messages ready in each work queue, and those in all queues
+// of dead letters.
+func queues(url string) (queued map[string]int64, dead int64, err error) {
 	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(connectTimeout)})
 	if err != nil {
-		return 0, 0, fmt.Errorf("connect to the broker: %w", err)
+		return nil, 0, fmt.Errorf("connect to the broker: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // everything was read
 	ch, err := conn.Channel()
 	if err != nil {
-		return 0, 0, fmt.Errorf("open channel: %w", err)
+		return nil, 0, fmt.Errorf("open channel: %w", err)
 	}
 	depth := func(queue string) int64 {
 		if err != nil {
@@ -117,5 +127,10 @@ func queues(url string) (queued, dead int64, err error) {
 		}
 		return int64(q.Messages)
 	}
-	return depth(settlementQueue), depth(deadLetterQueue), err
+	queued = map[string]int64{}
+	for _, queue := range workQueues() {
+		queued[queue] = depth(queue)
+		dead += depth(queue + deadSuffix)
+	}
+	return queued, dead, err
 }

@@ -6,10 +6,11 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// TestQueues reads the depth of both queues from a real broker, at
+// TestQueues reads the depth of all queues from a real broker, at
 // PROOFLOAD_TEST_AMQP_URL.
 func TestQueues(t *testing.T) {
 	url := os.Getenv("PROOFLOAD_TEST_AMQP_URL")
@@ -28,15 +29,24 @@ func TestQueues(t *testing.T) {
 	if err = ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}
-	fill(t, ch, settlementQueue, 3)
-	fill(t, ch, deadLetterQueue, 1)
-	queued, dead, err := queues(url)
-	if err != nil || queued != 3 || dead != 1 {
-		t.Errorf("queues = %d, %d, %v; want 3, 1, nil", queued, dead, err)
+	want := map[string]int64{}
+	for i, queue := range workQueues() {
+		want[queue] = int64(i)
+		fill(t, ch, queue, i)
+		fill(t, ch, queue+deadSuffix, 1)
 	}
-	for _, queue := range []string{settlementQueue, deadLetterQueue} {
-		if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
-			t.Error(err)
+	queued, dead, err := queues(url)
+	if err != nil || dead != int64(len(want)) {
+		t.Errorf("queues = %d dead letters, %v; want %d, nil", dead, err, len(want))
+	}
+	if diff := cmp.Diff(want, queued); diff != "" {
+		t.Errorf("queues (-want +got):\n%s", diff)
+	}
+	for queue := range want {
+		for _, name := range []string{queue, queue + deadSuffix} {
+			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ package ledgerload
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -27,11 +28,13 @@ const (
 	ReadAccount    = "read-account"
 	ReadTransfer   = "read-transfer"
 	CreateTransfer = "create-transfer"
+	RefundTransfer = "refund-transfer"
 )
 
 // The mix, in percent of operations; the rest are reads of accounts.
 const (
-	createShare       = 30
+	createShare       = 25
+	refundShare       = 5
 	readTransferShare = 25
 )
 
@@ -46,7 +49,11 @@ const (
 	// small beside the opening balances that no account runs dry.
 	maxAmount = 10_000
 
-	// recent is how many acknowledged transfers are remembered for reading.
+	// maxRefund bounds the amount of a refund, in minor units.
+	maxRefund = 100
+
+	// recent is how many acknowledged transfers are remembered, to be read and
+	// refunded.
 	recent = 1024
 )
 
@@ -58,18 +65,32 @@ type Config struct {
 }
 
 // A Workload reads accounts (45 % of operations), reads transfers that were
-// lately acknowledged (25 %) and makes transfers (30 %). As long as there is no
-// transfer to read, it reads an account instead.
+// lately acknowledged (25 %), makes transfers (25 %) and refunds a part of
+// transfers that were lately acknowledged (5 %). As long as there is no transfer
+// to read, it reads an account instead; as long as there is none to refund, it
+// makes one.
+//
+// A refund is a transfer of its own, with an id of its own, and is read and
+// audited like one. No transfer is refunded twice, and none by more than its
+// amount, so a sound ledger refuses a refund only if the transfer is gone.
 //
 // Ids of transfers are UUIDs of version 8: 48 bits of the run's nonce, the
 // number of the drill and that of the arrival. The same seed gives the same
-// operations, except for which transfers are read.
+// operations, except for which transfers are read and refunded.
 type Workload struct {
 	Config
 
 	mu    sync.Mutex
-	acked []string // a ring, once it has grown to recent
-	next  int      // where in the ring the next one goes
+	acked []acked // a ring, once it has grown to recent
+	next  int     // where in the ring the next one goes
+}
+
+// An acked is a transfer or a refund that was acknowledged. Of a refund only
+// the id is known here.
+type acked struct {
+	transfer
+
+	spent bool // it is a refund, or has been refunded
 }
 
 // New returns the workload of one run.
@@ -84,19 +105,26 @@ func New(c Config) (*Workload, error) {
 }
 
 // Ops implements [loadgen.Workload].
-func (w *Workload) Ops() []string { return []string{CreateTransfer, ReadAccount, ReadTransfer} }
+func (w *Workload) Ops() []string {
+	return []string{CreateTransfer, ReadAccount, ReadTransfer, RefundTransfer}
+}
 
 // Next implements [loadgen.Workload].
 func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
 	rng := rand.New(rand.NewPCG(w.Seed^uint64(drill)<<48, seq)) //nolint:gosec // any bits will do
 	kind, account, pick := rng.IntN(100), 1+rng.IntN(w.Accounts), rng.Uint64()
-	if kind < createShare {
+	if kind < refundShare {
+		if t, ok := w.refundable(pick); ok {
+			return refund(w.id(drill, seq), t, 1+rng.Int64N(min(t.Amount, maxRefund)))
+		}
+	}
+	if kind < refundShare+createShare {
 		other := 1 + (account+rng.IntN(w.Accounts-1))%w.Accounts // not the same
 		return create(w.id(drill, seq), account, other, 1+rng.Int64N(maxAmount))
 	}
-	if kind < createShare+readTransferShare {
-		if id, ok := w.recent(pick); ok {
-			return readTransfer(id)
+	if kind < refundShare+createShare+readTransferShare {
+		if t, ok := w.recent(pick); ok {
+			return readTransfer(t)
 		}
 	}
 	return readAccount(account)
@@ -107,24 +135,44 @@ func (w *Workload) Observe(op *loadgen.Operation, ok bool) {
 	if !ok || !op.Write {
 		return
 	}
+	a := acked{spent: op.Op == RefundTransfer}
+	if !a.spent && json.Unmarshal(op.Body, &a.transfer) != nil {
+		return // cannot be: it is this package that wrote it
+	}
+	a.ID = op.ID
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.acked) < recent {
-		w.acked = append(w.acked, op.ID)
+		w.acked = append(w.acked, a)
 		return
 	}
-	w.acked[w.next] = op.ID
+	w.acked[w.next] = a
 	w.next = (w.next + 1) % recent
 }
 
 // recent picks one of the latest acknowledged transfers.
-func (w *Workload) recent(pick uint64) (id string, ok bool) {
+func (w *Workload) recent(pick uint64) (t transfer, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.acked) == 0 {
-		return "", false
+		return transfer{}, false
 	}
-	return w.acked[pick%uint64(len(w.acked))], true
+	return w.acked[pick%uint64(len(w.acked))].transfer, true
+}
+
+// refundable picks one of the latest acknowledged transfers that was never
+// picked here before.
+func (w *Workload) refundable(pick uint64) (t transfer, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := uint64(len(w.acked))
+	for i := range n {
+		if a := &w.acked[(pick%n+i)%n]; !a.spent {
+			a.spent = true
+			return a.transfer, true
+		}
+	}
+	return transfer{}, false
 }
 
 // IDRange returns the lowest and the highest id that a transfer of the drill
@@ -151,25 +199,38 @@ func create(id string, from, to int, amount int64) loadgen.Operation {
 	body = strconv.AppendInt(append(body, `,"to":`...), want.To, 10)
 	body = strconv.AppendInt(append(body, `,"amount":`...), want.Amount, 10)
 	body = append(body, `,"currency":"EUR"}`...)
+	return write(CreateTransfer, "/v2/transfers/", want, body)
+}
+
+// refund gives back an amount of a transfer.
+func refund(id string, of transfer, amount int64) loadgen.Operation {
+	want := transfer{ID: id, From: of.To, To: of.From, Amount: amount, Currency: of.Currency, RefundOf: of.ID}
+	body := make([]byte, 0, 80)
+	body = append(append(body, `{"transfer":"`...), of.ID...)
+	body = strconv.AppendInt(append(body, `","amount":`...), amount, 10)
+	return write(RefundTransfer, "/v2/refunds/", want, append(body, '}'))
+}
+
+// write makes the operation that is to have the wanted transfer as its result.
+func write(op, path string, want transfer, body []byte) loadgen.Operation {
 	return loadgen.Operation{
-		Op: CreateTransfer, Write: true, ID: id, Key: strconv.Itoa(from), Amount: amount,
-		Method: http.MethodPut, Path: "/v1/transfers/" + id,
+		Op: op, Write: true, ID: want.ID, Key: strconv.FormatInt(want.From, 10), Amount: want.Amount,
+		Method: http.MethodPut, Path: path + want.ID,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: body,
-		Judge: want.judgeCreate,
+		Judge: want.judgeWrite,
 	}
 }
 
-func readTransfer(id string) loadgen.Operation {
+func readTransfer(t transfer) loadgen.Operation {
 	return loadgen.Operation{
-		Op: ReadTransfer, Key: id, Method: http.MethodGet, Path: "/v1/transfers/" + id,
-		Judge: transfer{ID: id}.judgeRead,
+		Op: ReadTransfer, Key: t.ID, Method: http.MethodGet, Path: "/v2/transfers/" + t.ID, Judge: t.judgeRead,
 	}
 }
 
 func readAccount(account int) loadgen.Operation {
 	id := strconv.Itoa(account)
 	return loadgen.Operation{
-		Op: ReadAccount, Key: id, Method: http.MethodGet, Path: "/v1/accounts/" + id,
+		Op: ReadAccount, Key: id, Method: http.MethodGet, Path: "/v2/accounts/" + id,
 		Judge: accountID(account).judgeRead,
 	}
 }

@@ -38,6 +38,9 @@ func TestMix(t *testing.T) {
 		if op.Op == ReadTransfer && !ids[op.Key] {
 			t.Fatalf("operation %d reads transfer %s, which was not made", seq, op.Key)
 		}
+		if (op.Op == CreateTransfer || op.Op == RefundTransfer) != op.Write {
+			t.Fatalf("operation %d: %s, write %t", seq, op.Op, op.Write)
+		}
 		if op.Write {
 			ids[op.ID] = true
 			w.Observe(&op, true)
@@ -46,8 +49,8 @@ func TestMix(t *testing.T) {
 	for _, share := range []struct {
 		op   string
 		want float64
-	}{{ReadAccount, 0.45}, {ReadTransfer, 0.25}, {CreateTransfer, 0.30}} {
-		if got := float64(count[share.op]) / n; math.Abs(got-share.want) > 0.02 {
+	}{{ReadAccount, 0.45}, {ReadTransfer, 0.25}, {CreateTransfer, 0.25}, {RefundTransfer, 0.05}} {
+		if got := float64(count[share.op]) / n; math.Abs(got-share.want) > 0.01 {
 			t.Errorf("share of %s = %.3f, want %.2f", share.op, got, share.want)
 		}
 	}
@@ -56,12 +59,12 @@ func TestMix(t *testing.T) {
 	}
 }
 
-func TestReadsAccountsWhileThereIsNoTransfer(t *testing.T) {
+func TestNoTransferYet(t *testing.T) {
 	w := newWorkload(t, 1)
 	for seq := range uint64(1000) {
 		op := w.Next(1, seq)
-		if op.Op == ReadTransfer {
-			t.Fatalf("operation %d reads a transfer before any was acknowledged", seq)
+		if op.Op == ReadTransfer || op.Op == RefundTransfer {
+			t.Fatalf("operation %d is %s before any transfer was acknowledged", seq, op.Op)
 		}
 		w.Observe(&op, !op.Write) // no transfer succeeds
 	}
@@ -90,12 +93,62 @@ func TestCreate(t *testing.T) {
 		if op.Amount != body.Amount || op.Key != strconv.FormatInt(body.From, 10) || body.Currency != "EUR" {
 			t.Errorf("operation %+v does not say what its body says: %s", op, op.Body)
 		}
-		if op.Method != http.MethodPut || op.Path != "/v1/transfers/"+op.ID || !op.Write {
+		if op.Method != http.MethodPut || op.Path != "/v2/transfers/"+op.ID || !op.Write {
 			t.Errorf("operation is %s %s, write %t", op.Method, op.Path, op.Write)
 		}
 	}
 	if n == 0 {
 		t.Fatal("no transfer was made")
+	}
+}
+
+// TestRefund checks that refunds are possible on a sound ledger: of a transfer
+// that was acknowledged, is no refund itself and was not refunded before, and
+// of no more than its amount.
+func TestRefund(t *testing.T) {
+	w := newWorkload(t, 4)
+	made, n := map[string]transfer{}, 0
+	for seq := range uint64(20_000) {
+		op := w.Next(3, seq)
+		switch op.Op {
+		case CreateTransfer:
+			var tr transfer
+			if err := json.Unmarshal(op.Body, &tr); err != nil {
+				t.Fatal(err)
+			}
+			if seq%3 != 0 { // the others fail
+				made[op.ID] = tr
+			}
+		case RefundTransfer:
+			n++
+			var body struct {
+				Transfer string
+				Amount   int64
+			}
+			if err := json.Unmarshal(op.Body, &body); err != nil {
+				t.Fatal(err)
+			}
+			of, ok := made[body.Transfer]
+			if !ok || body.Amount < 1 || body.Amount > of.Amount || body.Amount > maxRefund {
+				t.Errorf("refund of %d of %s: cannot be refunded by that, or not again; it is %+v", body.Amount, body.Transfer, of)
+			}
+			delete(made, body.Transfer)
+			if op.ID != w.id(3, seq) || op.Amount != body.Amount || op.Key != strconv.FormatInt(of.To, 10) {
+				t.Errorf("operation %+v does not say what its body says: %s of %+v", op, op.Body, of)
+			}
+			if op.Method != http.MethodPut || op.Path != "/v2/refunds/"+op.ID || !op.Write {
+				t.Errorf("operation is %s %s, write %t", op.Method, op.Path, op.Write)
+			}
+			answer := fmt.Sprintf(`{"id":%q,"from":%d,"to":%d,"amount":%d,"currency":"EUR","refund_of":%q,"status":"accepted"}`,
+				op.ID, of.To, of.From, body.Amount, body.Transfer)
+			if got := op.Judge(http.StatusCreated, nil, []byte(answer)); got != loadgen.Done {
+				t.Errorf("Judge(201, %s) = %d, want done", answer, got)
+			}
+		}
+		w.Observe(&op, seq%3 != 0)
+	}
+	if n < 800 {
+		t.Errorf("%d refunds in 20000 operations, want about 1000", n)
 	}
 }
 
@@ -146,9 +199,13 @@ func TestTooFewAccounts(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	const id = "deadbeef-0001-8003-8000-00000000000a"
+	const id, other = "deadbeef-0001-8003-8000-00000000000a", "deadbeef-0001-8003-8000-000000000007"
 	made := create(id, 1, 2, 250)
-	accepted := fmt.Sprintf(`{"id":%q,"from":1,"to":2,"amount":250,"currency":"EUR","status":"accepted","created_at":"2026-01-01T00:00:00Z"}`, id)
+	back := refund(id, transfer{ID: other, From: 2, To: 1, Amount: 900, Currency: "EUR"}, 250)
+	accepted := fmt.Sprintf(`{"id":%q,"from":1,"to":2,"amount":250,"currency":"EUR","status":"accepted","refunded":0,"created_at":"2026-01-01T00:00:00Z"}`, id)
+	refunded := fmt.Sprintf(`{"id":%q,"from":1,"to":2,"amount":250,"currency":"EUR","refund_of":%q,"status":"accepted"}`, id, other)
+	read := readTransfer(transfer{ID: id, From: 1, To: 2, Amount: 250, Currency: "EUR"})
+	readRefund := readTransfer(transfer{ID: id})
 	tests := []struct {
 		name   string
 		op     loadgen.Operation
@@ -163,6 +220,7 @@ func TestJudge(t *testing.T) {
 		{"another id", made, 201, strings.Replace(accepted, "0a\"", "0b\"", 1), loadgen.Broken},
 		{"another amount", made, 201, strings.Replace(accepted, "250", "251", 1), loadgen.Broken},
 		{"another account", made, 201, strings.Replace(accepted, `"to":2`, `"to":3`, 1), loadgen.Broken},
+		{"a refund that was not asked for", made, 201, refunded, loadgen.Broken},
 		{"no body", made, 201, "", loadgen.Broken},
 		{"half a body", made, 201, accepted[:40], loadgen.Broken},
 		{"malformed", made, 400, "", loadgen.Refused},
@@ -173,10 +231,23 @@ func TestJudge(t *testing.T) {
 		{"overloaded", made, 503, "", loadgen.Broken},
 		{"too late", made, 504, "", loadgen.Broken},
 
-		{"transfer", readTransfer(id), 200, accepted, loadgen.Done},
-		{"another transfer", readTransfer(id), 200, `{"id":"x"}`, loadgen.Broken},
-		{"transfer lost", readTransfer(id), 404, "{}", loadgen.Broken},
-		{"transfer, 503", readTransfer(id), 503, "{}", loadgen.Broken},
+		{"refunded", back, 201, refunded, loadgen.Done},
+		{"refunded before", back, 200, refunded, loadgen.Done},
+		{"refund, capitals", back, 201, strings.Replace(refunded, other, strings.ToUpper(other), 1), loadgen.Done},
+		{"refund of another", back, 201, strings.Replace(refunded, "07\"", "08\"", 1), loadgen.Broken},
+		{"refund of nothing", back, 201, accepted, loadgen.Broken},
+		{"refund the wrong way", back, 201, strings.Replace(refunded, `"from":1,"to":2`, `"from":2,"to":1`, 1), loadgen.Broken},
+		{"refund of a lost transfer", back, 404, "{}", loadgen.Refused},
+		{"refund of too much", back, 422, "{}", loadgen.Refused},
+		{"refund, 503", back, 503, "{}", loadgen.Broken},
+
+		{"transfer", read, 200, accepted, loadgen.Done},
+		{"another transfer", read, 200, `{"id":"x"}`, loadgen.Broken},
+		{"transfer altered", read, 200, strings.Replace(accepted, "250", "251", 1), loadgen.Broken},
+		{"transfer lost", read, 404, "{}", loadgen.Broken},
+		{"transfer, 503", read, 503, "{}", loadgen.Broken},
+		{"refund read", readRefund, 200, refunded, loadgen.Done},
+		{"another refund read", readRefund, 200, strings.Replace(refunded, "0a\"", "0b\"", 1), loadgen.Broken},
 
 		{"account", readAccount(7), 200, `{"id":7,"currency":"EUR","balance":1,"version":2}`, loadgen.Done},
 		{"another account", readAccount(7), 200, `{"id":8}`, loadgen.Broken},

@@ -1,34 +1,44 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/proofload/proofload/sut/ledger/cache"
 	"github.com/proofload/proofload/sut/ledger/jobs"
+	"github.com/proofload/proofload/sut/ledger/obs"
 	"github.com/proofload/proofload/sut/ledger/store"
 )
 
 // A Config is the configuration of one process. It comes from the environment
-// and from nowhere else.
+// and from nowhere else; [Variables] lists what may be set.
 type Config struct {
-	Instance       string // LEDGER_INSTANCE
-	Listen         string // LEDGER_LISTEN
-	DatabaseURL    string // LEDGER_DATABASE_URL
-	ReplicaURL     string // LEDGER_DATABASE_RO_URL
-	RedisURL       string // LEDGER_REDIS_URL
-	AMQPURL        string // LEDGER_AMQP_URL
+	Instance       string
+	Listen         string
+	DatabaseURL    string
+	ReplicaURL     string
+	RedisURL       string
+	AMQPURL        string
 	RequestTimeout time.Duration
 	MaxInFlight    int
 	DatabaseConns  int
-	CacheTTL       time.Duration
 	RelayInterval  time.Duration
+	Statements     int // built at once
+	StatementTime  time.Duration
 	DrainDelay     time.Duration
-	LogLevel       slog.Level
+	HealthInterval time.Duration
+
+	LogLevel     slog.Level
+	SlowQuery    time.Duration // 0: none is logged
+	OTLPEndpoint string        // "": no traces
+	TraceRatio   float64
+	AlertWebhook string // "": no notifications
 }
 
 // A Command is what a process is to do. Each needs a part of the configuration.
@@ -36,97 +46,159 @@ type Command int
 
 // The commands.
 const (
-	API Command = iota
-	Worker
-	Admin // migrate, seed
+	API         Command = 1 << iota
+	Worker              // what follows a request
+	Schema              // migrate, seed
+	DeadLetters         // list, replay, purge
+
+	serves = API | Worker
 )
+
+// A Variable is a variable of the environment.
+type Variable struct {
+	Name    string
+	About   string
+	Default string  // as text; "" for none
+	For     Command // those that read it
+	needed  Command // those that cannot do without
+}
+
+// Needed reports whether a command cannot do without the variable.
+func (v Variable) Needed(cmd Command) bool { return v.needed&cmd != 0 }
+
+// Variables returns the variables that a command reads.
+func Variables(cmd Command) []Variable {
+	all := []Variable{
+		{"LEDGER_INSTANCE", "name of this instance, shown in answers, logs and traces", "", serves, serves},
+		{"LEDGER_LISTEN", "address to listen on", ":8080", serves, 0},
+		{"LEDGER_DATABASE_URL", "postgres:// URL that leads to the primary", "", serves | Schema, serves | Schema},
+		{"LEDGER_DATABASE_RO_URL", "postgres:// URL that leads to replicas", "", serves, serves},
+		{"LEDGER_REDIS_URL", "redis:// URL", "", serves, serves},
+		{"LEDGER_AMQP_URL", "amqp:// URL", "", Worker | DeadLetters, Worker | DeadLetters},
+		{"LEDGER_REQUEST_TIMEOUT", "deadline of a request", "3s", serves, 0},
+		{"LEDGER_MAX_IN_FLIGHT", "requests at once before others are refused", "128", API, 0},
+		{"LEDGER_DATABASE_CONNS", "connections of each pool", "10", serves, 0},
+		{"LEDGER_RELAY_INTERVAL", "pause between looks at an empty outbox", "150ms", Worker, 0},
+		{"LEDGER_STATEMENT_WORKERS", "statements built at once", "1", Worker, 0},
+		{"LEDGER_STATEMENT_TIMEOUT", "deadline of building a statement", "30s", Worker, 0},
+		{"LEDGER_DRAIN_DELAY", "pause between becoming unready and refusing connections", "2s", serves, 0},
+		{"LEDGER_HEALTH_INTERVAL", "pause between checks of a dependency that works", "30s", serves, 0},
+		{"LEDGER_LOG_LEVEL", "debug, info, warn or error", "info", serves | Schema | DeadLetters, 0},
+		{"LEDGER_SLOW_QUERY", "statements that take as long are logged; 0 for none", "250ms", serves, 0},
+		{"LEDGER_OTLP_ENDPOINT", "URL of a trace collector (OTLP over HTTP); none for no traces", "", serves, 0},
+		{"LEDGER_TRACE_RATIO", "part of the traces beginning here that is recorded, 0 to 1", "0.1", serves, 0},
+		{"LEDGER_ALERT_WEBHOOK", "URL that critical errors are posted to; none for nowhere", "", serves, 0},
+	}
+	return slices.DeleteFunc(all, func(v Variable) bool { return v.For&cmd == 0 })
+}
 
 // LoadConfig reads what the command needs. The error names every variable that
 // is missing or wrong, and repeats no value that may hold a password.
 func LoadConfig(cmd Command, getenv func(string) string) (Config, error) {
-	e := env{getenv: getenv}
-	serves := cmd != Admin
+	e := newEnv(cmd, getenv)
 	cfg := Config{
-		DatabaseURL:    e.url("LEDGER_DATABASE_URL", true, store.CheckURL),
-		ReplicaURL:     e.url("LEDGER_DATABASE_RO_URL", cmd == API, store.CheckURL),
-		RedisURL:       e.url("LEDGER_REDIS_URL", serves, cache.CheckURL),
-		AMQPURL:        e.url("LEDGER_AMQP_URL", cmd == Worker, jobs.CheckURL),
-		Instance:       e.text("LEDGER_INSTANCE", serves),
-		Listen:         e.address("LEDGER_LISTEN", ":8080"),
-		RequestTimeout: e.duration("LEDGER_REQUEST_TIMEOUT", 3*time.Second, 10*time.Millisecond, time.Minute),
-		MaxInFlight:    e.number("LEDGER_MAX_IN_FLIGHT", 128, 1, 100_000),
-		DatabaseConns:  e.number("LEDGER_DATABASE_CONNS", 10, 1, 1000),
-		CacheTTL:       e.duration("LEDGER_CACHE_TTL", 5*time.Minute, time.Second, 24*time.Hour),
-		RelayInterval:  e.duration("LEDGER_RELAY_INTERVAL", 150*time.Millisecond, 10*time.Millisecond, time.Minute),
-		DrainDelay:     e.duration("LEDGER_DRAIN_DELAY", time.Second, 0, time.Minute),
+		Instance:       e.text("LEDGER_INSTANCE"),
+		Listen:         e.checked("LEDGER_LISTEN", checkAddress),
+		DatabaseURL:    e.checked("LEDGER_DATABASE_URL", store.CheckURL),
+		ReplicaURL:     e.checked("LEDGER_DATABASE_RO_URL", store.CheckURL),
+		RedisURL:       e.checked("LEDGER_REDIS_URL", cache.CheckURL),
+		AMQPURL:        e.checked("LEDGER_AMQP_URL", jobs.CheckURL),
+		RequestTimeout: e.duration("LEDGER_REQUEST_TIMEOUT", 10*time.Millisecond, time.Minute),
+		MaxInFlight:    e.number("LEDGER_MAX_IN_FLIGHT", 1, 100_000),
+		DatabaseConns:  e.number("LEDGER_DATABASE_CONNS", 1, 1000),
+		RelayInterval:  e.duration("LEDGER_RELAY_INTERVAL", 10*time.Millisecond, time.Minute),
+		Statements:     e.number("LEDGER_STATEMENT_WORKERS", 1, 100),
+		StatementTime:  e.duration("LEDGER_STATEMENT_TIMEOUT", time.Second, time.Hour),
+		DrainDelay:     e.duration("LEDGER_DRAIN_DELAY", 0, time.Minute),
+		HealthInterval: e.duration("LEDGER_HEALTH_INTERVAL", 100*time.Millisecond, time.Hour),
+		SlowQuery:      e.duration("LEDGER_SLOW_QUERY", 0, time.Hour),
+		OTLPEndpoint:   e.checked("LEDGER_OTLP_ENDPOINT", obs.CheckEndpoint),
+		TraceRatio:     e.share("LEDGER_TRACE_RATIO"),
+		AlertWebhook:   e.checked("LEDGER_ALERT_WEBHOOK", obs.CheckEndpoint),
 	}
-	if level := getenv("LEDGER_LOG_LEVEL"); level != "" {
-		e.check("LEDGER_LOG_LEVEL", cfg.LogLevel.UnmarshalText([]byte(level)))
+	if level := e.text("LEDGER_LOG_LEVEL"); level != "" {
+		e.fail("LEDGER_LOG_LEVEL", cfg.LogLevel.UnmarshalText([]byte(level)))
 	}
 	return cfg, errors.Join(e.errs...)
 }
 
-// env reads variables and collects what is wrong with them.
+// env reads the variables of a command and collects what is wrong with them. A
+// variable that the command does not read is empty.
 type env struct {
-	getenv func(string) string
+	values map[string]string
 	errs   []error
 }
 
-func (e *env) check(name string, err error) {
+var errMissing = errors.New("not set")
+
+func newEnv(cmd Command, getenv func(string) string) *env {
+	e := &env{values: map[string]string{}}
+	for _, v := range Variables(cmd) {
+		value := cmp.Or(getenv(v.Name), v.Default)
+		if value == "" && v.Needed(cmd) {
+			e.fail(v.Name, errMissing)
+		}
+		e.values[v.Name] = value
+	}
+	return e
+}
+
+func (e *env) fail(name string, err error) {
 	if err != nil {
 		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
 	}
 }
 
-var errMissing = errors.New("not set")
+func (e *env) text(name string) string { return e.values[name] }
 
-func (e *env) text(name string, required bool) string {
-	value := e.getenv(name)
-	if value == "" && required {
-		e.check(name, errMissing)
+// checked returns a value that passed a check, whose error must not repeat it.
+func (e *env) checked(name string, check func(string) error) string {
+	value := e.text(name)
+	if value != "" {
+		e.fail(name, check(value))
 	}
 	return value
 }
 
-func (e *env) url(name string, required bool, check func(string) error) string {
-	value := e.text(name, required)
-	if value != "" && required {
-		e.check(name, check(value))
-	}
-	return value
-}
-
-func (e *env) address(name, fallback string) string {
-	value := e.getenv(name)
-	if value == "" {
-		return fallback
-	}
+func checkAddress(value string) error {
 	if _, _, err := net.SplitHostPort(value); err != nil {
-		e.check(name, fmt.Errorf("%q is not an address such as :8080", value))
+		return fmt.Errorf("%q is not an address such as :8080", value)
 	}
-	return value
+	return nil
 }
 
-func (e *env) duration(name string, fallback, least, most time.Duration) time.Duration {
-	value := e.getenv(name)
+func (e *env) duration(name string, least, most time.Duration) time.Duration {
+	value := e.text(name)
 	if value == "" {
-		return fallback
+		return 0
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < least || d > most {
-		e.check(name, fmt.Errorf("%q is not a duration from %s to %s such as %s", value, least, most, fallback))
+		e.fail(name, fmt.Errorf("%q is not a duration from %s to %s", value, least, most))
 	}
 	return d
 }
 
-func (e *env) number(name string, fallback, least, most int) int {
-	value := e.getenv(name)
+func (e *env) number(name string, least, most int) int {
+	value := e.text(name)
 	if value == "" {
-		return fallback
+		return 0
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < least || n > most {
-		e.check(name, fmt.Errorf("%q is not a number from %d to %d", value, least, most))
+		e.fail(name, fmt.Errorf("%q is not a number from %d to %d", value, least, most))
 	}
 	return n
+}
+
+func (e *env) share(name string) float64 {
+	value := e.text(name)
+	if value == "" {
+		return 0
+	}
+	f, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(f >= 0 && f <= 1) { // NaN is neither
+		e.fail(name, fmt.Errorf("%q is not a number from 0 to 1", value))
+	}
+	return f
 }

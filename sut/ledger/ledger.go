@@ -4,142 +4,175 @@
 //
 // The package wires the processes together. What they are made of lies below:
 //
-//	domain    terms and rules
-//	store     PostgreSQL
-//	cache     Redis
-//	payments  the use cases, on top of store and cache
-//	api       HTTP
-//	jobs      RabbitMQ: the outbox relay and the settlement
-//	server    health checks, timeouts, draining
-//	obs       logs and correlation ids
+//	domain      terms and rules
+//	store       PostgreSQL
+//	cache       Redis
+//	payments    the use cases, on top of store and cache
+//	api         HTTP
+//	jobs        RabbitMQ: the outbox relay and what follows a request
+//	server      health checks, timeouts, draining
+//	resilience  circuit breakers
+//	obs         logs, metrics, traces, notifications
 package ledger
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/proofload/proofload/sut/ledger/api"
-	"github.com/proofload/proofload/sut/ledger/cache"
 	"github.com/proofload/proofload/sut/ledger/jobs"
 	"github.com/proofload/proofload/sut/ledger/obs"
 	"github.com/proofload/proofload/sut/ledger/payments"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 	"github.com/proofload/proofload/sut/ledger/server"
 	"github.com/proofload/proofload/sut/ledger/store"
 )
 
 const (
-	acquireTimeout  = time.Second
-	workerTxTimeout = 10 * time.Second // a batch of the relay is published inside its transaction
-	checkPause      = 500 * time.Millisecond
-	drainTimeout    = 8 * time.Second
+	lagEvery       = 5 * time.Second
+	monthsAhead    = 2
+	partitionsCare = 6 * time.Hour
+	eventsCare     = time.Minute
+	eventsKept     = 7 * 24 * time.Hour // as long as a dead letter may wait to be replayed
+	eventsAtOnce   = 1000
+	careTimeout    = 2 * time.Minute
+	careAgain      = time.Minute // after it failed
 )
 
-// RunAPI serves the HTTP interface until ctx is done, then drains.
-func RunAPI(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
-	// What clients were promised is finished on these after ctx is done.
-	opening := context.WithoutCancel(ctx)
-	opts := store.Options{
-		MaxConns:       int32(cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
-		AcquireTimeout: min(acquireTimeout, cfg.RequestTimeout), TxTimeout: cfg.RequestTimeout,
-	}
-	primary, err := store.OpenPrimary(opening, cfg.DatabaseURL, opts)
+// RunAPI serves the HTTP interface until ctx is done, then drains. It logs JSON
+// lines.
+func RunAPI(ctx context.Context, cfg Config, logs io.Writer) (err error) {
+	p, err := openProcess(ctx, "ledger-api", cfg, logs)
 	if err != nil {
 		return err
 	}
-	defer primary.Close()
-	replica, err := store.OpenReplica(opening, cfg.ReplicaURL, opts)
-	if err != nil {
-		return err
-	}
-	defer replica.Close()
-	c, err := cache.Open(cfg.RedisURL, cfg.CacheTTL, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-
-	health := server.NewHealth("database")
-	ledger := payments.New(primary, replica, c, cfg.RequestTimeout)
-	handler := api.New(ledger, health, api.Options{
+	defer func() { err = errors.Join(err, p.close()) }()
+	ledger := payments.New(p.primary, p.replica, p.cache, cfg.RequestTimeout)
+	handler, err := api.New(ledger, api.Options{
 		Instance: cfg.Instance, RequestTimeout: cfg.RequestTimeout, MaxInFlight: cfg.MaxInFlight,
-	}, log)
-	return serve(ctx, handler, health, cfg, log, background{c.Run, databaseGate(health, primary, log)})
+		Telemetry: p.telemetry, Log: p.log,
+	})
+	if err != nil {
+		return fmt.Errorf("make interface: %w", err)
+	}
+	return p.run(ctx, handler)
 }
 
-// RunWorker relays and settles until ctx is done.
-func RunWorker(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
-	primary, err := store.OpenPrimary(context.WithoutCancel(ctx), cfg.DatabaseURL, store.Options{
-		MaxConns:       int32(cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
-		AcquireTimeout: acquireTimeout, TxTimeout: workerTxTimeout,
-	})
+// RunWorker relays the outbox, does what was asked for and keeps things tidy
+// until ctx is done. It logs JSON lines.
+func RunWorker(ctx context.Context, cfg Config, logs io.Writer) (err error) {
+	p, err := openProcess(ctx, "ledger-worker", cfg, logs)
 	if err != nil {
 		return err
 	}
-	defer primary.Close()
-	c, err := cache.Open(cfg.RedisURL, cfg.CacheTTL, log)
-	if err != nil {
+	defer func() { err = errors.Join(err, p.close()) }()
+	breaker := p.breaker(context.WithoutCancel(ctx), resilience.Settings{Name: "broker", OpenFor: brokerOpenFor})
+	broker := jobs.NewBroker(cfg.AMQPURL, jobs.Options{Breaker: breaker, Tracer: p.telemetry.Tracer, Log: p.log})
+	p.onClose(broker.Close)
+	consuming := newAwaited(jobs.Queues())
+	p.health.Add(server.Dependency{Name: "broker", Required: true, Breaker: breaker, Check: func(ctx context.Context) error {
+		if err := broker.Check(ctx); err != nil {
+			return err
+		}
+		return consuming.wait(ctx)
+	}})
+	lag := store.NewLag(p.primary, p.replica, lagEvery)
+	if err := p.measure(broker.Collector(), lag); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	relay := &jobs.Relay{Ledger: p.primary, Broker: broker, Interval: cfg.RelayInterval, Log: p.log}
+	p.support = append(p.support, lag.Run)
+	p.work = append(p.work, relay.Run,
+		func(ctx context.Context) {
+			broker.Consume(ctx, consuming.arrived,
+				jobs.Settlement(p.primary, p.cache), jobs.Notifications(p.primary), jobs.Projection(p.primary),
+				jobs.Statements(p.primary, cfg.Statements, cfg.StatementTime))
+		},
+		p.care("prepare partitions", partitionsCare, func(ctx context.Context) error {
+			return p.primary.EnsurePartitions(ctx, monthsAhead)
+		}),
+		p.care("purge events", eventsCare, p.purgeEvents),
+	)
+	return p.run(ctx, nil)
+}
 
-	health := server.NewHealth("database", "broker")
-	broker := jobs.NewBroker(cfg.AMQPURL, log)
-	relay := &jobs.Relay{Ledger: primary, Broker: broker, Interval: cfg.RelayInterval, Log: log}
-	settlement := &jobs.Settlement{
-		Ledger: primary, Cache: c, Broker: broker, Ready: func() { health.Pass("broker") }, Log: log,
+// purgeEvents deletes the events that nobody will need again.
+func (p *process) purgeEvents(ctx context.Context) error {
+	for {
+		deleted, err := p.primary.PurgeEvents(ctx, eventsKept, eventsAtOnce)
+		if err != nil || deleted < eventsAtOnce {
+			return err
+		}
 	}
-	return serve(ctx, health.Handler(), health, cfg, log,
-		background{relay.Run, settlement.Run, c.Run, databaseGate(health, primary, log)})
 }
 
-// background is what runs beside the server of a process until it ends.
-type background []func(context.Context)
-
-// serve runs server and background until ctx is done or the server fails.
-func serve(ctx context.Context, h http.Handler, health *server.Health, cfg Config, log *slog.Logger, bg background) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range bg {
-		group.Go(func() error {
-			run(ctx)
-			return nil
-		})
+// care returns a function that does something from time to time, until its
+// context is done. The first time is at once.
+func (p *process) care(what string, every time.Duration, do func(context.Context) error) func(context.Context) {
+	return func(ctx context.Context) {
+		for {
+			bounded, cancel := context.WithTimeout(ctx, careTimeout)
+			err := do(bounded)
+			cancel()
+			wait := every
+			if err != nil && ctx.Err() == nil {
+				wait = min(every, careAgain)
+				p.log.WarnContext(ctx, "upkeep failed", slog.String("what", what), slog.Duration("again_in", wait), obs.Err(err))
+			}
+			timer := time.NewTimer(wait)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+		}
 	}
-	group.Go(func() error {
-		return server.Run(ctx, h, health, server.Options{
-			Listen: cfg.Listen, RequestTimeout: cfg.RequestTimeout, DrainDelay: cfg.DrainDelay, DrainTimeout: drainTimeout,
-		}, log)
-	})
-	return group.Wait()
 }
 
-// databaseGate passes the gate of the database once it can serve.
-func databaseGate(health *server.Health, primary *store.Primary, log *slog.Logger) func(context.Context) {
-	return func(ctx context.Context) { health.PassWhen(ctx, "database", checkPause, primary.Check, log) }
+// awaited are names that have to come up once each.
+type awaited struct {
+	all chan struct{} // closed once they have
+
+	mu      sync.Mutex
+	missing []string
 }
 
-// Migrate brings the schema up to date and returns its version. The database
-// URL must lead straight to the primary, not to a pooler.
-func Migrate(ctx context.Context, cfg Config, log *slog.Logger) (int64, error) {
-	return store.Migrate(ctx, cfg.DatabaseURL, log)
+func newAwaited(names []string) *awaited {
+	return &awaited{all: make(chan struct{}), missing: slices.Clone(names)}
 }
 
-// A SeedPlan says which accounts are to exist.
-type SeedPlan struct {
-	Accounts int    // ids 1 to this
-	Currency string // ISO 4217
-	Opening  int64  // balance each begins with, minor units
+// arrived notes one, which may come up again later.
+func (a *awaited) arrived(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.Index(a.missing, name)
+	if i < 0 {
+		return
+	}
+	if a.missing = slices.Delete(a.missing, i, i+1); len(a.missing) == 0 {
+		close(a.all)
+	}
 }
 
-// Seed sees to it that the accounts of the plan exist and returns how many it
-// made. Accounts that exist are left as they are.
-func Seed(ctx context.Context, cfg Config, plan SeedPlan) (created int64, err error) {
-	return store.Seed(ctx, cfg.DatabaseURL, plan.Accounts, plan.Currency, plan.Opening)
+// wait waits until all have arrived. If ctx ends before, the error names those
+// that have not.
+func (a *awaited) wait(ctx context.Context) error {
+	select {
+	case <-a.all:
+		return nil
+	case <-ctx.Done():
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return fmt.Errorf("not consuming yet: %s: %w", strings.Join(a.missing, ", "), ctx.Err())
+	}
 }
 
 // NewLogger returns the logger of a process: JSON lines with correlation ids.

@@ -18,17 +18,37 @@ type transfer struct {
 	To        int64     `json:"to"`
 	Amount    int64     `json:"amount"`
 	Currency  string    `json:"currency"`
+	RefundOf  string    `json:"refund_of,omitempty"`
 	Status    string    `json:"status"`
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// account is the wire form of an account.
+type account struct {
+	ID       int64  `json:"id"`
+	Customer int64  `json:"customer"`
+	Currency string `json:"currency"`
+	Status   string `json:"status"`
+	Balance  int64  `json:"balance"`
+	Version  int64  `json:"version"`
+}
+
+// refund is the wire form of a request for a refund.
+type refund struct {
+	Transfer string `json:"transfer"`
+	Amount   int64  `json:"amount"`
 }
 
 // handler serves the ledger's interface and, below /links/, those of its link
 // proxies.
 func (s *Sim) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("PUT /v1/transfers/{id}", s.putTransfer)
-	mux.HandleFunc("GET /v1/transfers/{id}", s.getTransfer)
-	mux.HandleFunc("GET /v1/accounts/{id}", s.getAccount)
+	for _, version := range []string{"/v1", "/v2"} {
+		mux.HandleFunc("PUT "+version+"/transfers/{id}", s.putTransfer)
+		mux.HandleFunc("GET "+version+"/transfers/{id}", s.getTransfer)
+		mux.HandleFunc("GET "+version+"/accounts/{id}", s.getAccount)
+	}
+	mux.HandleFunc("PUT /v2/refunds/{id}", s.putRefund)
 	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /links/{link}/counters", s.getCounters)
 	mux.HandleFunc("GET /links/{link}/proxies/link/toxics", s.listToxics)
@@ -45,15 +65,58 @@ func (s *Sim) putTransfer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.ID = r.PathValue("id")
+	s.put(w, r, t)
+}
+
+// putRefund gives a part of a transfer back.
+func (s *Sim) putRefund(w http.ResponseWriter, r *http.Request) {
+	var b refund
+	if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Amount <= 0 {
+		http.Error(w, "malformed refund", http.StatusBadRequest)
+		return
+	}
+	of, timeline := s.find(b.Transfer)
+	switch {
+	case timeline == 0:
+		http.Error(w, "no primary", http.StatusServiceUnavailable)
+	case of.ID == "":
+		http.Error(w, "no such transfer", http.StatusNotFound)
+	case of.RefundOf != "" || b.Amount > of.Amount:
+		http.Error(w, "not refundable, or not by so much", http.StatusUnprocessableEntity)
+	default:
+		s.put(w, r, transfer{ID: r.PathValue("id"), From: of.To, To: of.From, Amount: b.Amount, Currency: of.Currency, RefundOf: of.ID})
+	}
+}
+
+// put writes a transfer and answers. Repeating a request writes nothing again.
+func (s *Sim) put(w http.ResponseWriter, r *http.Request, t transfer) {
+	if was, timeline := s.find(t.ID); was.ID != "" {
+		if was.From != t.From || was.To != t.To || was.Amount != t.Amount || was.Currency != t.Currency || was.RefundOf != t.RefundOf {
+			http.Error(w, "the id was used for another request", http.StatusConflict)
+			return
+		}
+		s.answer(w, http.StatusOK, timeline, transferOf(was))
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
 	defer cancel()
-	timeline, ok := s.write(ctx, Write{ID: t.ID, Amount: t.Amount})
+	timeline, ok := s.write(ctx, Write{ID: t.ID, From: t.From, To: t.To, Amount: t.Amount, Currency: t.Currency, RefundOf: t.RefundOf})
 	if !ok {
 		http.Error(w, "no primary, or no standby confirmed", http.StatusServiceUnavailable)
 		return
 	}
 	t.Status, t.CreatedAt = "accepted", time.Now()
 	s.answer(w, http.StatusCreated, timeline, t)
+}
+
+// find looks an id up on the primary. The timeline is 0 while there is none.
+func (s *Sim) find(id string) (found Write, timeline int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.primary < 0 {
+		return Write{}, 0
+	}
+	return s.nodes[s.primary].writes[id], s.nodes[s.primary].timeline
 }
 
 // write appends to the primary's books and, while the link is whole, to the
@@ -116,22 +179,21 @@ func (s *Sim) replicate(p *database) {
 }
 
 func (s *Sim) getTransfer(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	var (
-		found    Write
-		timeline int
-	)
-	if s.primary >= 0 {
-		found, timeline = s.nodes[s.primary].writes[r.PathValue("id")], s.nodes[s.primary].timeline
-	}
-	s.mu.Unlock()
+	found, timeline := s.find(r.PathValue("id"))
 	switch {
 	case timeline == 0:
 		http.Error(w, "no primary", http.StatusServiceUnavailable)
 	case found.ID == "":
 		http.Error(w, "no such transfer", http.StatusNotFound)
 	default:
-		s.answer(w, http.StatusOK, timeline, transfer{ID: found.ID, Amount: found.Amount, Currency: "EUR", Status: "settled"})
+		s.answer(w, http.StatusOK, timeline, transferOf(found))
+	}
+}
+
+// transferOf returns the wire form of what is in the books.
+func transferOf(t Write) transfer {
+	return transfer{
+		ID: t.ID, From: t.From, To: t.To, Amount: t.Amount, Currency: t.Currency, RefundOf: t.RefundOf, Status: "settled",
 	}
 }
 
@@ -141,17 +203,12 @@ func (s *Sim) getAccount(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "malformed account", http.StatusBadRequest)
 		return
 	}
-	s.mu.Lock()
-	timeline := 0
-	if s.primary >= 0 {
-		timeline = s.nodes[s.primary].timeline
-	}
-	s.mu.Unlock()
+	_, timeline := s.find("")
 	if timeline == 0 {
 		http.Error(w, "no primary", http.StatusServiceUnavailable)
 		return
 	}
-	s.answer(w, http.StatusOK, timeline, map[string]any{"id": id, "currency": "EUR", "balance": 0, "version": 1})
+	s.answer(w, http.StatusOK, timeline, account{ID: id, Customer: 1, Currency: "EUR", Status: "open", Version: 1})
 }
 
 func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {

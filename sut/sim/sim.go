@@ -62,12 +62,15 @@ func Topology() sut.Topology {
 	return t
 }
 
-// A Write is one transfer in a node's books.
+// A Write is one transfer or refund in a node's books.
 type Write struct {
-	ID     string
-	Amount int64
-	Count  int64 // how many times its effect is there
-	Jobs   int64
+	ID       string
+	From, To int64
+	Amount   int64
+	Currency string
+	RefundOf string // the transfer that it gives back; empty of transfers
+	Count    int64  // how many times its effect is there
+	Jobs     int64
 }
 
 // A database is one simulated database node.

@@ -1,12 +1,15 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // An Option is a setting of a stack that a target file may choose.
@@ -31,7 +34,37 @@ func Options(name string) ([]Option, error) {
 			Name: "ttl", Default: "10", Allowed: "whole seconds, 8 to 300",
 			About: "lease of the Postgres primary; a lost host is noticed when it runs out",
 		},
+		{
+			Name: "data", Default: dataSets()[0].name, Allowed: "small, medium or large",
+			About: "what the ledger begins with: 1,000 accounts; 100,000 and 1,000,000 transfers; 1,000,000 and 10,000,000",
+		},
+		{
+			Name: "traces", Default: tracesNone, Allowed: "none, or the URL of a trace collector (OTLP over HTTP)",
+			About: "where the service sends its traces, as its containers reach it",
+		},
+		{
+			Name: "trace-ratio", Default: "0.1", Allowed: "a number from 0 to 1",
+			About: "part of the requests that are traced, where there is a collector",
+		},
 	}, nil
+}
+
+// tracesNone is the value of the option traces for none.
+const tracesNone = "none"
+
+// A dataSet is what a ledger can begin with.
+type dataSet struct {
+	name     string // ledgerd's, too
+	accounts int
+	loading  time.Duration // far above what a slow machine takes
+}
+
+func dataSets() []dataSet {
+	return []dataSet{
+		{"small", 1_000, 0},
+		{"medium", 100_000, 10 * time.Minute},
+		{"large", 1_000_000, 2 * time.Hour},
+	}
 }
 
 // The values of the option replication.
@@ -49,8 +82,11 @@ const (
 
 // settings are the options of a ledger stack, parsed.
 type settings struct {
-	sync bool
-	ttl  int // seconds
+	sync       bool
+	ttl        int // seconds
+	data       dataSet
+	traces     string  // URL; empty for none
+	traceRatio float64 // 0 to 1
 }
 
 // String names all options with their values.
@@ -59,7 +95,8 @@ func (s settings) String() string {
 	if s.sync {
 		replication = replicationSync
 	}
-	return fmt.Sprintf("replication=%s ttl=%d", replication, s.ttl)
+	return fmt.Sprintf("replication=%s ttl=%d data=%s traces=%s trace-ratio=%g",
+		replication, s.ttl, s.data.name, cmp.Or(s.traces, tracesNone), s.traceRatio)
 }
 
 // parseOptions checks options given by name and fills in defaults. The error
@@ -90,7 +127,29 @@ func parseOptions(name string, given map[string]string) (settings, error) {
 	if err != nil || s.ttl < minTTL || s.ttl > maxTTL {
 		errs = append(errs, fmt.Errorf("option ttl: %q is not a whole number of seconds from %d to %d", values["ttl"], minTTL, maxTTL))
 	}
+	data := slices.IndexFunc(dataSets(), func(d dataSet) bool { return d.name == values["data"] })
+	if data < 0 {
+		errs = append(errs, fmt.Errorf("option data: %q is not small, medium or large", values["data"]))
+	} else {
+		s.data = dataSets()[data]
+	}
+	errs = append(errs, s.parseTraces(values["traces"], values["trace-ratio"]))
 	return s, errors.Join(errs...)
+}
+
+func (s *settings) parseTraces(collector, ratio string) error {
+	var errs []error
+	if collector != tracesNone {
+		s.traces = collector
+		if u, err := url.Parse(collector); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("option traces: %q is neither %s nor a URL such as http://172.17.0.1:4318", collector, tracesNone))
+		}
+	}
+	var err error
+	if s.traceRatio, err = strconv.ParseFloat(ratio, 64); err != nil || !(s.traceRatio >= 0 && s.traceRatio <= 1) { // NaN is neither
+		errs = append(errs, fmt.Errorf("option trace-ratio: %q is not a number from 0 to 1", ratio))
+	}
+	return errors.Join(errs...)
 }
 
 // ValidateOptions checks the options of a stack without starting it.

@@ -11,9 +11,15 @@ func TestParseOptions(t *testing.T) {
 		given map[string]string
 		want  settings
 	}{
-		{"defaults", nil, settings{sync: true, ttl: 10}},
-		{"async", map[string]string{"replication": "async"}, settings{ttl: 10}},
-		{"ttl", map[string]string{"ttl": "20"}, settings{sync: true, ttl: 20}},
+		{"defaults", nil, settings{sync: true, ttl: 10, data: dataSets()[0], traceRatio: 0.1}},
+		{"async", map[string]string{"replication": "async"}, settings{ttl: 10, data: dataSets()[0], traceRatio: 0.1}},
+		{"ttl", map[string]string{"ttl": "20"}, settings{sync: true, ttl: 20, data: dataSets()[0], traceRatio: 0.1}},
+		{"data", map[string]string{"data": "medium"}, settings{sync: true, ttl: 10, data: dataSets()[1], traceRatio: 0.1}},
+		{
+			"traces",
+			map[string]string{"traces": "http://172.17.0.1:4318", "trace-ratio": "0.05"},
+			settings{sync: true, ttl: 10, data: dataSets()[0], traces: "http://172.17.0.1:4318", traceRatio: 0.05},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := parseOptions(LedgerName, tt.given)
@@ -35,6 +41,9 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"unknown value", LedgerName, map[string]string{"replication": "maybe"}, []string{`"maybe"`, "sync or async"}},
 		{"not a number", LedgerName, map[string]string{"ttl": "10s"}, []string{`"10s"`, "8 to 300"}},
 		{"too small", LedgerName, map[string]string{"ttl": "7"}, []string{`"7"`}},
+		{"unknown data set", LedgerName, map[string]string{"data": "huge"}, []string{`"huge"`, "small, medium or large"}},
+		{"no scheme", LedgerName, map[string]string{"traces": "localhost:4318"}, []string{`"localhost:4318"`, "http://"}},
+		{"ratio above 1", LedgerName, map[string]string{"trace-ratio": "1.1"}, []string{`"1.1"`, "0 to 1"}},
 		{"all at once", LedgerName, map[string]string{"x": "", "ttl": "", "replication": ""}, []string{`"x"`, "ttl", "replication"}},
 		{"unknown stack", "web", nil, []string{`"web"`}},
 	} {

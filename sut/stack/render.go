@@ -10,6 +10,7 @@ import (
 	"net"
 	"path"
 	"slices"
+	"strconv"
 	"text/template"
 
 	"github.com/proofload/proofload/fixtures"
@@ -76,9 +77,9 @@ func ledgerContainers(s settings, tags map[string]string) (map[string]containerS
 			spec.Sysctls = map[string]string{"net.ipv4.tcp_syn_retries": "1"}
 			spec.Files, err = linkFiles()
 		case sut.RoleService:
-			spec.Cmd, spec.Env = []string{"api"}, serviceEnv(n.Name)
+			spec.Cmd, spec.Env = []string{"api"}, serviceEnv(n.Name, s)
 		case sut.RoleWorker:
-			spec.Cmd, spec.Env = []string{"worker"}, serviceEnv(n.Name)
+			spec.Cmd, spec.Env = []string{"worker"}, serviceEnv(n.Name, s)
 		default: // etcd, Redis and RabbitMQ have all they need in their image
 		}
 		if err != nil {
@@ -116,7 +117,7 @@ func ledgerURL(address, database string) string {
 
 // serviceEnv configures ledgerd. A process is given only the addresses of what
 // it has a link to.
-func serviceEnv(node string) map[string]string {
+func serviceEnv(node string, s settings) map[string]string {
 	env := map[string]string{"LEDGER_INSTANCE": node, "LEDGER_LISTEN": fmt.Sprintf(":%d", portAPI)}
 	if address := via(node + "->" + nodePooler); address != "" {
 		env["LEDGER_DATABASE_URL"] = ledgerURL(address, "ledger")
@@ -127,6 +128,9 @@ func serviceEnv(node string) map[string]string {
 	}
 	if address := via(node + "->" + nodeBroker); address != "" {
 		env["LEDGER_AMQP_URL"] = "amqp://ledger:ledger@" + address + "/"
+	}
+	if s.traces != "" {
+		env["LEDGER_OTLP_ENDPOINT"], env["LEDGER_TRACE_RATIO"] = s.traces, strconv.FormatFloat(s.traceRatio, 'g', -1, 64)
 	}
 	return env
 }

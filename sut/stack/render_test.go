@@ -139,3 +139,21 @@ func TestContainerHash(t *testing.T) {
 		t.Error("another image does not change the hash")
 	}
 }
+
+// TestTraces has only the service's processes told of a collector, and only if
+// there is one.
+func TestTraces(t *testing.T) {
+	traced := rendered(t, settings{sync: true, ttl: 10, traces: "http://172.17.0.1:4318", traceRatio: 0.05})
+	for node, spec := range traced {
+		_, hasCollector := spec.Env["LEDGER_OTLP_ENDPOINT"]
+		if want := spec.Cmd != nil; hasCollector != want {
+			t.Errorf("%s is told of the collector: %t; want %t", node, hasCollector, want)
+		}
+		if hasCollector && spec.Env["LEDGER_TRACE_RATIO"] != "0.05" {
+			t.Errorf("%s traces %s of its requests; want 0.05", node, spec.Env["LEDGER_TRACE_RATIO"])
+		}
+	}
+	if env := rendered(t, settings{sync: true, ttl: 10})["api-1"].Env; env["LEDGER_OTLP_ENDPOINT"] != "" {
+		t.Errorf("without a collector api-1 is told of %s", env["LEDGER_OTLP_ENDPOINT"])
+	}
+}

@@ -52,6 +52,7 @@ func TestStack(t *testing.T) {
 	t.Run("attach", func(t *testing.T) { testAttach(t, cfg, s) })
 	t.Run("loopback only", func(t *testing.T) { testLoopbackOnly(t, s) })
 	t.Run("status", func(t *testing.T) { testStatus(t, s) })
+	t.Run("usage", func(t *testing.T) { testUsage(t, s) })
 	t.Run("replication", func(t *testing.T) { testReplication(t, s) })
 	t.Run("conformance", func(t *testing.T) { suttest.TestEnvironment(t, s) })
 	t.Run("logs", func(t *testing.T) { testLog(t, s) })
@@ -154,6 +155,18 @@ func testStatus(t *testing.T, s *Stack) {
 	}
 	if primaries != 1 {
 		t.Errorf("%d primaries; want 1", primaries)
+	}
+}
+
+func testUsage(t *testing.T, s *Stack) {
+	t.Helper()
+	for _, n := range s.topology.Nodes {
+		if u, err := s.Usage(t.Context(), n.Name); err != nil || u.Memory <= 0 || u.Processor <= 0 {
+			t.Errorf("Usage(%s) = %+v, %v; want memory and processor time", n.Name, u, err)
+		}
+	}
+	if address, err := HostAddress(t.Context()); err != nil || !address.IsPrivate() {
+		t.Errorf("HostAddress() = %s, %v; want an address of the engine's bridge", address, err)
 	}
 }
 

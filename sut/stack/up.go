@@ -16,8 +16,8 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
-// upTimeout bounds bringing a stack up once its images are there. It is far
-// above what a slow machine takes.
+// upTimeout bounds bringing a stack up once its images are there, without the
+// loading of data. It is far above what a slow machine takes.
 const upTimeout = 5 * time.Minute
 
 // Up builds the images that are missing, brings a stack up and returns when
@@ -36,7 +36,8 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 		return nil, errors.Join(err, s.docker.Close())
 	}
 	prepared := []Part{{PartImages, imagesTook}, {"prepare", time.Since(began) - imagesTook}}
-	ctx, cancel := context.WithTimeoutCause(ctx, upTimeout, fmt.Errorf("stack %s was not ready within %s", s.id, upTimeout))
+	longest := upTimeout + s.settings.data.loading
+	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("stack %s was not ready within %s", s.id, longest))
 	defer cancel()
 	if networkErr := s.createNetwork(ctx); networkErr != nil {
 		return s, networkErr
@@ -113,12 +114,8 @@ func (s *Stack) prepare(ctx context.Context, progress func(string)) (imagesTook 
 	return imagesTook, nil
 }
 
-const (
-	// stepSchema is the step that makes tables and accounts.
-	stepSchema = "schema"
-	// seedAccounts is how many accounts a fresh ledger has.
-	seedAccounts = 1000
-)
+// stepSchema is the step that makes tables and what the ledger begins with.
+const stepSchema = "schema"
 
 // startsAfter says which steps the start of a node waits for, beside its own
 // creation. Starting a container takes the engine a good part of a second, so
@@ -211,7 +208,7 @@ func (s *Stack) steps(progress func(string)) []step {
 	return steps
 }
 
-// makeSchema makes the tables of the service and its first accounts. It runs
+// makeSchema makes the tables of the service and loads its data. It runs
 // in the container of a service process, which is there anyhow, but speaks to
 // the primary itself: the pooler need not serve yet, and must not be used for
 // a lock that belongs to a session.
@@ -219,8 +216,8 @@ func (s *Stack) makeSchema(ctx context.Context) error {
 	host := containerName(s.id, serviceNodes()[0])
 	env := []string{"LEDGER_DATABASE_URL=" + ledgerURL(net.JoinHostPort(databaseNodes()[0], strconv.Itoa(portPostgres)), "ledger")}
 	for _, argv := range [][]string{
-		{"ledgerd", "migrate"},
-		{"ledgerd", "seed", "--accounts", strconv.Itoa(seedAccounts)},
+		{"ledgerd", "migrate", "up"},
+		{"ledgerd", "seed", "--set", s.settings.data.name},
 	} {
 		output, code, err := s.exec(ctx, host, argv, env)
 		if err == nil && code != 0 {

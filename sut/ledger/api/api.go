@@ -1,20 +1,33 @@
-// Package api is the HTTP interface of the ledger.
+// Package api is the HTTP interface of the ledger, in two versions side by
+// side, with the OpenAPI document and the pages that document it.
 //
-// An answer of 201 or 200 to a transfer says that it is committed. Answers of
-// the 4xx kind say that nothing was changed. After 503 and 504 the client has
-// to repeat the request, with the same id, to learn what happened.
+// An answer of 201 or 200 to a change says that it is committed. Answers of the
+// 4xx kind say that nothing was changed. After 503 and 504 the client has to
+// repeat the request, with the same id, to learn what happened.
+//
+// Requests pass this chain, outermost first:
+//
+//	correlate       names the request and the instance
+//	telemetry       counts, times and traces it by the pattern of its route
+//	logRequests     one line for each request
+//	compress        gzip
+//	recoverPanics   answers with a problem
+//	deprecate       the headers of the first version
+//	guards          authentication and rate limits, see [Options]
+//	negotiate       media types and the query
+//	budget          bounds the time from here on
+//	receive         reads the body, within limits of size and time
+//	shed            bounds the requests that are being worked on
 package api
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
@@ -24,160 +37,92 @@ import (
 
 // A Ledger serves the use cases; [payments.Ledger] does.
 type Ledger interface {
-	Place(ctx context.Context, t domain.Transfer) (payments.Receipt, error)
-	Transfer(ctx context.Context, id uuid.UUID, want domain.Consistency) (domain.Transfer, domain.Origin, error)
-	Account(ctx context.Context, id int64, want domain.Consistency) (domain.Account, domain.Origin, error)
+	Customers
+	Accounts
+	Transfers
+	Statements
 }
 
-// Health answers the health checks.
-type Health interface {
-	Live(w http.ResponseWriter, r *http.Request)
-	Ready(w http.ResponseWriter, r *http.Request)
+// Customers serves the use cases of customers.
+type Customers interface {
+	CreateCustomer(ctx context.Context, c domain.NewCustomer) (payments.Written[domain.Customer], error)
+	ReplaceCustomer(ctx context.Context, id, ifVersion int64, f domain.CustomerFields) (payments.Written[domain.Customer], error)
+	ChangeCustomer(ctx context.Context, id, ifVersion int64, c domain.CustomerChange) (payments.Written[domain.Customer], error)
+	DeleteCustomer(ctx context.Context, id, ifVersion int64) (domain.Origin, error)
+	Customer(ctx context.Context, id int64, want domain.Reading) (domain.Customer, domain.Origin, error)
+	Customers(ctx context.Context, f domain.CustomerFilter, p domain.Page, want domain.Reading) (payments.List[domain.Customer], error)
 }
 
-// Options are the bounds of the interface.
+// Accounts serves the use cases of accounts.
+type Accounts interface {
+	OpenAccount(ctx context.Context, a domain.NewAccount) (payments.Written[domain.Account], error)
+	SetAccountStatus(ctx context.Context, id, ifVersion int64, status domain.AccountStatus) (payments.Written[domain.Account], error)
+	Account(ctx context.Context, id int64, want domain.Reading) (domain.Account, domain.Origin, error)
+	Accounts(ctx context.Context, f domain.AccountFilter, p domain.Page, want domain.Reading) (payments.List[domain.Account], error)
+}
+
+// Transfers serves the use cases of transfers and refunds.
+type Transfers interface {
+	Place(ctx context.Context, t domain.Transfer) (payments.Written[domain.Transfer], error)
+	Refund(ctx context.Context, r domain.Refund) (payments.Written[domain.Transfer], error)
+	Transfer(ctx context.Context, id uuid.UUID, want domain.Reading) (domain.Transfer, domain.Origin, error)
+	Transfers(ctx context.Context, f domain.TransferFilter, p domain.Page, want domain.Reading) (payments.List[domain.Transfer], error)
+}
+
+// Statements serves the use cases of statements.
+type Statements interface {
+	RequestStatement(ctx context.Context, s domain.Statement) (payments.Written[domain.Statement], error)
+	DeleteStatement(ctx context.Context, id uuid.UUID) (domain.Origin, error)
+	Statement(ctx context.Context, id uuid.UUID, want domain.Reading) (domain.Statement, domain.Origin, error)
+	Statements(ctx context.Context, f domain.StatementFilter, p domain.Page, want domain.Reading) (payments.List[domain.Statement], error)
+}
+
+// Options are the surroundings and the bounds of the interface.
 type Options struct {
 	Instance       string
-	RequestTimeout time.Duration
-	MaxInFlight    int
+	RequestTimeout time.Duration // for the body to arrive and the work to be done
+	MaxInFlight    int           // requests being worked on
+
+	// Guards stand before everything that costs something, in this order. It
+	// is theirs to refuse requests, for which there is [Refuse], and to put the
+	// [domain.Principal] into the context.
+	Guards []func(http.Handler) http.Handler
+
+	Telemetry *obs.Telemetry // nil for none
+	Log       *slog.Logger
 }
 
-const maxBody = 4 << 10
-
-// New returns the handler of the whole interface. Health checks pass none of
-// the limits that protect the ledger.
-func New(ledger Ledger, health Health, opts Options, log *slog.Logger) http.Handler {
-	h := handlers{ledger: ledger, log: log}
+// New returns the handler of the whole interface. Health checks and metrics
+// are served beside it, so that none of its limits applies to them.
+func New(ledger Ledger, opts Options) (http.Handler, error) {
 	r := chi.NewRouter()
-	r.Use(identify(opts.Instance))
-	r.Get("/livez", health.Live)
-	r.Get("/readyz", health.Ready)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, errNoRoute) })
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, errMethodNotAllowed) })
-	r.Route("/v1", func(r chi.Router) {
-		r.Use(logRequests(log), recoverPanics(log), shed(opts.MaxInFlight), deadline(opts.RequestTimeout))
-		r.Put("/transfers/{id}", h.putTransfer)
-		r.Get("/transfers/{id}", h.getTransfer)
-		r.Get("/accounts/{id}", h.getAccount)
-	})
-	return r
-}
+	r.Use(correlate(opts.Instance), middleware.GetHead)
+	outer := r.With(observe(opts.Telemetry), logRequests(opts.Log), compress(), recoverPanics(opts.Log), deprecate)
+	outer.NotFound(func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, errNoRoute) })
+	outer.MethodNotAllowed(methodNotAllowed(r))
+	inner := outer.With(opts.Guards...).With(
+		negotiate, budget(opts.RequestTimeout), receive, shed(opts.MaxInFlight))
 
-type handlers struct {
-	ledger Ledger
-	log    *slog.Logger
-}
-
-type transferBody struct {
-	ID        uuid.UUID     `json:"id"`
-	From      int64         `json:"from"`
-	To        int64         `json:"to"`
-	Amount    int64         `json:"amount"`
-	Currency  string        `json:"currency"`
-	Status    domain.Status `json:"status"`
-	CreatedAt time.Time     `json:"created_at"`
-}
-
-type accountBody struct {
-	ID       int64  `json:"id"`
-	Currency string `json:"currency"`
-	Balance  int64  `json:"balance"`
-	Version  int64  `json:"version"`
-}
-
-func (h handlers) putTransfer(w http.ResponseWriter, r *http.Request) {
-	t, err := readTransfer(w, r)
+	s := newSurface(inner, opts.Log)
+	customerOperations{ledger}.add(s)
+	accountOperations{ledger}.add(s)
+	transferOperations{ledger}.add(s)
+	statementOperations{ledger}.add(s)
+	firstVersion{ledger}.add(s)
+	pages, err := documentation(s.OpenAPI())
 	if err != nil {
-		h.fail(w, r, domain.Origin{}, err)
-		return
+		return nil, err
 	}
-	receipt, err := h.ledger.Place(r.Context(), t)
-	if err != nil {
-		h.fail(w, r, receipt.Origin, err)
-		return
+	for _, p := range pages {
+		outer.Method(http.MethodGet, p.path, p)
 	}
-	status := http.StatusCreated
-	if receipt.Replayed {
-		status = http.StatusOK
-	}
-	h.answer(w, status, receipt.Origin, bodyOf(receipt.Transfer))
+	return r, nil
 }
 
-func readTransfer(w http.ResponseWriter, r *http.Request) (domain.Transfer, error) {
-	id, err := parseID(chi.URLParam(r, "id"))
-	if err != nil {
-		return domain.Transfer{}, err
+// observe counts, times and traces requests by the pattern of their route.
+func observe(t *obs.Telemetry) func(http.Handler) http.Handler {
+	if t == nil {
+		return func(next http.Handler) http.Handler { return next }
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return domain.Transfer{}, malformed("the body is larger than %d bytes", maxBody)
-	}
-	if err != nil {
-		return domain.Transfer{}, malformed("the body ended early")
-	}
-	t, err := decodeTransfer(body)
-	t.ID = id
-	return t, err
-}
-
-func (h handlers) getTransfer(w http.ResponseWriter, r *http.Request) {
-	id, err1 := parseID(chi.URLParam(r, "id"))
-	want, err2 := parseConsistency(r.URL.Query().Get("consistency"))
-	if err := errors.Join(err1, err2); err != nil {
-		h.fail(w, r, domain.Origin{}, err)
-		return
-	}
-	t, origin, err := h.ledger.Transfer(r.Context(), id, want)
-	if err != nil {
-		h.fail(w, r, origin, err)
-		return
-	}
-	h.answer(w, http.StatusOK, origin, bodyOf(t))
-}
-
-func (h handlers) getAccount(w http.ResponseWriter, r *http.Request) {
-	id, err1 := parseAccount(chi.URLParam(r, "id"))
-	want, err2 := parseConsistency(r.URL.Query().Get("consistency"))
-	if err := errors.Join(err1, err2); err != nil {
-		h.fail(w, r, domain.Origin{}, err)
-		return
-	}
-	a, origin, err := h.ledger.Account(r.Context(), id, want)
-	if err != nil {
-		h.fail(w, r, origin, err)
-		return
-	}
-	h.answer(w, http.StatusOK, origin, accountBody(a))
-}
-
-func bodyOf(t domain.Transfer) transferBody {
-	return transferBody{
-		ID: t.ID, From: t.From, To: t.To, Amount: t.Amount, Currency: t.Currency, Status: t.Status, CreatedAt: t.CreatedAt.UTC(),
-	}
-}
-
-// answer writes a success.
-func (h handlers) answer(w http.ResponseWriter, status int, origin domain.Origin, body any) {
-	setOrigin(w, origin)
-	writeJSON(w, status, "application/json", body)
-}
-
-// fail writes a problem and logs the cause of a failure; a refusal needs no
-// more than its request line.
-func (h handlers) fail(w http.ResponseWriter, r *http.Request, origin domain.Origin, err error) {
-	if problemOf(err).Status >= http.StatusInternalServerError {
-		h.log.WarnContext(r.Context(), "request failed", obs.Err(err))
-	}
-	setOrigin(w, origin)
-	writeProblem(w, r, err)
-}
-
-// setOrigin tells who served the request, as far as that is known.
-func setOrigin(w http.ResponseWriter, origin domain.Origin) {
-	if origin.Source != "" {
-		w.Header().Set("Ledger-Source", string(origin.Source))
-	}
-	if origin.Timeline > 0 {
-		w.Header().Set("Ledger-Timeline", strconv.Itoa(origin.Timeline))
-	}
+	return t.Middleware(func(r *http.Request) string { return chi.RouteContext(r.Context()).RoutePattern() })
 }

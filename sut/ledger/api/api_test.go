@@ -2,9 +2,8 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,51 +17,9 @@ import (
 	"github.com/proofload/proofload/sut/ledger/api"
 	"github.com/proofload/proofload/sut/ledger/domain"
 	"github.com/proofload/proofload/sut/ledger/payments"
-	"github.com/proofload/proofload/sut/ledger/server"
 )
 
-const (
-	transferID = "6f1f6d1e-0c38-4bd4-9f5a-5f1c3d9e0a01"
-	body       = `{"from":1,"to":2,"amount":250,"currency":"EUR"}`
-)
-
-// script is a ledger that does as the test says.
-type script struct {
-	place func(ctx context.Context, t domain.Transfer) (payments.Receipt, error)
-	read  func(want domain.Consistency) (domain.Origin, error)
-}
-
-func (s script) Place(ctx context.Context, t domain.Transfer) (payments.Receipt, error) {
-	return s.place(ctx, t)
-}
-
-func (s script) Transfer(_ context.Context, id uuid.UUID, want domain.Consistency) (domain.Transfer, domain.Origin, error) {
-	origin, err := s.read(want)
-	return domain.Transfer{ID: id, From: 1, To: 2, Amount: 250, Currency: "EUR", Status: domain.Settled, CreatedAt: time.Unix(0, 0)}, origin, err
-}
-
-func (s script) Account(_ context.Context, id int64, want domain.Consistency) (domain.Account, domain.Origin, error) {
-	origin, err := s.read(want)
-	return domain.Account{ID: id, Currency: "EUR", Balance: 100, Version: 3}, origin, err
-}
-
-// newHandler serves one request at a time.
-func newHandler(l api.Ledger) http.Handler {
-	return api.New(l, server.NewHealth(), api.Options{
-		Instance: "api-1", RequestTimeout: 3 * time.Second, MaxInFlight: 1,
-	}, slog.New(slog.DiscardHandler))
-}
-
-func do(t *testing.T, h http.Handler, method, path, body string) *httptest.ResponseRecorder {
-	t.Helper()
-	w := httptest.NewRecorder()
-	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-	r.Header.Set("X-Correlation-ID", "corr-1")
-	h.ServeHTTP(w, r)
-	return w
-}
-
-func TestPutTransferProblems(t *testing.T) {
+func TestProblems(t *testing.T) {
 	tests := []struct {
 		err     error
 		status  int
@@ -72,151 +29,248 @@ func TestPutTransferProblems(t *testing.T) {
 		{domain.ErrConflict, 409, "id_conflict", ""},
 		{domain.ErrSameAccount, 422, "same_account", ""},
 		{fmt.Errorf("account 9: %w", domain.ErrUnknownAccount), 422, "unknown_account", ""},
+		{domain.ErrUnknownCustomer, 422, "unknown_customer", ""},
 		{domain.ErrWrongCurrency, 422, "wrong_currency", ""},
+		{domain.ErrAccountNotOpen, 422, "account_not_open", ""},
 		{domain.ErrInsufficientFunds, 422, "insufficient_funds", ""},
+		{domain.ErrRefundExceeds, 422, "refund_exceeds", ""},
+		{domain.ErrNotRefundable, 422, "not_refundable", ""},
+		{domain.ErrEmailTaken, 409, "email_taken", ""},
+		{domain.ErrInUse, 409, "in_use", ""},
+		{domain.ErrNotEmpty, 409, "not_empty", ""},
+		{domain.ErrVersion, 412, "version_mismatch", ""},
+		{domain.ErrNotFound, 404, "not_found", ""},
+		{domain.ErrBadCursor, 400, "bad_cursor", ""},
 		{fmt.Errorf("x: %w: %w", domain.ErrUnavailable, context.DeadlineExceeded), 503, "unavailable", ""},
+		{domain.ErrBehind, 503, "behind", ""},
 		{fmt.Errorf("x: %w", context.DeadlineExceeded), 504, "deadline", ""},
 		{fmt.Errorf("x: %w: %w", domain.ErrUnknownOutcome, context.DeadlineExceeded), 504, "deadline", "unknown"},
 		{fmt.Errorf("x: %w: server closed", domain.ErrUnknownOutcome), 503, "unknown_outcome", "unknown"},
-		{fmt.Errorf("syntax error at password 'hunter2'"), 500, "internal", ""}, //nolint:perfsprint // as drivers do
+		{errors.New("syntax error at password 'hunter2'"), 500, "internal", ""},
 	}
-	for _, tt := range tests {
-		t.Run(fmt.Sprint(tt.err), func(t *testing.T) {
-			h := newHandler(script{place: func(context.Context, domain.Transfer) (payments.Receipt, error) {
-				return payments.Receipt{}, tt.err
-			}})
-			w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body)
-			var got struct {
-				Title, Code, Outcome, Detail string
-				Status                       int
-				Correlation                  string `json:"correlation_id"`
-			}
-			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-				t.Fatalf("body %q: %v", w.Body, err)
-			}
-			if w.Code != tt.status || got.Status != tt.status || got.Code != tt.code || got.Outcome != tt.outcome {
-				t.Errorf("%v: status %d, body %+v; want %d %s, outcome %q", tt.err, w.Code, got, tt.status, tt.code, tt.outcome)
-			}
-			if got.Title != http.StatusText(tt.status) || got.Correlation != "corr-1" {
-				t.Errorf("title %q, correlation %q; want %q, corr-1", got.Title, got.Correlation, http.StatusText(tt.status))
-			}
-			if ct := w.Header().Get("Content-Type"); ct != "application/problem+json" {
-				t.Errorf("Content-Type = %q; want application/problem+json", ct)
-			}
-			if retry := w.Header().Get("Retry-After"); (retry != "") != (tt.status == 503) {
-				t.Errorf("Retry-After = %q with status %d", retry, tt.status)
-			}
-			if tt.status >= 500 && strings.Contains(w.Body.String(), "hunter2") {
-				t.Errorf("body %s repeats the cause of a failure", w.Body)
-			}
-		})
+	var fails error
+	h := newHandler(t, fake{place: func(context.Context, domain.Transfer) (payments.Written[domain.Transfer], error) {
+		return payments.Written[domain.Transfer]{Origin: domain.Origin{Source: domain.Primary, Timeline: 7}}, fails
+	}})
+	for _, version := range []string{"/v1", "/v2"} {
+		for _, tt := range tests {
+			t.Run(version+" "+tt.err.Error(), func(t *testing.T) {
+				fails = tt.err
+				w := do(t, h, http.MethodPut, version+"/transfers/"+transferID, body)
+				got := wantProblem(t, w, tt.status, tt.code)
+				if got.Outcome != tt.outcome || got.Instance != version+"/transfers/"+transferID {
+					t.Errorf("outcome %q, instance %q; want %q, the path", got.Outcome, got.Instance, tt.outcome)
+				}
+				wantHeaders(t, w, map[string]string{"Ledger-Timeline": "7", "Ledger-Source": "primary"})
+				if strings.Contains(w.Body.String(), "hunter2") {
+					t.Errorf("body %s repeats the cause of a failure", w.Body)
+				}
+			})
+		}
 	}
 }
 
-func TestPutTransferAnswers(t *testing.T) {
+// placed answers like a ledger that books everything.
+func placed(replayed bool) func(context.Context, domain.Transfer) (payments.Written[domain.Transfer], error) {
+	return func(_ context.Context, tr domain.Transfer) (payments.Written[domain.Transfer], error) {
+		tr.Status, tr.CreatedAt = domain.Accepted, time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("x", 3600))
+		return payments.Written[domain.Transfer]{Value: tr, Replayed: replayed, Origin: domain.Origin{
+			Source: domain.Primary, Timeline: 7, Position: domain.Position{Timeline: 7, LSN: 0x3000060},
+		}}, nil
+	}
+}
+
+func TestPlaceTransfer(t *testing.T) {
+	want := `{"id":"` + transferID + `","from":1,"to":2,"amount":250,"currency":"EUR","status":"accepted","created_at":"2026-01-02T02:04:05.000006Z"}` + "\n"
 	for replayed, status := range map[bool]int{false: 201, true: 200} {
-		h := newHandler(script{place: func(_ context.Context, tr domain.Transfer) (payments.Receipt, error) {
-			tr.Status, tr.CreatedAt = domain.Accepted, time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("x", 3600))
-			return payments.Receipt{Transfer: tr, Replayed: replayed, Origin: domain.Origin{Source: domain.Primary, Timeline: 7}}, nil
-		}})
-		w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body)
-		want := `{"id":"` + transferID + `","from":1,"to":2,"amount":250,"currency":"EUR","status":"accepted","created_at":"2026-01-02T02:04:05.000006Z"}` + "\n"
-		if diff := cmp.Diff(want, w.Body.String()); w.Code != status || diff != "" {
-			t.Errorf("replayed %t: status %d; want %d; body (-want +got):\n%s", replayed, w.Code, status, diff)
+		h := newHandler(t, fake{place: placed(replayed)})
+		for _, version := range []string{"/v1", "/v2"} {
+			w := do(t, h, http.MethodPut, version+"/transfers/"+transferID, body, "Content-Type", "application/json")
+			if diff := cmp.Diff(want, w.Body.String()); w.Code != status || diff != "" {
+				t.Errorf("%s replayed %t: status %d; want %d; body (-want +got):\n%s", version, replayed, w.Code, status, diff)
+			}
+			wantHeaders(t, w, map[string]string{
+				"Ledger-Instance": "api-1", "Ledger-Timeline": "7", "Ledger-Source": "primary", "Ledger-Position": "7-0/3000060",
+				"X-Correlation-ID": "corr-1", "Content-Type": "application/json", "Cache-Control": "no-store",
+			})
+			if version == "/v2" {
+				wantHeaders(t, w, map[string]string{"Location": "/v2/transfers/" + transferID, "ETag": `"accepted-0"`})
+			}
 		}
-		wantHeaders(t, w, map[string]string{
-			"Ledger-Instance": "api-1", "Ledger-Timeline": "7", "Ledger-Source": "primary",
-			"X-Correlation-ID": "corr-1", "Content-Type": "application/json",
-		})
 	}
 }
 
-func wantHeaders(t *testing.T, w *httptest.ResponseRecorder, want map[string]string) {
-	t.Helper()
-	for name, value := range want {
-		if got := w.Header().Get(name); got != value {
-			t.Errorf("%s = %q; want %q", name, got, value)
-		}
+func TestPlaceRefund(t *testing.T) {
+	const refundID = "00000000-0000-8000-8000-000000000001"
+	h := newHandler(t, fake{refund: func(r domain.Refund) (payments.Written[domain.Transfer], error) {
+		return payments.Written[domain.Transfer]{Value: domain.Transfer{
+			ID: r.ID, From: 2, To: 1, Amount: r.Amount, Currency: "EUR", RefundOf: r.Of, Status: domain.Accepted,
+		}}, nil
+	}})
+	w := do(t, h, http.MethodPut, "/v2/refunds/"+refundID, `{"transfer":"`+transferID+`","amount":7}`)
+	want := `{"id":"` + refundID + `","from":2,"to":1,"amount":7,"currency":"EUR","status":"accepted","refund_of":"` + transferID +
+		`","created_at":"0001-01-01T00:00:00Z"}` + "\n"
+	if diff := cmp.Diff(want, w.Body.String()); w.Code != 201 || diff != "" {
+		t.Errorf("status %d; want 201; body (-want +got):\n%s", w.Code, diff)
 	}
+	wantHeaders(t, w, map[string]string{"Location": "/v2/transfers/" + refundID})
 }
 
 func TestReads(t *testing.T) {
+	position := domain.Position{Timeline: 2, LSN: 0x3000060}
 	tests := []struct {
 		path   string
+		want   domain.Reading
 		origin domain.Origin
-		want   domain.Consistency
-		status int
 	}{
-		{"/v1/accounts/1", domain.Origin{Source: domain.Cache}, domain.Default, 200},
-		{"/v1/accounts/1?consistency=strong", domain.Origin{Source: domain.Primary, Timeline: 2}, domain.Strong, 200},
-		{"/v1/accounts/1?consistency=replica", domain.Origin{Source: domain.Replica, Timeline: 2}, domain.Follower, 200},
-		{"/v1/transfers/" + transferID, domain.Origin{Source: domain.Cache}, domain.Default, 200},
-		{"/v1/accounts/1?consistency=quorum", domain.Origin{}, "", 400},
-		{"/v1/accounts/x", domain.Origin{}, "", 400},
-		{"/v1/transfers/x", domain.Origin{}, "", 400},
-		{"/v1/nothing", domain.Origin{}, "", 404},
-		{"/elsewhere", domain.Origin{}, "", 404},
+		{"/v2/accounts/1", domain.Reading{After: position}, domain.Origin{Source: domain.Cache}},
+		{"/v2/accounts/1?consistency=strong", domain.Reading{Want: domain.Strong, After: position}, domain.Origin{Source: domain.Primary, Timeline: 2}},
+		{"/v2/accounts/1?consistency=replica", domain.Reading{Want: domain.Follower, After: position}, domain.Origin{Source: domain.Replica, Timeline: 2}},
+		{"/v2/transfers/" + transferID, domain.Reading{After: position}, domain.Origin{Source: domain.Cache}},
+		{"/v1/accounts/1?consistency=replica", domain.Reading{Want: domain.Follower}, domain.Origin{Source: domain.Replica, Timeline: 2}},
+		{"/v1/transfers/" + transferID, domain.Reading{}, domain.Origin{Source: domain.Cache}},
 	}
-	for _, tt := range tests {
-		t.Run(tt.path, func(t *testing.T) {
-			h := newHandler(script{read: func(want domain.Consistency) (domain.Origin, error) {
-				if want != tt.want {
-					t.Errorf("consistency = %q; want %q", want, tt.want)
+	var asked domain.Reading
+	var origin domain.Origin
+	h := newHandler(t, fake{read: func(want domain.Reading) (domain.Origin, error) {
+		asked = want
+		return origin, nil
+	}})
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for _, tt := range tests {
+			t.Run(method+" "+tt.path, func(t *testing.T) {
+				origin = tt.origin
+				w := do(t, h, method, tt.path, "", "Ledger-Position", position.String())
+				if w.Code != 200 {
+					t.Fatalf("status = %d; want 200; body %s", w.Code, w.Body)
 				}
-				return tt.origin, nil
-			}})
-			w := do(t, h, http.MethodGet, tt.path, "")
-			if w.Code != tt.status {
-				t.Fatalf("status = %d; want %d; body %s", w.Code, tt.status, w.Body)
-			}
-			timeline := ""
-			if tt.origin.Timeline > 0 {
-				timeline = "2"
-			}
-			wantHeaders(t, w, map[string]string{
-				"Ledger-Instance": "api-1", "Ledger-Timeline": timeline, "Ledger-Source": string(tt.origin.Source),
+				if diff := cmp.Diff(tt.want, asked); diff != "" {
+					t.Errorf("reading (-want +got):\n%s", diff)
+				}
+				timeline := ""
+				if tt.origin.Timeline > 0 {
+					timeline = "2"
+				}
+				wantHeaders(t, w, map[string]string{"Ledger-Timeline": timeline, "Ledger-Source": string(tt.origin.Source)})
 			})
-		})
+		}
 	}
 }
 
-func TestBodyTooLarge(t *testing.T) {
-	h := newHandler(script{})
-	if w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, strings.Repeat(" ", 5000)+body); w.Code != 400 {
-		t.Errorf("status = %d; want 400", w.Code)
+func TestConditionalReads(t *testing.T) {
+	h := newHandler(t, fake{read: func(domain.Reading) (domain.Origin, error) { return domain.Origin{Source: domain.Cache}, nil }})
+	tests := []struct {
+		noneMatch string
+		status    int
+	}{
+		{`"3"`, 304}, {`W/"3"`, 304}, {`"2", "3"`, 304}, {`*`, 304}, {`"2"`, 200}, {`"2",W/"4"`, 200}, {`3`, 400}, {`"3`, 400}, {`"3" "4"`, 400},
+	}
+	for _, tt := range tests {
+		w := do(t, h, http.MethodGet, "/v2/accounts/1", "", "If-None-Match", tt.noneMatch)
+		if w.Code != tt.status || (w.Body.Len() == 0) != (tt.status == 304) {
+			t.Errorf("If-None-Match %s: status %d, body %q; want %d", tt.noneMatch, w.Code, w.Body, tt.status)
+		}
+		if tt.status != 400 {
+			wantHeaders(t, w, map[string]string{"ETag": `"3"`, "Cache-Control": "private, no-cache"})
+		}
+	}
+}
+
+func TestConditionalChanges(t *testing.T) {
+	tests := []struct {
+		match   string
+		version int64 // that the ledger is asked for, -1 if it is not asked
+		status  int
+	}{
+		{"", 0, 200}, {`*`, 0, 200}, {`"3"`, 3, 200}, {`W/"3"`, -1, 412}, {`"x"`, -1, 412}, {`"0"`, -1, 412}, {`"2", "3"`, -1, 400}, {`3`, -1, 400},
+	}
+	var asked int64
+	h := newHandler(t, fake{customer: func(ifVersion int64, c domain.CustomerChange) (payments.Written[domain.Customer], error) {
+		asked = ifVersion
+		if c.Name == nil || *c.Name != "Ada" || c.Email != nil || c.Status != nil {
+			t.Errorf("change = %+v; want the name alone", c)
+		}
+		return payments.Written[domain.Customer]{Value: domain.Customer{ID: 7, Version: 4}}, nil
+	}})
+	for _, tt := range tests {
+		asked = -1
+		w := do(t, h, http.MethodPatch, "/v2/customers/7", `{"name":"Ada"}`, "If-Match", tt.match, "Content-Type", "application/merge-patch+json")
+		if w.Code != tt.status || asked != tt.version {
+			t.Errorf("If-Match %s: status %d, version %d; want %d, %d; body %s", tt.match, w.Code, asked, tt.status, tt.version, w.Body)
+		}
+		if w.Code == 200 {
+			wantHeaders(t, w, map[string]string{"ETag": `"4"`})
+		}
+	}
+}
+
+// TestPages walks through a list by the links in its answers.
+func TestPages(t *testing.T) {
+	ids := []string{"00000000-0000-8000-8000-000000000001", "00000000-0000-8000-8000-000000000002", "00000000-0000-8000-8000-000000000003"}
+	h := newHandler(t, fake{list: func(p domain.Page) (payments.List[domain.Transfer], error) {
+		if p.Sort != domain.ByAmount || !p.Descending || p.Limit != 1 {
+			t.Errorf("page = %+v; want one by descending amount", p)
+		}
+		i := 0
+		if p.After != nil {
+			i = 1 + strings.Index("789", p.After.Value)
+		}
+		l := payments.List[domain.Transfer]{Items: []domain.Transfer{{ID: uuid.MustParse(ids[i]), Amount: int64(7 + i)}}}
+		if i < 2 {
+			l.Next = &domain.Cursor{Value: string("789"[i]), ID: ids[i]}
+		}
+		return l, nil
+	}})
+	path, pages := "/v2/transfers?sort=-amount&limit=1&account=1", 0
+	for ; path != ""; pages++ {
+		w := do(t, h, http.MethodGet, path, "")
+		if w.Code != 200 || !strings.Contains(w.Body.String(), ids[pages]) {
+			t.Fatalf("page %d: status %d, body %s; want %s", pages, w.Code, w.Body, ids[pages])
+		}
+		wantHeaders(t, w, map[string]string{"Cache-Control": "no-store"})
+		path, _ = strings.CutPrefix(w.Header().Get("Link"), "<")
+		path, _ = strings.CutSuffix(path, `>; rel="next"`)
+		if hasNext := strings.Contains(w.Body.String(), `"next":"`); hasNext != (path != "") {
+			t.Errorf("page %d: next in body %t; link %q", pages, hasNext, path)
+		}
+		if path != "" && !strings.Contains(path, "account=1") {
+			t.Errorf("link %q lacks the filter", path)
+		}
+	}
+	if pages != 3 {
+		t.Errorf("%d pages; want 3", pages)
+	}
+}
+
+func TestEmptyList(t *testing.T) {
+	h := newHandler(t, fake{list: func(domain.Page) (payments.List[domain.Transfer], error) {
+		return payments.List[domain.Transfer]{}, nil
+	}})
+	if w := do(t, h, http.MethodGet, "/v2/transfers", ""); w.Code != 200 || w.Body.String() != `{"items":[]}`+"\n" {
+		t.Errorf("status %d, body %s; want 200 and no items", w.Code, w.Body)
 	}
 }
 
 func TestPanicIsAnswered(t *testing.T) {
-	h := newHandler(script{place: func(context.Context, domain.Transfer) (payments.Receipt, error) { panic("boom") }})
+	h := newHandler(t, fake{place: func(context.Context, domain.Transfer) (payments.Written[domain.Transfer], error) { panic("boom") }})
 	for range 2 { // the second shows that the first gave its place back
-		if w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body); w.Code != 500 {
-			t.Errorf("status = %d; want 500", w.Code)
-		}
+		wantProblem(t, do(t, h, http.MethodPut, "/v2/transfers/"+transferID, body), 500, "internal")
 	}
 }
 
-func TestShedAndDeadline(t *testing.T) {
+func TestShedAndBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandler(script{place: func(ctx context.Context, _ domain.Transfer) (payments.Receipt, error) {
+		h := newHandler(t, fake{place: func(ctx context.Context, _ domain.Transfer) (payments.Written[domain.Transfer], error) {
 			<-ctx.Done()
-			return payments.Receipt{}, ctx.Err()
+			return payments.Written[domain.Transfer]{}, ctx.Err()
 		}})
 		first := make(chan int)
 		began := time.Now()
-		go func() {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/v1/transfers/"+transferID, strings.NewReader(body))
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
-			first <- w.Code
-		}()
+		go func() { first <- do(t, h, http.MethodPut, "/v2/transfers/"+transferID, body).Code }()
 		synctest.Wait()
-		w := do(t, h, http.MethodPut, "/v1/transfers/"+transferID, body)
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" {
-			t.Errorf("beyond the limit: status %d, Retry-After %q; want 503 with one", w.Code, w.Header().Get("Retry-After"))
-		}
-		if w := do(t, h, http.MethodGet, "/livez", ""); w.Code != 200 {
-			t.Errorf("health check beyond the limit: status %d; want 200", w.Code)
+		wantProblem(t, do(t, h, http.MethodPut, "/v2/transfers/"+transferID, body), 503, "overloaded")
+		if w := do(t, h, http.MethodGet, "/docs", ""); w.Code != 200 {
+			t.Errorf("documentation beyond the limit: status %d; want 200", w.Code)
 		}
 		if code := <-first; code != 504 || time.Since(began) != 3*time.Second {
 			t.Errorf("first request: status %d after %s; want 504 after 3s", code, time.Since(began))
@@ -226,13 +280,62 @@ func TestShedAndDeadline(t *testing.T) {
 
 func TestHangUpDoesNotCancel(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
-	h := newHandler(script{place: func(ctx context.Context, tr domain.Transfer) (payments.Receipt, error) {
+	h := newHandler(t, fake{place: func(ctx context.Context, tr domain.Transfer) (payments.Written[domain.Transfer], error) {
 		hangUp()
-		return payments.Receipt{Transfer: tr}, ctx.Err()
+		return payments.Written[domain.Transfer]{Value: tr}, ctx.Err()
 	}})
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPut, "/v1/transfers/"+transferID, strings.NewReader(body)))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPut, "/v2/transfers/"+transferID, strings.NewReader(body)))
 	if w.Code != 201 {
 		t.Errorf("status = %d; want 201", w.Code)
 	}
+}
+
+func TestGuards(t *testing.T) {
+	asked := 0
+	h := newHandler(t, fake{place: func(ctx context.Context, tr domain.Transfer) (payments.Written[domain.Transfer], error) {
+		asked++
+		if who := domain.PrincipalOf(ctx).Subject; who != "ada" {
+			t.Errorf("principal = %q; want ada", who)
+		}
+		return payments.Written[domain.Transfer]{Value: tr}, nil
+	}}, func(o *api.Options) {
+		o.Guards = []func(http.Handler) http.Handler{func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == "" {
+					api.Refuse(w, r, http.StatusUnauthorized, "unauthenticated", "say who you are")
+					return
+				}
+				next.ServeHTTP(w, r.WithContext(domain.WithPrincipal(r.Context(), domain.Principal{Subject: "ada"})))
+			})
+		}}
+	})
+	wantProblem(t, do(t, h, http.MethodPut, "/v2/transfers/"+transferID, body), 401, "unauthenticated")
+	w := do(t, h, http.MethodPut, "/v2/transfers/"+transferID, body, "Authorization", "Bearer x")
+	if w.Code != 201 || asked != 1 {
+		t.Errorf("status %d, asked %d times; want 201, once", w.Code, asked)
+	}
+	if w := do(t, h, http.MethodGet, "/docs", ""); w.Code != 200 {
+		t.Errorf("documentation without a principal: status %d; want 200", w.Code)
+	}
+}
+
+func TestDeprecation(t *testing.T) {
+	h := newHandler(t, fake{read: func(domain.Reading) (domain.Origin, error) { return domain.Origin{}, nil }})
+	for path, status := range map[string]int{"/v1/accounts/1": 200, "/v1/accounts/x": 400, "/v1/nothing": 404} {
+		w := do(t, h, http.MethodGet, path, "")
+		if w.Code != status {
+			t.Errorf("GET %s = %d; want %d", path, w.Code, status)
+		}
+		wantHeaders(t, w, map[string]string{"Deprecation": "@1793491200", "Sunset": "Mon, 01 Nov 2027 00:00:00 GMT"})
+		want := []string{
+			`</docs/v1>; rel="deprecation"; type="text/html"`, `</docs/v1>; rel="sunset"; type="text/html"`,
+			`</v2` + strings.TrimPrefix(path, "/v1") + `>; rel="successor-version"`,
+		}
+		if diff := cmp.Diff(want, w.Header()["Link"]); diff != "" {
+			t.Errorf("Link of %s (-want +got):\n%s", path, diff)
+		}
+	}
+	w := do(t, h, http.MethodGet, "/v2/accounts/1", "")
+	wantHeaders(t, w, map[string]string{"Deprecation": "", "Sunset": "", "Link": ""})
 }

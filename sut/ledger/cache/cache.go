@@ -7,6 +7,22 @@
 //     invalidation leaves a mark with the version it knows of, so a reader that
 //     was slow cannot put back what a writer has just overtaken.
 //   - Invalidations that fail are owed and repeated until Redis takes them.
+//
+// Neither an expired copy nor a whole cache that was lost is met by a stampede:
+// lifetimes are random, and [Flight] merges the loads of one thing.
+//
+// # Metrics
+//
+// The label kind is that of the things, "several" where a call is about many.
+//
+//	ledger_cache_gets_total{kind,result}           result: hit, miss, error
+//	ledger_cache_puts_total{kind,result}           result: stored, outdated, error
+//	ledger_cache_invalidations_total{kind,result}  things, not calls; result: taken, owed
+//	ledger_cache_owed_invalidations                that Redis did not take yet
+//	ledger_cache_sweeps_total                      times that all copies were invalidated, because too many were owed
+//	ledger_cache_call_duration_seconds{kind,call}  histogram of the calls that were made; call: get, put, mark, scan
+//	ledger_cache_connections{state}                idle, in_use
+//	ledger_cache_connection_timeouts_total         waits for a connection that were given up
 package cache
 
 import (
@@ -14,31 +30,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
-	"github.com/sony/gobreaker/v2"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/proofload/proofload/sut/ledger/obs"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 )
 
 const (
 	callTimeout = 250 * time.Millisecond
-	tripAfter   = 5                      // failures in a row
-	openFor     = 500 * time.Millisecond // until one call may try again
-	settleEvery = 250 * time.Millisecond
-	maxOwed     = 100_000
 
 	// markTTL is how long an invalidation holds off slow readers. It has to
 	// exceed the longest read.
-	markTTL = time.Minute
-
-	jitterShare = 0.1
+	markTTL = 2 * time.Minute
 )
 
 // The scripts take for each key a version, a payload, and a lifetime in
@@ -58,19 +68,25 @@ end
 return 1`
 )
 
+// Options say how a process uses its cache.
+type Options struct {
+	Breaker *resilience.Breaker // guards Redis; nil does not
+	Tracer  trace.Tracer        // records the calls of requests that are sampled; nil does not
+	Log     *slog.Logger        // nil for none
+}
+
 // Cache is a cache in Redis. Use [Open] to get one.
 type Cache struct {
 	rdb     *redis.Client
-	breaker *gobreaker.CircuitBreaker[any]
+	breaker *resilience.Breaker
+	tracer  trace.Tracer
+	log     *slog.Logger
 	put     *redis.Script
 	mark    *redis.Script
-	ttl     time.Duration
-	log     *slog.Logger
+	metrics *metrics
 
 	timeline atomic.Int64 // highest seen
-
-	mu   sync.Mutex
-	owed map[string]Version // invalidations that Redis did not take yet
+	debts    debts
 }
 
 // CheckURL reports whether a Redis URL can be parsed, in words that do not
@@ -86,116 +102,144 @@ func CheckURL(rawURL string) error {
 	return nil
 }
 
-// Open returns a cache whose values live for about ttl. No connection is made
-// yet.
-func Open(rawURL string, ttl time.Duration, log *slog.Logger) (*Cache, error) {
-	opts, err := redis.ParseURL(rawURL)
+// Open returns a cache. No connection is made yet.
+func Open(rawURL string, opts Options) (*Cache, error) {
+	client, err := redis.ParseURL(rawURL)
 	if err != nil {
 		return nil, CheckURL(rawURL)
 	}
 	// By default the client repeats a command after a timeout, whether it took
 	// effect or not, and waits three times as long.
-	opts.MaxRetries = -1
-	opts.DialerRetries = 1
-	opts.DialTimeout = callTimeout
-	opts.ReadTimeout = callTimeout
-	opts.WriteTimeout = callTimeout
-	opts.PoolTimeout = callTimeout
-	opts.ContextTimeoutEnabled = true
-	opts.DisableIdentity = true
-	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Cache{
-		rdb:     redis.NewClient(opts),
-		breaker: newBreaker(log),
-		put:     redis.NewScript(putScript),
-		mark:    redis.NewScript(markScript),
-		ttl:     ttl,
-		log:     log,
-		owed:    map[string]Version{},
-	}, nil
-}
-
-func newBreaker(log *slog.Logger) *gobreaker.CircuitBreaker[any] {
-	return gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
-		Name:        "redis",
-		MaxRequests: 1,
-		Timeout:     openFor,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
-		OnStateChange: func(name string, from, to gobreaker.State) {
-			log.Warn("circuit breaker changed", slog.String("breaker", name),
-				slog.String("from", from.String()), slog.String("to", to.String()))
-		},
-	})
+	client.MaxRetries = -1
+	client.DialerRetries = 1
+	client.DialTimeout = callTimeout
+	client.ReadTimeout = callTimeout
+	client.WriteTimeout = callTimeout
+	client.PoolTimeout = callTimeout
+	client.ContextTimeoutEnabled = true
+	client.DisableIdentity = true
+	client.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	// The library would write lines of its own to standard error.
+	logging.Disable()
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Cache{
+		rdb: redis.NewClient(client), breaker: opts.Breaker, tracer: opts.Tracer, log: opts.Log,
+		put: redis.NewScript(putScript), mark: redis.NewScript(markScript),
+	}
+	c.metrics = newMetrics(c)
+	return c, nil
 }
 
 // Close closes the connections.
 func (c *Cache) Close() error { return c.rdb.Close() }
 
-// do runs a call to Redis under timeout and breaker. The end of the caller's
-// context does not end the call, for that would count against Redis.
-func (c *Cache) do(ctx context.Context, call func(context.Context) error) error {
-	_, err := c.breaker.Execute(func() (any, error) {
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-		defer cancel()
-		return nil, call(bounded)
-	})
-	return err
+// Check reports whether Redis answers. It asks even while the breaker is open.
+func (c *Cache) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := c.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping Redis: %w", err)
+	}
+	return nil
 }
 
-// Get returns a value and whether there is one that may be used.
-func (c *Cache) Get(ctx context.Context, key string) (payload string, ok bool) {
-	if c.owes(key) {
+// Get returns the copy with a key and whether there is one that may be used.
+func (c *Cache) Get(ctx context.Context, kind Kind, key string) (payload string, ok bool) {
+	if c.debts.owes(key) {
+		c.metrics.get(kind, resultMiss)
 		return "", false
 	}
-	var value string
-	err := c.do(ctx, func(ctx context.Context) (err error) {
-		if value, err = c.rdb.Get(ctx, key).Result(); errors.Is(err, redis.Nil) {
-			return nil
+	err := c.do(ctx, callGet, kind, func(ctx context.Context) error {
+		value, err := c.rdb.Get(ctx, key).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return err
 		}
-		return err
+		payload, ok = c.usable(value)
+		noteHit(ctx, ok)
+		return nil
 	})
-	c.debug(ctx, "get", err)
+	switch {
+	case err != nil:
+		c.metrics.get(kind, resultError)
+		c.debug(ctx, callGet, err)
+		return "", false
+	case !ok:
+		c.metrics.get(kind, resultMiss)
+	default:
+		c.metrics.get(kind, resultHit)
+	}
+	return payload, ok
+}
+
+// usable returns the payload of a stored value. Marks have none, and a value
+// from before a failover may tell of what the failover has undone.
+func (c *Cache) usable(value string) (payload string, ok bool) {
 	v, payload, ok := decode(value)
-	if err != nil || !ok || payload == "" || int64(v.Timeline) < c.timeline.Load() {
+	if !ok || payload == "" || int64(v.Timeline) < c.timeline.Load() {
 		return "", false
 	}
 	return payload, true
 }
 
-// Put stores a value unless a newer one is there.
-func (c *Cache) Put(ctx context.Context, key string, v Version, payload string) {
-	c.Observe(v.Timeline)
-	err := c.do(ctx, func(ctx context.Context) error {
-		ttl := jitter(c.ttl, rand.Float64())
-		return c.put.Run(ctx, c.rdb, []string{key}, v.encode(), payload, ttl.Milliseconds()).Err()
+// Put stores a copy unless a newer one is there.
+func (c *Cache) Put(ctx context.Context, kind Kind, key string, v Version, payload string) {
+	if !c.Observe(v.Timeline) {
+		c.metrics.put(kind, resultOutdated)
+		return
+	}
+	result := resultStored
+	err := c.do(ctx, callPut, kind, func(ctx context.Context) error {
+		stored, err := c.put.Run(ctx, c.rdb, []string{key}, v.encode(), payload, kind.ttl().Milliseconds()).Int()
+		if stored == 0 {
+			result = resultOutdated
+		}
+		return err
 	})
-	c.debug(ctx, "put", err)
+	if err != nil {
+		result = resultError
+		c.debug(ctx, callPut, err)
+	}
+	c.metrics.put(kind, result)
 }
 
-// Observe tells the cache of a timeline that a primary has reached. Values of
-// earlier ones are not used any more: a failover may have undone them.
-func (c *Cache) Observe(timeline int) {
+// Observe tells the cache of a timeline that a primary has reached and reports
+// whether it is the newest. Values of earlier ones are not used any more: a
+// failover may have undone them.
+func (c *Cache) Observe(timeline int) bool {
 	for {
 		seen := c.timeline.Load()
-		if int64(timeline) <= seen || c.timeline.CompareAndSwap(seen, int64(timeline)) {
-			return
+		if int64(timeline) <= seen {
+			return int64(timeline) == seen
+		}
+		if c.timeline.CompareAndSwap(seen, int64(timeline)) {
+			return true
 		}
 	}
 }
 
 // Invalidate makes everything older than the given versions unusable. It
-// returns when Redis has been told or after a short time; in that case [Run]
-// goes on trying.
+// returns when Redis has been told or after a short time; in that case [Cache.Run]
+// goes on trying. It does not end with ctx, since the change has happened.
 func (c *Cache) Invalidate(ctx context.Context, versions map[string]Version) {
 	for _, v := range versions {
 		c.Observe(v.Timeline)
 	}
+	result := resultTaken
 	if err := c.markAll(ctx, versions); err != nil {
-		c.owe(ctx, versions)
-		c.debug(ctx, "invalidate", err)
+		result = resultOwed
+		if c.debts.owe(versions) {
+			c.log.WarnContext(ctx, "too many invalidations are owed, all copies will be", slog.Int("most", maxOwed))
+		}
+		c.debug(ctx, callMark, err)
+	}
+	for key := range versions {
+		c.metrics.invalidation(kindOf(key), result)
 	}
 }
 
+// markAll leaves marks with one call.
 func (c *Cache) markAll(ctx context.Context, versions map[string]Version) error {
 	keys := make([]string, 0, len(versions))
 	args := []any{markTTL.Milliseconds()}
@@ -203,19 +247,26 @@ func (c *Cache) markAll(ctx context.Context, versions map[string]Version) error 
 		keys = append(keys, key)
 		args = append(args, v.encode())
 	}
-	return c.do(ctx, func(ctx context.Context) error { return c.mark.Run(ctx, c.rdb, keys, args...).Err() })
+	return c.do(ctx, callMark, several, func(ctx context.Context) error { return c.mark.Run(ctx, c.rdb, keys, args...).Err() })
+}
+
+// do makes a call to Redis under timeout and breaker. The end of the caller's
+// context does not end the call, for that would count against Redis.
+func (c *Cache) do(ctx context.Context, call string, kind Kind, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	ctx, span := c.startSpan(ctx, call, kind)
+	began := time.Now()
+	err := c.breaker.Do(ctx, fn)
+	if !errors.Is(err, resilience.ErrOpen) {
+		c.metrics.duration.WithLabelValues(string(kind), call).Observe(time.Since(began).Seconds())
+	}
+	endSpan(span, err)
+	return err
 }
 
 // debug logs a call that failed. It is not worth more than the debug level:
 // the breaker's changes tell the story once.
 func (c *Cache) debug(ctx context.Context, call string, err error) {
-	if err != nil {
-		c.log.DebugContext(ctx, "cache call failed", slog.String("call", call), obs.Err(err))
-	}
-}
-
-// jitter spreads lifetimes over 10 % to either side, so that values stored
-// together do not expire together. u is uniform in [0, 1).
-func jitter(d time.Duration, u float64) time.Duration {
-	return time.Duration(float64(d) * (1 + jitterShare*(2*u-1)))
+	c.log.DebugContext(ctx, "cache call failed", slog.String("call", call), obs.Err(err))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,14 +14,32 @@ import (
 	"time"
 )
 
-func TestJitter(t *testing.T) {
-	tests := []struct {
-		u    float64
-		want time.Duration
-	}{{0, 270 * time.Second}, {0.5, 300 * time.Second}, {1, 330 * time.Second}}
-	for _, tt := range tests {
-		if got := jitter(5*time.Minute, tt.u); (got - tt.want).Abs() > time.Microsecond {
-			t.Errorf("jitter(5m, %g) = %s; want %s", tt.u, got, tt.want)
+func TestLifetimes(t *testing.T) {
+	for _, kind := range append(Kinds(), "no such kind") {
+		least, most := kind.lifetime()
+		if least < 5*time.Minute || most > 24*time.Hour || most < least+least/10 {
+			t.Errorf("lifetime of %s = %s to %s; want 5 min to 24 h and a tenth of jitter", kind, least, most)
+		}
+		drawn := map[time.Duration]bool{}
+		for range 100 {
+			ttl := kind.ttl()
+			if ttl < least || ttl > most {
+				t.Errorf("ttl of %s = %s; want %s to %s", kind, ttl, least, most)
+			}
+			drawn[ttl] = true
+		}
+		if len(drawn) < 90 {
+			t.Errorf("100 lifetimes of %s take %d values; want them spread", kind, len(drawn))
+		}
+	}
+}
+
+func TestKindOf(t *testing.T) {
+	for key, want := range map[string]Kind{
+		"ledger:account:17": Account, "ledger:statement:6f1f-": Statement, "ledger:": "", "account": "account",
+	} {
+		if got := kindOf(key); got != want {
+			t.Errorf("kindOf(%q) = %q; want %q", key, got, want)
 		}
 	}
 }
@@ -51,15 +70,47 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestOwed(t *testing.T) {
-	c := &Cache{owed: map[string]Version{}}
-	c.owe(t.Context(), map[string]Version{"a": {1, 5}, "b": {1, 1}})
-	c.owe(t.Context(), map[string]Version{"a": {1, 4}, "b": {2, 0}})
-	if got := fmt.Sprint(c.owed); got != "map[a:{1 5} b:{2 0}]" {
+func TestDebts(t *testing.T) {
+	var d debts
+	d.owe(map[string]Version{"a": {1, 5}, "b": {1, 1}})
+	first, overflow := d.some()
+	d.owe(map[string]Version{"a": {1, 4}, "b": {2, 0}})
+	if got := fmt.Sprint(d.versions); got != "map[a:{1 5} b:{2 0}]" {
 		t.Errorf("owed = %s; want the newest of each", got)
 	}
-	if !c.owes("a") || c.owes("c") {
-		t.Errorf("owes(a) = %t, owes(c) = %t; want true, false", c.owes("a"), c.owes("c"))
+	if !d.owes("a") || d.owes("c") {
+		t.Errorf("owes(a) = %t, owes(c) = %t; want true, false", d.owes("a"), d.owes("c"))
+	}
+	if more := d.paid(first, overflow); !more || d.owes("a") || !d.owes("b") {
+		t.Errorf("after payment: more = %t, owed = %v; want only what came since", more, d.versions)
+	}
+	if more := d.paid(d.some()); more || d.size() != 0 {
+		t.Errorf("after all: more = %t, owed = %d; want nothing", more, d.size())
+	}
+}
+
+// TestDebtsOverflow owes more than can be told apart: everything is owed until
+// all of it is paid, also what overflowed while it was being paid.
+func TestDebtsOverflow(t *testing.T) {
+	var d debts
+	fill := func() (overflowed bool) {
+		for i := range maxOwed + 1 {
+			overflowed = d.owe(map[string]Version{strconv.Itoa(i): {1, 1}}) || overflowed
+		}
+		return overflowed
+	}
+	if !fill() || !d.owes("whatever") || d.size() > maxOwed {
+		t.Fatalf("after the overflow: owes(whatever) = %t, %d owed; want true, at most %d", d.owes("whatever"), d.size(), maxOwed)
+	}
+	early, overflow := d.some()
+	fill()
+	if !d.paid(early, overflow) || !d.owes("whatever") {
+		t.Error("a payment covers what overflowed after it began")
+	}
+	for d.paid(d.some()) {
+		if d.owes("whatever") {
+			t.Fatal("one payment of everything was not enough")
+		}
 	}
 }
 
@@ -72,6 +123,33 @@ func TestObserveKeepsHighest(t *testing.T) {
 	wg.Wait()
 	if got := c.timeline.Load(); got != 9 {
 		t.Errorf("timeline = %d; want 9", got)
+	}
+	for timeline, newest := range map[int]bool{8: false, 9: true} {
+		if got := c.Observe(timeline); got != newest {
+			t.Errorf("Observe(%d) after 9 = %t; want %t", timeline, got, newest)
+		}
+	}
+}
+
+// TestUsable knows values by version and payload alone.
+func TestUsable(t *testing.T) {
+	tests := []struct {
+		name, value string
+		ok          bool
+	}{
+		{"copy", Version{3, 7}.encode() + "{}", true},
+		{"copy from before the failover", Version{2, 9}.encode() + "{}", false},
+		{"mark", Version{3, 7}.encode(), false},
+		{"nothing", "", false},
+		{"of another program", `{"id":1}`, false},
+	}
+	c := &Cache{}
+	c.Observe(3)
+	for _, tt := range tests {
+		payload, ok := c.usable(tt.value)
+		if ok != tt.ok || ok && payload != "{}" {
+			t.Errorf("%s: usable(%q) = %q, %t; want ok = %t", tt.name, tt.value, payload, ok, tt.ok)
+		}
 	}
 }
 
@@ -124,6 +202,19 @@ func TestFlightOutlivesCaller(t *testing.T) {
 		got, err := f.Do(t.Context(), "k", time.Minute, func(context.Context) (string, error) { return "fresh", nil })
 		if got != "fresh" || err != nil || time.Since(began) != time.Minute {
 			t.Errorf("Do = %q, %v after %s; want fresh after the first load's minute", got, err, time.Since(began))
+		}
+	})
+}
+
+func TestFlightSurvivesPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f Flight[int]
+		_, err := f.Do(t.Context(), "k", time.Minute, func(context.Context) (int, error) { panic("broken") })
+		if err == nil || !strings.Contains(err.Error(), "broken") {
+			t.Errorf("Do of a panicking load = %v; want an error that tells", err)
+		}
+		if got, err := f.Do(t.Context(), "k", time.Minute, func(context.Context) (int, error) { return 1, nil }); got != 1 || err != nil {
+			t.Errorf("Do after the panic = %d, %v; want 1", got, err)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -72,7 +74,7 @@ func (f *Flight[T]) run(
 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	l.value, l.err = fn(ctx)
+	l.value, l.err = survive(ctx, fn)
 
 	f.mu.Lock()
 	if f.running[key] == l {
@@ -80,4 +82,15 @@ func (f *Flight[T]) run(
 	}
 	f.mu.Unlock()
 	close(l.done)
+}
+
+// survive turns a panic into an error. It would otherwise end the process,
+// since no caller is below to catch it.
+func survive[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return fn(ctx)
 }

@@ -4,69 +4,152 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
+	"sync"
 	"time"
 )
 
-// owe remembers invalidations that Redis did not take. Beyond a bound they are
-// dropped: by the time that many piled up the first have expired in Redis.
-func (c *Cache) owe(ctx context.Context, versions map[string]Version) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+const (
+	settleEvery = 250 * time.Millisecond
+	settleBatch = 500
+	maxOwed     = 100_000 // about 15 MB
+)
+
+// debts are the invalidations that Redis did not take yet. The zero value is
+// ready to use.
+type debts struct {
+	mu       sync.Mutex
+	versions map[string]Version
+	overflow int // times that they became too many to tell apart since all copies were last invalidated
+}
+
+// owe remembers invalidations. Beyond a bound it forgets which, and owes the
+// invalidation of all copies there are; it reports whether that happened.
+func (d *debts) owe(versions map[string]Version) (overflow bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.versions == nil {
+		d.versions = map[string]Version{}
+	}
+	if len(d.versions)+len(versions) > maxOwed {
+		overflow = true
+		d.overflow++
+		clear(d.versions)
+	}
 	for key, v := range versions {
-		if len(c.owed) >= maxOwed {
-			c.log.ErrorContext(ctx, "dropped an invalidation", slog.String("key", key), slog.Int("owed", len(c.owed)))
-			continue
-		}
-		if now, ok := c.owed[key]; !ok || now.Compare(v) < 0 {
-			c.owed[key] = v
+		if now, ok := d.versions[key]; !ok || now.Compare(v) < 0 {
+			d.versions[key] = v
 		}
 	}
+	return overflow
 }
 
-func (c *Cache) owes(key string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, ok := c.owed[key]
-	return ok
+// owes reports whether a copy must not be used.
+func (d *debts) owes(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.versions[key]
+	return ok || d.overflow > 0
 }
 
-// Run repeats the invalidations that failed until ctx is done.
+// size returns how many invalidations are owed.
+func (d *debts) size() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.versions)
+}
+
+// some returns a part of what is owed, and whether all copies are.
+func (d *debts) some() (versions map[string]Version, overflow int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	versions = map[string]Version{}
+	for key, v := range d.versions {
+		if versions[key] = v; len(versions) == settleBatch {
+			break
+		}
+	}
+	return versions, d.overflow
+}
+
+// paid strikes off what [debts.some] returned, unless more came since, and
+// reports whether something is left.
+func (d *debts) paid(versions map[string]Version, overflow int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.overflow == overflow {
+		d.overflow = 0
+	}
+	maps.DeleteFunc(d.versions, func(key string, v Version) bool {
+		paid, ok := versions[key]
+		return ok && v.Compare(paid) <= 0
+	})
+	return len(d.versions) > 0 || d.overflow > 0
+}
+
+// Run repeats the invalidations that failed until ctx is done, and then once
+// more, for what this process still owes nobody else knows of.
 func (c *Cache) Run(ctx context.Context) {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			c.settle(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
-			for c.settleSome(ctx) {
-				c.log.DebugContext(ctx, "settled invalidations")
-			}
+			c.settle(ctx)
 		}
 	}
 }
 
-const settleBatch = 500
-
-// settleSome pays off some of what is owed and reports whether it could and
-// there is more.
-func (c *Cache) settleSome(ctx context.Context) bool {
-	some := map[string]Version{}
-	c.mu.Lock()
-	for key, v := range c.owed {
-		if some[key] = v; len(some) == settleBatch {
-			break
+// settle pays off what is owed, or as much as Redis takes.
+func (c *Cache) settle(ctx context.Context) {
+	for more := true; more && ctx.Err() == nil; {
+		versions, overflow := c.debts.some()
+		if overflow > 0 {
+			if err := c.sweep(ctx); err != nil {
+				c.debug(ctx, callScan, err)
+				return
+			}
 		}
+		if len(versions) > 0 {
+			if err := c.markAll(ctx, versions); err != nil {
+				c.debug(ctx, callMark, err)
+				return
+			}
+			c.log.DebugContext(ctx, "settled invalidations", slog.Int("count", len(versions)))
+		}
+		more = c.debts.paid(versions, overflow)
 	}
-	c.mu.Unlock()
-	if len(some) == 0 || c.markAll(ctx, some) != nil {
-		return false
+}
+
+// sweep invalidates all copies there are.
+func (c *Cache) sweep(ctx context.Context) error {
+	beyondAll := Version{Timeline: int(c.timeline.Load()), Number: math.MaxInt64}
+	swept, cursor := 0, uint64(0)
+	for first := true; first || cursor != 0; first = false {
+		var keys []string
+		err := c.do(ctx, callScan, several, func(ctx context.Context) (err error) {
+			keys, cursor, err = c.rdb.Scan(ctx, cursor, keyPrefix+"*", settleBatch).Result()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		marks := make(map[string]Version, len(keys))
+		for _, key := range keys {
+			marks[key] = beyondAll
+		}
+		if len(marks) == 0 {
+			continue
+		}
+		if err := c.markAll(ctx, marks); err != nil {
+			return err
+		}
+		swept += len(marks)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	maps.DeleteFunc(c.owed, func(key string, v Version) bool {
-		paid, ok := some[key]
-		return ok && v.Compare(paid) <= 0
-	})
-	return len(c.owed) > 0
+	c.metrics.sweeps.Inc()
+	c.log.WarnContext(ctx, "invalidated all copies", slog.Int("count", swept))
+	return nil
 }

@@ -22,12 +22,18 @@ const (
 
 // A Transfer moves an amount from one account to another. Its id is made by
 // the client, so that repeating a request cannot move the money twice.
+//
+// A refund is a transfer back: its RefundOf names what it refunds, and its
+// accounts are those of the original the other way round.
 type Transfer struct {
 	ID        uuid.UUID
 	From      int64
 	To        int64
 	Amount    int64 // minor units of the currency, positive
 	Currency  string
+	Reference string    // free text of the payer, may be empty
+	RefundOf  uuid.UUID // [uuid.Nil] unless this is a refund
+	Refunded  int64     // minor units that refunds have taken back, at most Amount
 	Status    Status
 	CreatedAt time.Time // clock of the database
 }
@@ -36,8 +42,7 @@ type Transfer struct {
 // Two requests with one id are the same request if and only if their hashes
 // are equal; neither spelling nor order of the JSON matters.
 func (t Transfer) RequestHash() []byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "transfer/1\n%d\n%d\n%d\n%s", t.From, t.To, t.Amount, t.Currency))
-	return sum[:]
+	return hash("transfer/1\n%d\n%d\n%d\n%s\n%s", t.From, t.To, t.Amount, t.Currency, t.Reference)
 }
 
 // Check refuses a transfer that can be seen to be impossible without looking
@@ -49,40 +54,28 @@ func (t Transfer) Check() error {
 	return nil
 }
 
-// An Account holds money of one currency. Version grows by one with every
-// change of the balance.
-type Account struct {
-	ID       int64
-	Currency string
-	Balance  int64 // minor units of the currency
-	Version  int64
+// A Refund asks for a part of a transfer, or all of it, to go back. The
+// refunds of a transfer together never exceed its amount.
+type Refund struct {
+	ID     uuid.UUID // made by the client; the id of the transfer back
+	Of     uuid.UUID // the transfer to refund, itself not a refund
+	Amount int64     // minor units of the transfer's currency, positive
 }
 
-// A Source says what kind of store answered.
-type Source string
+// RequestHash identifies what the client asked for, as that of a transfer.
+func (r Refund) RequestHash() []byte { return hash("refund/1\n%s\n%d", r.Of, r.Amount) }
 
-// The sources of an answer.
-const (
-	Primary Source = "primary"
-	Replica Source = "replica"
-	Cache   Source = "cache"
-)
-
-// An Origin says where an answer came from. Timeline is the Postgres timeline
-// of the node that gave it, 0 if no database took part.
-type Origin struct {
-	Source   Source
-	Timeline int
+func hash(format string, args ...any) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, format, args...))
+	return sum[:]
 }
 
-// A Consistency is what a reader asks for.
-type Consistency string
-
-// The consistencies of a read. Default reads the cache, then the primary, and
-// may be as old as an invalidation takes to reach the cache; Strong reads the
-// primary; Follower reads a replica and may be as old as replication lags.
-const (
-	Default  Consistency = ""
-	Strong   Consistency = "strong"
-	Follower Consistency = "replica"
-)
+// A TransferFilter restricts a list of transfers; zero values do not.
+type TransferFilter struct {
+	Account       int64 // on either side
+	Status        Status
+	RefundOf      uuid.UUID
+	MinAmount     int64     // minor units
+	CreatedFrom   time.Time // inclusive
+	CreatedBefore time.Time // exclusive
+}

@@ -1,8 +1,3 @@
-// Package jobs does the asynchronous half of a transfer: it relays events from
-// the outbox to RabbitMQ, and settles transfers when the events arrive.
-//
-// Delivery is at least once on every leg, and the effect is idempotent, so each
-// transfer is settled exactly once whatever breaks in between.
 package jobs
 
 import (
@@ -14,35 +9,65 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/proofload/proofload/sut/ledger/obs"
-)
-
-// The topology, which every connection declares.
-const (
-	Exchange     = "ledger"
-	Queue        = "ledger.settlement"
-	DeadExchange = "ledger.dead"
-	DeadQueue    = "ledger.settlement.dead"
-
-	topicAccepted = "transfer.accepted"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 )
 
 const (
 	dialTimeout  = 3 * time.Second
 	closeTimeout = time.Second
-	heartbeat    = 4 * time.Second  // a silent peer is given up after one and a half of these
-	stable       = 10 * time.Second // a session this long starts the backoff anew
+	heartbeat    = 4 * time.Second        // a silent peer is given up after one and a half of these
+	stable       = 10 * time.Second       // a session this long starts the backoff anew
+	pauseFirst   = 200 * time.Millisecond // pauses after errors of the environment
+	pauseMost    = 3 * time.Second
 )
+
+// Options say how a process uses its broker.
+type Options struct {
+	// Name is the exchange and the prefix of every other name; "" is "ledger".
+	Name string
+	// RetryDelays are how long a message waits after its first failure, its
+	// second and so on; after one more failure it is a dead letter. Each wait
+	// is varied by a quarter. nil is 1 s, 4 s, 15 s and 60 s.
+	RetryDelays []time.Duration
+	// Breaker guards what is published; nil does not.
+	Breaker *resilience.Breaker
+	// Tracer records what is done with sampled messages; nil does not.
+	Tracer trace.Tracer
+	Log    *slog.Logger // nil for none
+}
 
 // A Broker is a RabbitMQ server that comes and goes.
 type Broker struct {
-	url string
-	log *slog.Logger
+	url       string
+	topology  topology
+	delays    []time.Duration
+	tracer    trace.Tracer
+	log       *slog.Logger
+	metrics   *metrics
+	publisher *publisher
 }
 
-// NewBroker returns the broker at an AMQP URL. No connection is made.
-func NewBroker(url string, log *slog.Logger) *Broker { return &Broker{url: url, log: log} }
+// NewBroker returns the broker at an AMQP URL. No connection is made yet.
+func NewBroker(url string, opts Options) *Broker {
+	if opts.Name == "" {
+		opts.Name = "ledger"
+	}
+	if opts.RetryDelays == nil {
+		opts.RetryDelays = []time.Duration{time.Second, 4 * time.Second, 15 * time.Second, time.Minute}
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Broker{
+		url: url, topology: topology{name: opts.Name, levels: len(opts.RetryDelays)},
+		delays: opts.RetryDelays, tracer: opts.Tracer, log: opts.Log, metrics: newMetrics(),
+	}
+	b.publisher = &publisher{broker: b, breaker: opts.Breaker}
+	return b
+}
 
 // CheckURL reports whether an AMQP URL can be parsed, in words that do not
 // repeat it, for it holds a password.
@@ -53,12 +78,49 @@ func CheckURL(url string) error {
 	return nil
 }
 
-// run keeps a session going until ctx is done. A session has a connection of
+// Check reports whether the broker can be published to. It connects if need be.
+func (b *Broker) Check(ctx context.Context) error { return b.publisher.check(ctx) }
+
+// Close closes the connection for publishing. Connections for consuming are
+// closed by the end of [Broker.Consume].
+func (b *Broker) Close() error { return b.publisher.close() }
+
+// dial connects and makes sure of the topology. The name is what the broker
+// shows the connection under.
+func (b *Broker) dial(ctx context.Context, name string) (*amqp.Connection, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName("ledgerd " + name)
+	conn, err := amqp.DialConfig(b.url, amqp.Config{
+		Heartbeat: heartbeat, Dial: amqp.DefaultDial(dialTimeout), Properties: properties,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to broker: %w", err)
+	}
+	if err := b.topology.declareOn(conn); err != nil {
+		return nil, errors.Join(fmt.Errorf("declare topology: %w", err), hangUp(conn))
+	}
+	b.metrics.connects.WithLabelValues(name).Inc()
+	b.log.InfoContext(ctx, "connected to broker", slog.String("connection", name))
+	return conn, nil
+}
+
+// hangUp closes a connection without waiting long for a broker that is gone.
+func hangUp(conn *amqp.Connection) error {
+	err := conn.CloseDeadline(time.Now().Add(closeTimeout))
+	if errors.Is(err, amqp.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// keep keeps a session going until ctx is done. A session has a connection of
 // its own and ends with it; the next begins after a pause that grows and is
 // random, so that a broker that returns is not met by everybody at once.
-func (b *Broker) run(ctx context.Context, name string, session func(context.Context, *amqp.Connection) error) {
-	log := b.log.With(slog.String("session", name))
-	pause := newBackOff(200*time.Millisecond, 3*time.Second)
+func (b *Broker) keep(ctx context.Context, name string, session func(context.Context, *amqp.Connection)) {
+	pause := newBackOff(pauseFirst, pauseMost)
 	for {
 		began := time.Now()
 		err := b.once(ctx, name, session)
@@ -69,22 +131,19 @@ func (b *Broker) run(ctx context.Context, name string, session func(context.Cont
 			pause.Reset()
 		}
 		wait := pause.NextBackOff()
-		log.WarnContext(ctx, "broker session ended", slog.Duration("again_in", wait), obs.Err(err))
+		b.log.WarnContext(ctx, "broker session ended",
+			slog.String("connection", name), slog.Duration("again_in", wait), obs.Err(err))
 		if !sleep(ctx, wait) {
 			return
 		}
 	}
 }
 
-// once runs one session.
-func (b *Broker) once(ctx context.Context, name string, session func(context.Context, *amqp.Connection) error) (err error) {
-	properties := amqp.NewConnectionProperties()
-	properties.SetClientConnectionName("ledgerd " + name)
-	conn, err := amqp.DialConfig(b.url, amqp.Config{
-		Heartbeat: heartbeat, Dial: amqp.DefaultDial(dialTimeout), Properties: properties,
-	})
+// once runs one session. Its context ends with the connection.
+func (b *Broker) once(ctx context.Context, name string, session func(context.Context, *amqp.Connection)) error {
+	conn, err := b.dial(ctx, name)
 	if err != nil {
-		return fmt.Errorf("connect to broker: %w", err)
+		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -97,18 +156,10 @@ func (b *Broker) once(ctx context.Context, name string, session func(context.Con
 			cancel(errors.Join(amqp.ErrClosed, asError(reason)))
 		}
 	}()
-	defer func() {
-		cancel(nil)
-		<-watched
-		if closeErr := conn.CloseDeadline(time.Now().Add(closeTimeout)); !errors.Is(closeErr, amqp.ErrClosed) {
-			err = errors.Join(err, closeErr)
-		}
-	}()
-	if err := declare(conn); err != nil {
-		return fmt.Errorf("declare topology: %w", err)
-	}
-	b.log.InfoContext(ctx, "broker session began", slog.String("session", name))
-	return errors.Join(session(ctx, conn), context.Cause(ctx))
+	session(ctx, conn)
+	cancel(nil)
+	<-watched
+	return errors.Join(context.Cause(ctx), hangUp(conn))
 }
 
 // asError turns a nil *amqp.Error into a nil error.
@@ -117,33 +168,6 @@ func asError(reason *amqp.Error) error {
 		return nil
 	}
 	return reason
-}
-
-// declare makes exchanges, queues and bindings exist; all survive a restart of
-// the broker.
-func declare(conn *amqp.Connection) error {
-	ch, err := conn.Channel()
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		declareRoute(ch, Exchange, topicAccepted, Queue),
-		declareRoute(ch, DeadExchange, DeadQueue, DeadQueue),
-		ch.Close(),
-	)
-}
-
-func declareRoute(ch *amqp.Channel, exchange, key, queue string) error {
-	if err := ch.ExchangeDeclare(exchange, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
-		return fmt.Errorf("exchange %s: %w", exchange, err)
-	}
-	if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
-		return fmt.Errorf("queue %s: %w", queue, err)
-	}
-	if err := ch.QueueBind(queue, key, exchange, false, nil); err != nil {
-		return fmt.Errorf("bind queue %s: %w", queue, err)
-	}
-	return nil
 }
 
 // newBackOff returns pauses that double from first to most, each varied by

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/proofload/proofload/sut/ledger/domain"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 )
 
 var (
@@ -14,8 +18,13 @@ var (
 	errNotTaken   = errors.New("the broker did not confirm the message")
 )
 
-// A message is something to publish. Its id must be unique among those that
-// are published together.
+const (
+	publishBatch   = 100             // messages published together at most
+	publishTimeout = 5 * time.Second // of such a batch
+)
+
+// A message is something to publish. Its id should be unique among those that
+// are published together: those with the same id share the worse fate.
 type message struct {
 	exchange string
 	key      string
@@ -23,42 +32,128 @@ type message struct {
 }
 
 // A publisher publishes persistent messages and learns of each whether the
-// broker has it safe.
+// broker has it safe. It connects when it has something to publish, and again
+// after any failure, which also declares anew whatever the broker lost.
+//
+// Its connection is not that of the consumers: a broker that is short of memory
+// stops reading from whoever publishes, and acknowledgements must not be stuck
+// behind that.
 type publisher struct {
+	broker  *Broker
+	breaker *resilience.Breaker
+
 	mu      sync.Mutex
+	conn    *amqp.Connection
 	ch      *amqp.Channel
 	returns chan amqp.Return
 }
 
-// newPublisher returns a publisher for up to most messages at a time.
-func newPublisher(conn *amqp.Connection, most int) (*publisher, error) {
-	ch, err := conn.Channel()
-	if err != nil {
-		return nil, fmt.Errorf("open channel: %w", err)
+// check makes sure of a connection.
+func (p *publisher) check(ctx context.Context) error {
+	return p.guard(ctx, p.connect)
+}
+
+// guard makes a call while nobody else uses the connection, and gives the
+// connection up if the call fails. Every failure is [domain.ErrUnavailable];
+// that there is no queue for a message does not speak against the broker.
+func (p *publisher) guard(ctx context.Context, call func(context.Context) error) error {
+	var unroutable error
+	err := p.breaker.Do(ctx, func(ctx context.Context) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return err // the connection is not to blame for what others took long to do on it
+		}
+		err := call(ctx)
+		if err != nil {
+			err = errors.Join(err, p.hangUp())
+		}
+		if errors.Is(err, errUnroutable) {
+			unroutable = err
+			return nil
+		}
+		return err
+	})
+	if err = errors.Join(err, unroutable); err != nil {
+		return fmt.Errorf("%w: %w", domain.ErrUnavailable, err)
 	}
-	if err := ch.Confirm(false); err != nil {
-		return nil, fmt.Errorf("ask for confirms: %w", err)
+	return nil
+}
+
+// refuses reports whether there is no use in trying to publish now.
+func (p *publisher) refuses() bool { return p.breaker.State() == resilience.OpenState }
+
+// connect makes sure of a connection. The caller holds the lock.
+func (p *publisher) connect(ctx context.Context) error {
+	if p.ch != nil && !p.ch.IsClosed() {
+		return nil
+	}
+	if err := p.hangUp(); err != nil {
+		return err
+	}
+	conn, err := p.broker.dial(ctx, "publisher")
+	if err != nil {
+		return err
+	}
+	p.conn = conn
+	if p.ch, err = conn.Channel(); err != nil {
+		return fmt.Errorf("open channel: %w", err)
+	}
+	if err = p.ch.Confirm(false); err != nil {
+		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	// The library stops reading from the connection while nobody takes a
 	// return, so there must be room for all that can come.
-	return &publisher{ch: ch, returns: ch.NotifyReturn(make(chan amqp.Return, most))}, nil
+	p.returns = p.ch.NotifyReturn(make(chan amqp.Return, publishBatch))
+	return nil
 }
 
-// publish publishes the messages and waits for the confirms. It returns the
-// indices of those that are in a queue, and an error if any is not.
+// hangUp gives the connection up. The caller holds the lock.
+func (p *publisher) hangUp() error {
+	conn := p.conn
+	p.conn, p.ch, p.returns = nil, nil, nil
+	if conn == nil {
+		return nil
+	}
+	return hangUp(conn)
+}
+
+// close ends the connection.
+func (p *publisher) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hangUp()
+}
+
+// publish publishes up to publishBatch messages and waits for the confirms. It
+// returns the indices of those that are in a queue, and an error if any is not.
+// A batch that has begun is finished even if ctx ends, within its timeout.
+func (p *publisher) publish(ctx context.Context, messages []message) (confirmed []int, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	err = p.guard(ctx, func(ctx context.Context) error {
+		if connectErr := p.connect(ctx); connectErr != nil {
+			return connectErr
+		}
+		var sendErr error
+		confirmed, sendErr = p.send(ctx, messages)
+		return sendErr
+	})
+	return confirmed, err
+}
+
+// send does what publish does, on the connection there is.
 //
 // A confirm alone is not enough: the broker also confirms what it throws away
 // for want of a queue. Such messages are mandatory and come back, before their
 // confirm does.
-func (p *publisher) publish(ctx context.Context, messages []message) (confirmed []int, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (p *publisher) send(ctx context.Context, messages []message) (confirmed []int, err error) {
 	confirms := make([]*amqp.DeferredConfirmation, len(messages))
 	for i, m := range messages {
 		m.DeliveryMode = amqp.Persistent
 		confirms[i], err = p.ch.PublishWithDeferredConfirmWithContext(ctx, m.exchange, m.key, true, false, m.Publishing)
 		if err != nil {
-			confirms = confirms[:i]
+			confirms, err = confirms[:i], fmt.Errorf("send message: %w", err)
 			break
 		}
 	}
@@ -73,8 +168,9 @@ func (p *publisher) publish(ctx context.Context, messages []message) (confirmed 
 	}
 	returned := p.takeReturns()
 	for i, ok := range acked {
-		switch id := messages[i].MessageId; { //nolint:gosec // acked is no longer than messages
+		switch id := messages[i].MessageId; {
 		case returned[id]:
+			p.broker.metrics.unroutable.Inc()
 			err = errors.Join(err, fmt.Errorf("message %s: %w", id, errUnroutable))
 		case !ok:
 			err = errors.Join(err, fmt.Errorf("message %s: %w", id, errNotTaken))

@@ -2,22 +2,20 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/proofload/proofload/sut/ledger/obs"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 	"github.com/proofload/proofload/sut/ledger/store"
 )
 
 const (
-	relayBatch     = 100
-	relayTimeout   = 8 * time.Second // of a whole batch
-	publishTimeout = 5 * time.Second // of its publishing, during which the events are locked
-	relayMaxPause  = 2 * time.Second // after errors of the database
+	relayTimeout  = 8 * time.Second // of a whole batch, publishing included
+	relayMaxPause = 2 * time.Second // after errors
 )
 
 // A Relay publishes the events of the outbox.
@@ -28,68 +26,70 @@ type Relay struct {
 	Log      *slog.Logger
 }
 
-// Run relays until ctx is done.
-func (r *Relay) Run(ctx context.Context) { r.Broker.run(ctx, "relay", r.session) }
-
-// session relays until the connection or ctx ends. Errors of the database do
-// not end it.
-func (r *Relay) session(ctx context.Context, conn *amqp.Connection) error {
-	pub, err := newPublisher(conn, relayBatch)
-	if err != nil {
-		return err
-	}
+// Run relays until ctx is done. A batch that has begun is finished even then.
+func (r *Relay) Run(ctx context.Context) {
 	pause := newBackOff(r.Interval, relayMaxPause)
+	r.Broker.metrics.caughtUp(time.Now())
 	for {
-		n, publishErr, err := r.batch(ctx, pub)
+		began := time.Now()
+		n, err := r.batch(ctx)
+		if ctx.Err() != nil {
+			return
+		}
 		wait := r.Interval
 		switch {
-		case publishErr != nil:
-			return fmt.Errorf("publish events: %w", publishErr)
 		case err != nil:
 			wait = pause.NextBackOff()
 			r.Log.WarnContext(ctx, "relay failed", slog.Duration("again_in", wait), obs.Err(err))
+		case n == publishBatch:
+			pause.Reset()
+			wait = 0 // there may be more
 		default:
 			pause.Reset()
-			if n == relayBatch {
-				wait = 0
-			}
+			r.Broker.metrics.caughtUp(began)
 		}
 		if !sleep(ctx, wait) {
-			return nil
+			return
 		}
 	}
 }
 
-// batch relays some events. A batch that has begun is finished even if ctx
-// ends, within its timeout. Errors of the broker are returned apart from those
-// of the database.
-func (r *Relay) batch(ctx context.Context, pub *publisher) (n int, publishErr, err error) {
+// batch relays some events and returns how many. It leaves the database alone
+// while the broker is known to be away.
+func (r *Relay) batch(ctx context.Context) (int, error) {
+	if r.Broker.publisher.refuses() {
+		return 0, resilience.ErrOpen
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
 	defer cancel()
-	n, err = r.Ledger.Relay(ctx, relayBatch, func(ctx context.Context, events []store.Event) ([]int64, error) {
-		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-		defer cancel()
-		messages := make([]message, len(events))
+	n, err := r.Ledger.Relay(ctx, publishBatch, func(ctx context.Context, events []store.Event) ([]int64, error) {
+		messages, spans := make([]message, len(events)), make([]trace.Span, len(events))
 		for i, e := range events {
-			messages[i] = eventMessage(e)
+			spans[i], e.Traceparent = r.Broker.tracePublish(ctx, e)
+			messages[i] = r.Broker.eventMessage(e)
 		}
-		var done []int
-		done, publishErr = pub.publish(ctx, messages)
-		ids := make([]int64, len(done))
-		for i, at := range done {
+		confirmed, err := r.Broker.publisher.publish(ctx, messages)
+		endPublished(spans, confirmed)
+		ids := make([]int64, len(confirmed))
+		for i, at := range confirmed {
 			ids[i] = events[at].ID
 		}
-		return ids, publishErr
+		return ids, err
 	})
-	return n, publishErr, err
+	r.Broker.metrics.relayed.Add(float64(n))
+	return n, err
 }
 
-func eventMessage(e store.Event) message {
-	return message{exchange: Exchange, key: e.Topic, Publishing: amqp.Publishing{
-		MessageId:   strconv.FormatInt(e.ID, 10),
+func (b *Broker) eventMessage(e store.Event) message {
+	headers := amqp.Table{obs.CorrelationHeader: e.Correlation}
+	if e.Traceparent != "" {
+		headers[obs.TraceparentHeader] = e.Traceparent
+	}
+	return message{exchange: b.topology.exchange(), key: e.Topic, Publishing: amqp.Publishing{
+		MessageId:   e.Key,
 		Type:        e.Topic,
 		ContentType: "application/json",
-		Headers:     amqp.Table{obs.CorrelationHeader: e.Correlation},
+		Headers:     headers,
 		Body:        e.Payload,
 	}}
 }

@@ -12,5 +12,9 @@ import (
 
 // TestMain starts the servers that the environment does not name.
 func TestMain(m *testing.M) {
-	os.Exit(stack.RunWithServers(context.Background(), os.Stderr, stack.Variables{Postgres: databaseVar, Redis: redisVar, AMQP: amqpVar}, m.Run))
+	servers := stack.Variables{Postgres: databaseVar, Redis: redisVar, AMQP: amqpVar}
+	os.Exit(stack.RunWithServers(context.Background(), os.Stderr, servers, func() int {
+		defer dropTemplate()
+		return m.Run()
+	}))
 }

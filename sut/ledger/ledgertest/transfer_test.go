@@ -4,271 +4,323 @@ package ledgertest
 
 import (
 	"context"
-	"fmt"
-	"net/http"
+	"errors"
+	"math"
+	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/proofload/proofload/sut/ledger/domain"
+	"github.com/proofload/proofload/sut/ledger/store"
 )
 
-func TestTransferAndReplay(t *testing.T) {
-	r := newRig(t, options{})
-	a := r.accounts(2)
-	id := newID()
-	first := r.put(id, a[0], a[1], 250)
-	if first.status != 201 || first.body.Status != "accepted" {
-		t.Fatalf("first PUT = %d %s; want 201, accepted", first.status, first.text)
+func TestPlaceAndReplay(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(2)
+	want := euros(a[0], a[1], 250)
+	want.Reference = "rent; DROP TABLE accounts --"
+	first, err := b.primary.Place(t.Context(), want, store.Meta{Correlation: "c", Traceparent: "t"})
+	if err != nil || first.Replayed {
+		t.Fatalf("Place = %+v, %v; want a new transfer", first, err)
 	}
-	if tl, src := first.header.Get("Ledger-Timeline"), first.header.Get("Ledger-Source"); tl == "" || src != "primary" {
-		t.Errorf("first PUT: timeline %q, source %q; want one, primary", tl, src)
+	want.Status, want.CreatedAt = domain.Accepted, first.Transfer.CreatedAt
+	if diff := cmp.Diff(want, first.Transfer); diff != "" {
+		t.Errorf("Place (-want +got):\n%s", diff)
 	}
-	again := r.do(http.MethodPut, "/v1/transfers/"+id,
-		fmt.Sprintf(`{"currency":"EUR", "amount":250, "to":%d, "from":%d}`, a[1], a[0]))
-	if again.status != 200 || again.text != first.text {
-		t.Errorf("replay = %d %s; want 200 %s", again.status, again.text, first.text)
+	if diff := cmp.Diff([]store.AccountVersion{{Account: a[0], Version: 2}, {Account: a[1], Version: 2}}, first.Changed); diff != "" {
+		t.Errorf("changed accounts (-want +got):\n%s", diff)
 	}
-	if other := r.put(id, a[0], a[1], 251); other.status != 409 || other.body.Code != "id_conflict" {
-		t.Errorf("same id, other body = %d %s; want 409 id_conflict", other.status, other.text)
+	if o := first.Origin; o.Source != domain.Primary || o.Timeline != 1 || o.Position.Timeline != 1 || o.Position.LSN == 0 {
+		t.Errorf("origin = %+v; want the primary on timeline 1 with a position", o)
 	}
-	if got, want := r.rows(id), [4]int64{1, 2, 1, 0}; got != want {
-		t.Errorf("transfers, postings, outbox, settlements = %v; want %v", got, want)
+	again, err := b.primary.Place(t.Context(), euros2(want), store.Meta{})
+	if err != nil || !again.Replayed || len(again.Changed) != 0 {
+		t.Errorf("second Place = %+v, %v; want a replay", again, err)
 	}
-	if from, to := r.balance(a[0]), r.balance(a[1]); from != opening-250 || to != opening+250 {
+	if diff := cmp.Diff(want, again.Transfer); diff != "" {
+		t.Errorf("replay (-want +got):\n%s", diff)
+	}
+	other := want
+	other.Amount++
+	if _, err := b.primary.Place(t.Context(), other, store.Meta{}); !errors.Is(err, domain.ErrConflict) {
+		t.Errorf("Place of another transfer with the id = %v; want %v", err, domain.ErrConflict)
+	}
+	if found, _, err := b.primary.FindTransfer(t.Context(), want.ID); err != nil || !cmp.Equal(found, want) {
+		t.Errorf("FindTransfer = %+v, %v; want %+v", found, err, want)
+	}
+	if got, want := b.written(want.ID), [4]int64{1, 2, 1, 0}; got != want {
+		t.Errorf("transfers, postings, events, settlements = %v; want %v", got, want)
+	}
+	if from, to := b.balance(a[0]), b.balance(a[1]); from != opening-250 || to != opening+250 {
 		t.Errorf("balances = %d, %d; want %d, %d", from, to, opening-250, opening+250)
 	}
-	if sum := query[int64](r, `SELECT sum(amount)::bigint FROM postings WHERE transfer_id = $1`, id); sum != 0 {
-		t.Errorf("postings sum to %d; want 0", sum)
-	}
-	if got := r.get("/v1/transfers/" + id); got.status != 200 || got.text != first.text {
-		t.Errorf("GET = %d %s; want 200 %s", got.status, got.text, first.text)
-	}
+	b.checkSums()
 }
 
-// TestRefusals sends what must be refused and then looks for any change.
+// euros2 returns what a client says of a transfer, without what the ledger adds.
+func euros2(t domain.Transfer) domain.Transfer {
+	t.Status, t.CreatedAt = "", time.Time{}
+	return t
+}
+
+// TestRefusals asks for what must be refused and then looks for any change.
 func TestRefusals(t *testing.T) {
-	r := newRig(t, options{})
-	a := r.accounts(3)
-	r.exec(`UPDATE accounts SET currency = 'USD' WHERE id = $1`, a[2])
-	body := func(from, to any, amount, currency string) string {
-		return fmt.Sprintf(`{"from":%v,"to":%v,"amount":%s,"currency":%s}`, from, to, amount, currency)
-	}
+	b := newBooks(t)
+	a := b.accounts(4)
+	dollars := b.accountsIn("USD", 2)
+	b.do(`UPDATE accounts SET status = 'frozen' WHERE id = $1`, a[2])
 	const nobody = 9_000_000_000_000_000_000
 	tests := []struct {
-		name   string
-		body   string
-		status int
-		code   string
+		name             string
+		from, to, amount int64
+		currency         string
+		want             error
 	}{
-		{"no body", ``, 400, "malformed"},
-		{"not JSON", `from=1`, 400, "malformed"},
-		{"array", `[1,2]`, 400, "malformed"},
-		{"null amount", body(a[0], a[1], "null", `"EUR"`), 400, "malformed"},
-		{"zero amount", body(a[0], a[1], "0", `"EUR"`), 400, "malformed"},
-		{"negative amount", body(a[0], a[1], "-1", `"EUR"`), 400, "malformed"},
-		{"fraction", body(a[0], a[1], "1.5", `"EUR"`), 400, "malformed"},
-		{"beyond 64 bits", body(a[0], a[1], "9223372036854775808", `"EUR"`), 400, "malformed"},
-		{"amount twice", body(a[0], a[1], `1,"amount":2`, `"EUR"`), 400, "malformed"},
-		{"extra field", body(a[0], a[1], `1,"fee":2`, `"EUR"`), 400, "malformed"},
-		{"small currency", body(a[0], a[1], "1", `"eur"`), 400, "malformed"},
-		{"NUL in currency", body(a[0], a[1], "1", `"E\u0000R"`), 400, "malformed"},
-		{"large body", body(a[0], a[1], "1", `"EUR"`) + strings.Repeat(" ", 5000), 400, "malformed"},
-		{"same account", body(a[0], a[0], "1", `"EUR"`), 422, "same_account"},
-		{"unknown payer", body(nobody, a[1], "1", `"EUR"`), 422, "unknown_account"},
-		{"unknown payee", body(a[0], nobody, "1", `"EUR"`), 422, "unknown_account"},
-		{"both unknown", body(nobody, nobody-1, "1", `"EUR"`), 422, "unknown_account"},
-		{"wrong currency", body(a[0], a[1], "1", `"USD"`), 422, "wrong_currency"},
-		{"payee of another currency", body(a[0], a[2], "1", `"EUR"`), 422, "wrong_currency"},
-		{"one cent too many", body(a[0], a[1], strconv.Itoa(opening+1), `"EUR"`), 422, "insufficient_funds"},
-		{"all the money in the world", body(a[0], a[1], "9223372036854775807", `"EUR"`), 422, "insufficient_funds"},
+		{"same account", a[0], a[0], 1, "EUR", domain.ErrSameAccount},
+		{"unknown payer", nobody, a[1], 1, "EUR", domain.ErrUnknownAccount},
+		{"unknown payee", a[0], nobody, 1, "EUR", domain.ErrUnknownAccount},
+		{"both unknown", nobody, nobody - 1, 1, "EUR", domain.ErrUnknownAccount},
+		{"wrong currency", a[0], a[1], 1, "USD", domain.ErrWrongCurrency},
+		{"payer of another currency", dollars[0], a[0], 1, "EUR", domain.ErrWrongCurrency},
+		{"payee of another currency", a[0], dollars[0], 1, "EUR", domain.ErrWrongCurrency},
+		{"frozen payer", a[2], a[0], 1, "EUR", domain.ErrAccountNotOpen},
+		{"frozen payee", a[0], a[2], 1, "EUR", domain.ErrAccountNotOpen},
+		{"one cent too many", a[0], a[1], opening + 1, "EUR", domain.ErrInsufficientFunds},
+		{"all the money in the world", a[0], a[1], math.MaxInt64, "EUR", domain.ErrInsufficientFunds},
+		{"all the money in the world, the other way", a[1], a[0], math.MaxInt64, "EUR", domain.ErrInsufficientFunds},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			id := newID()
-			got := r.do(http.MethodPut, "/v1/transfers/"+id, tt.body)
-			if got.status != tt.status || got.body.Code != tt.code {
-				t.Errorf("PUT %s = %d %s; want %d %s", tt.body, got.status, got.text, tt.status, tt.code)
+			transfer := domain.Transfer{ID: uuid.New(), From: tt.from, To: tt.to, Amount: tt.amount, Currency: tt.currency}
+			if _, err := b.primary.Place(t.Context(), transfer, store.Meta{}); !errors.Is(err, tt.want) || isFailure(err) {
+				t.Errorf("Place = %v; want %v", err, tt.want)
 			}
-			if rows := r.rows(id); rows != [4]int64{} {
-				t.Errorf("transfers, postings, outbox, settlements = %v; want none", rows)
+			if got := b.written(transfer.ID); got != [4]int64{} {
+				t.Errorf("transfers, postings, events, settlements = %v; want none", got)
 			}
 		})
 	}
-	for _, account := range a {
-		if b := r.balance(account); b != opening {
-			t.Errorf("balance of %d = %d; want %d", account, b, opening)
-		}
-		if v := query[int64](r, `SELECT version FROM accounts WHERE id = $1`, account); v != 1 {
-			t.Errorf("version of %d = %d; want 1", account, v)
+	for _, account := range append(a, dollars...) {
+		if found, _, err := b.primary.FindAccount(t.Context(), account); err != nil || found.Balance != opening || found.Version != 1 {
+			t.Errorf("account %d = %+v, %v; want it unchanged", account, found, err)
 		}
 	}
-	// A refused id can be used: the refusal left nothing behind.
-	if got := r.put(newID(), a[0], a[1], opening); got.status != 201 {
-		t.Errorf("PUT of the whole balance = %d %s; want 201", got.status, got.text)
-	}
+	// A refused transfer left nothing behind that stands in the way.
+	b.place(a[0], a[1], opening)
 }
 
-func TestUnknown(t *testing.T) {
-	r := newRig(t, options{})
-	for _, path := range []string{"/v1/transfers/" + newID(), "/v1/accounts/9000000000000000000"} {
-		for _, consistency := range []string{"", "?consistency=strong", "?consistency=replica"} {
-			if got := r.get(path + consistency); got.status != 404 || got.body.Code != "not_found" {
-				t.Errorf("GET %s = %d %s; want 404 not_found", path+consistency, got.status, got.text)
-			}
-		}
-	}
-	for _, path := range []string{"/v1/transfers/1", "/v1/accounts/0", "/v1/accounts/1?consistency=all"} {
-		if got := r.get(path); got.status != 400 {
-			t.Errorf("GET %s = %d %s; want 400", path, got.status, got.text)
-		}
-	}
+// isFailure reports whether an error is not a refusal.
+func isFailure(err error) bool {
+	return errors.Is(err, domain.ErrUnavailable) || errors.Is(err, domain.ErrUnknownOutcome)
 }
 
-// TestConcurrentTransfers moves money in all directions between few accounts,
-// so that transfers meet in every order. Deadlocks would be answered with 503.
+// TestConcurrentTransfers sends money around in all directions at once, more
+// often than there is money for.
 func TestConcurrentTransfers(t *testing.T) {
-	r := newRig(t, options{})
-	a := r.accounts(4)
-	const clients, each = 24, 15
-	accepted := make([]int, clients)
+	b := newBooks(t)
+	a := b.accounts(4)
+	const clients, each = 8, 40
+	accepted := make([]int64, clients)
 	var wg sync.WaitGroup
 	for c := range clients {
 		wg.Go(func() {
-			for i := range each {
-				from, to := a[(c+i)%4], a[(c+i+1+c%3)%4]
-				switch got := r.put(newID(), from, to, int64(1+(c*i)%400)); got.status {
-				case 201:
+			random := rand.New(rand.NewPCG(1, uint64(c))) //nolint:gosec // few
+			for range each {
+				from := random.IntN(len(a))
+				to := (from + 1 + random.IntN(len(a)-1)) % len(a)
+				_, err := b.primary.Place(t.Context(), euros(a[from], a[to], 1+random.Int64N(opening)), store.Meta{})
+				switch {
+				case err == nil:
 					accepted[c]++
-				case 422:
-					if got.body.Code != "insufficient_funds" {
-						t.Errorf("PUT = %d %s", got.status, got.text)
-					}
-				default:
-					t.Errorf("PUT = %d %s; want 201 or 422", got.status, got.text)
+				case !errors.Is(err, domain.ErrInsufficientFunds):
+					t.Errorf("Place = %v; want nil or %v", err, domain.ErrInsufficientFunds)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	total := 0
+	var total int64
 	for _, n := range accepted {
 		total += n
 	}
-	type sums struct{ Balance, Posted, Transfers, Versions int64 }
-	rows, err := r.db.Query(t.Context(), `SELECT
-		(SELECT sum(balance) FROM accounts WHERE id = ANY($1))::bigint,
-		(SELECT coalesce(sum(amount), 0) FROM postings WHERE account_id = ANY($1))::bigint,
-		(SELECT count(*) FROM transfers WHERE from_account = ANY($1)),
-		(SELECT sum(version - 1) FROM accounts WHERE id = ANY($1))::bigint`, a)
-	if err != nil {
-		t.Fatal(err)
+	if total == 0 || total == clients*each {
+		t.Errorf("%d of %d accepted; want some refused and some not", total, clients*each)
 	}
-	defer rows.Close()
-	var got sums
-	for rows.Next() {
-		if err := rows.Scan(&got.Balance, &got.Posted, &got.Transfers, &got.Versions); err != nil {
-			t.Fatal(err)
-		}
+	if n := one[int64](b, `SELECT count(*) FROM transfers`); n != total {
+		t.Errorf("%d transfers; %d were accepted", n, total)
 	}
-	want := sums{Balance: 4 * opening, Posted: 0, Transfers: int64(total), Versions: int64(2 * total)}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("after %d accepted (-want +got):\n%s", total, diff)
+	if sum := one[int64](b, `SELECT sum(balance)::bigint FROM accounts`); sum != int64(len(a))*opening {
+		t.Errorf("all accounts have %d; want %d", sum, len(a)*opening)
 	}
-	for _, account := range a {
-		posted := query[int64](r, `SELECT coalesce(sum(amount), 0)::bigint FROM postings WHERE account_id = $1`, account)
-		if b := r.balance(account); b != opening+posted {
-			t.Errorf("balance of %d = %d; its postings say %d", account, b, opening+posted)
-		}
-	}
+	b.checkSums()
 }
 
 // TestConcurrentReplays sends one transfer many times at once.
 func TestConcurrentReplays(t *testing.T) {
-	r := newRig(t, options{})
-	a := r.accounts(2)
-	id := newID()
+	b := newBooks(t)
+	a := b.accounts(2)
+	want := euros(a[0], a[1], 10)
 	const clients = 16
-	statuses := make([]int, clients)
+	answers := make([]store.Placement, clients)
 	var wg sync.WaitGroup
 	for c := range clients {
-		wg.Go(func() { statuses[c] = r.put(id, a[0], a[1], 10).status })
+		wg.Go(func() {
+			var err error
+			if answers[c], err = b.primary.Place(t.Context(), want, store.Meta{}); err != nil {
+				t.Errorf("Place = %v; want nil", err)
+			}
+		})
 	}
 	wg.Wait()
-	count := map[int]int{}
-	for _, s := range statuses {
-		count[s]++
+	placed := 0
+	for _, answer := range answers {
+		if !answer.Replayed {
+			placed++
+		}
+		if diff := cmp.Diff(answers[0].Transfer, answer.Transfer); diff != "" {
+			t.Errorf("two answers differ:\n%s", diff)
+		}
 	}
-	if diff := cmp.Diff(map[int]int{201: 1, 200: clients - 1}, count); diff != "" {
-		t.Errorf("statuses (-want +got):\n%s", diff)
+	if got := b.balance(a[1]); placed != 1 || got != opening+10 {
+		t.Errorf("placed %d times, balance %d; want once, %d", placed, got, opening+10)
 	}
-	if b := r.balance(a[1]); b != opening+10 {
-		t.Errorf("balance = %d; want %d", b, opening+10)
+	b.checkSums()
+}
+
+func TestRefund(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(2)
+	original := b.place(a[0], a[1], 100)
+	ask := domain.Refund{ID: uuid.New(), Of: original.ID, Amount: 60}
+	first, err := b.primary.Refund(t.Context(), ask, store.Meta{})
+	if err != nil {
+		t.Fatalf("Refund: %v", err)
 	}
+	want := domain.Transfer{
+		ID: ask.ID, From: a[1], To: a[0], Amount: 60, Currency: "EUR", RefundOf: original.ID,
+		Status: domain.Accepted, CreatedAt: first.Transfer.CreatedAt,
+	}
+	if diff := cmp.Diff(want, first.Transfer); diff != "" {
+		t.Errorf("Refund (-want +got):\n%s", diff)
+	}
+	if again, err := b.primary.Refund(t.Context(), ask, store.Meta{}); err != nil || !again.Replayed || !cmp.Equal(again.Transfer, want) {
+		t.Errorf("second Refund = %+v, %v; want a replay of %+v", again, err, want)
+	}
+	if found, _, err := b.primary.FindTransfer(t.Context(), original.ID); err != nil || found.Refunded != 60 {
+		t.Errorf("refunded of the original = %d, %v; want 60", found.Refunded, err)
+	}
+	if event := one[string](b, `SELECT payload ->> 'refund_of' FROM outbox WHERE transfer_id = $1`, ask.ID); event != original.ID.String() {
+		t.Errorf("the event says refund_of %s; want %s", event, original.ID)
+	}
+	large := b.place(a[0], a[1], 1)
+	b.place(a[1], a[0], one[int64](b, `SELECT balance FROM accounts WHERE id = $1`, a[1]))
+	for _, tt := range []struct {
+		name string
+		ask  domain.Refund
+		want error
+	}{
+		{"more than is left", domain.Refund{ID: uuid.New(), Of: original.ID, Amount: 41}, domain.ErrRefundExceeds},
+		{"more than can be counted", domain.Refund{ID: uuid.New(), Of: original.ID, Amount: math.MaxInt64}, domain.ErrRefundExceeds},
+		{"other amount under the same id", domain.Refund{ID: ask.ID, Of: original.ID, Amount: 1}, domain.ErrConflict},
+		{"id of a transfer", domain.Refund{ID: original.ID, Of: original.ID, Amount: 1}, domain.ErrConflict},
+		{"a refund", domain.Refund{ID: uuid.New(), Of: ask.ID, Amount: 1}, domain.ErrNotRefundable},
+		{"no transfer", domain.Refund{ID: uuid.New(), Of: uuid.New(), Amount: 1}, domain.ErrNotFound},
+		{"money that was spent", domain.Refund{ID: uuid.New(), Of: large.ID, Amount: 1}, domain.ErrInsufficientFunds},
+	} {
+		if _, err := b.primary.Refund(t.Context(), tt.ask, store.Meta{}); !errors.Is(err, tt.want) || isFailure(err) {
+			t.Errorf("Refund of %s = %v; want %v", tt.name, err, tt.want)
+		}
+	}
+	b.checkSums()
+}
+
+// TestConcurrentRefunds asks at once for more than there is to refund.
+func TestConcurrentRefunds(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(3)
+	original := b.place(a[0], a[1], 100)
+	const clients = 16
+	var refunded [clients]int64
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			amount := int64(7 + c)
+			_, err := b.primary.Refund(t.Context(), domain.Refund{ID: uuid.New(), Of: original.ID, Amount: amount}, store.Meta{})
+			switch {
+			case err == nil:
+				refunded[c] = amount
+			case !errors.Is(err, domain.ErrRefundExceeds):
+				t.Errorf("Refund = %v; want nil or %v", err, domain.ErrRefundExceeds)
+			}
+			// Others want the same accounts meanwhile.
+			if _, err := b.primary.Place(t.Context(), euros(a[1], a[2], 1), store.Meta{}); err != nil {
+				t.Errorf("Place = %v; want nil", err)
+			}
+		})
+	}
+	wg.Wait()
+	var total int64
+	for _, amount := range refunded {
+		total += amount
+	}
+	found, _, err := b.primary.FindTransfer(t.Context(), original.ID)
+	if err != nil || found.Refunded != total || total > 100 || total < 100-(7+clients) {
+		t.Errorf("refunded %d, acknowledged %d, %v; want the same, near and at most 100", found.Refunded, total, err)
+	}
+	b.checkSums()
 }
 
 // TestCommitOutcomes has the server do at COMMIT what it otherwise does only
 // in a failover, by means of a deferred trigger: warn, refuse, take long.
 func TestCommitOutcomes(t *testing.T) {
-	r := newRig(t, options{timeout: time.Second})
-	a := r.accounts(2)
-	trigger(r, 101, `RAISE WARNING 'canceling wait for synchronous replication due to user request'`)
-	trigger(r, 102, `RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'`)
-	trigger(r, 103, `PERFORM pg_sleep(2)`)
+	b := newBooks(t)
+	a := b.accounts(2)
+	b.atCommit(101, `RAISE WARNING 'canceling wait for synchronous replication due to user request'`)
+	b.atCommit(102, `RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'`)
+	b.atCommit(103, `PERFORM pg_sleep(1)`)
 	tests := []struct {
 		name    string
 		amount  int64
-		status  int
 		present bool // in the end
 	}{
-		{"committed with a warning", 101, 503, true},
-		{"refused", 102, 503, false},
-		{"too long", 103, 504, true},
+		{"committed with a warning", 101, true},
+		{"refused", 102, false},
+		{"too long", 103, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			id := newID()
-			got := r.put(id, a[0], a[1], tt.amount)
-			if got.status != tt.status || got.body.Outcome != "unknown" {
-				t.Errorf("PUT = %d %s; want %d, outcome unknown", got.status, got.text, tt.status)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			transfer := euros(a[0], a[1], tt.amount)
+			placed, err := b.primary.Place(ctx, transfer, store.Meta{})
+			if !errors.Is(err, domain.ErrUnknownOutcome) {
+				t.Errorf("Place = %v; want %v", err, domain.ErrUnknownOutcome)
+			}
+			if len(placed.Changed) != 2 || placed.Origin.Timeline == 0 || !placed.Origin.Position.IsZero() {
+				t.Errorf("placement of an unknown outcome = %+v; want what it may have changed, and no position", placed)
 			}
 			if tt.present {
-				eventually(t, "the transfer is there", func() bool { return r.rows(id)[0] == 1 })
-				return
-			}
-			if rows := r.rows(id); rows != [4]int64{} {
-				t.Errorf("transfers, postings, outbox, settlements = %v; want none", rows)
+				eventually(t, "the transfer is there", func() bool { return b.written(transfer.ID)[0] == 1 })
+			} else if got := b.written(transfer.ID); got != [4]int64{} {
+				t.Errorf("transfers, postings, events, settlements = %v; want none", got)
 			}
 		})
 	}
 }
 
-// trigger makes the server execute a statement at the commit of a transfer of
-// the amount.
-func trigger(r *rig, amount int64, statement string) {
-	r.t.Helper()
-	name := fmt.Sprintf("test_at_commit_%d", amount)
-	drop := fmt.Sprintf(`DROP TRIGGER IF EXISTS %[1]s ON transfers; DROP FUNCTION IF EXISTS %[1]s`, name)
-	r.exec(drop)
-	r.exec(fmt.Sprintf(`CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN %s; RETURN NULL; END $$`, name, statement))
-	r.exec(fmt.Sprintf(`CREATE CONSTRAINT TRIGGER %[1]s AFTER INSERT ON transfers DEFERRABLE INITIALLY DEFERRED
-		FOR EACH ROW WHEN (NEW.amount = %[2]d) EXECUTE FUNCTION %[1]s()`, name, amount))
-	r.t.Cleanup(func() {
-		if _, err := r.db.Exec(context.WithoutCancel(r.t.Context()), drop); err != nil {
-			r.t.Error(err)
-		}
-	})
-}
-
 // TestNoCancelRequests lets a deadline pass while the server waits for a lock.
 // The driver would then ask the server to cancel, over a second connection.
 func TestNoCancelRequests(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(2)
 	l := newLink(t, databaseAddr(t))
-	r := newRig(t, options{databaseURL: through(t, dsn(t, databaseVar), l), timeout: 500 * time.Millisecond})
-	a := r.accounts(2)
-	tx, err := r.db.Begin(t.Context())
+	far := openBooks(t, through(t, b.url, l))
+	tx, err := b.db.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,54 +328,61 @@ func TestNoCancelRequests(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `SELECT FROM accounts WHERE id = $1 FOR UPDATE`, a[0]); err != nil {
 		t.Fatal(err)
 	}
-	id := newID()
-	if got := r.put(id, a[0], a[1], 1); got.status != 504 || got.body.Outcome != "" {
-		t.Errorf("PUT = %d %s; want 504 without an unknown outcome", got.status, got.text)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	transfer := euros(a[0], a[1], 1)
+	if _, err := far.primary.Place(ctx, transfer, store.Meta{}); !errors.Is(err, context.DeadlineExceeded) || isFailure(err) {
+		t.Errorf("Place = %v; want %v, for nothing was to be committed", err, context.DeadlineExceeded)
 	}
-	r.primary.Close() // waits for what the driver does about the connection
+	far.primary.Close() // waits for what the driver does about the connection
 	if n := l.cancels.Load(); n != 0 {
 		t.Errorf("%d cancel requests were sent; want none", n)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.rows(id); got != [4]int64{} {
-		t.Errorf("transfers, postings, outbox, settlements = %v; want none", got)
+	if got := b.written(transfer.ID); got != [4]int64{} {
+		t.Errorf("transfers, postings, events, settlements = %v; want none", got)
 	}
 }
 
-// TestDemotedNode gives the service connections on which writing is refused, as
+// TestDemotedNode gives the store connections on which writing is refused, as
 // on a primary that was demoted, and expects it to give up each at the first
 // refusal.
 func TestDemotedNode(t *testing.T) {
-	r := newRig(t, options{})
-	a := r.accounts(2)
-	name := query[string](r, `SELECT quote_ident(current_database())`)
-	set := func(what string) {
-		t.Helper()
-		// The pool of this rig has a connection from before the change.
-		_, err := r.db.Exec(context.WithoutCancel(t.Context()), `BEGIN READ WRITE; ALTER DATABASE `+name+what+`; COMMIT`)
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(func() { set(` RESET default_transaction_read_only`) })
+	b := newBooks(t)
+	a := b.accounts(2)
+	name := one[string](b, `SELECT quote_ident(current_database())`)
+	// The pool of these books has connections from before the change.
+	set := func(what string) { t.Helper(); b.do(`BEGIN READ WRITE; ALTER DATABASE ` + name + what + `; COMMIT`) }
 	set(` SET default_transaction_read_only = on`)
-	demoted := newRig(t, options{})
+	demoted := openBooks(t, b.url)
 	for range 3 {
-		if got := demoted.put(newID(), a[0], a[1], 1); got.status != 503 || got.body.Code != "unavailable" {
-			t.Errorf("PUT = %d %s; want 503 unavailable", got.status, got.text)
+		if _, err := demoted.primary.Place(t.Context(), euros(a[0], a[1], 1), store.Meta{}); !errors.Is(err, domain.ErrUnavailable) {
+			t.Errorf("Place = %v; want %v", err, domain.ErrUnavailable)
 		}
 	}
-	if got := demoted.get(accountPath(a[0]) + "?consistency=strong"); got.status != 200 {
-		t.Errorf("GET = %d %s; want 200: such a node goes on reading", got.status, got.text)
+	if _, _, err := demoted.primary.FindAccount(t.Context(), a[0]); err != nil {
+		t.Errorf("FindAccount = %v; want nil: such a node goes on reading", err)
 	}
 	set(` RESET default_transaction_read_only`)
-	refused := 0
-	for demoted.put(newID(), a[0], a[1], 1).status != 201 {
-		refused++
+	for refused := 0; ; refused++ {
+		_, err := demoted.primary.Place(t.Context(), euros(a[0], a[1], 1), store.Meta{})
+		if err == nil {
+			return
+		}
 		if refused > 10 {
-			t.Fatalf("still refused after %d requests, more than there are connections", refused)
+			t.Fatalf("still refused after %d transfers, more than there are connections: %v", refused, err)
 		}
 	}
+}
+
+// atCommit makes the server execute a statement at the commit of a transfer of
+// the amount.
+func (b *books) atCommit(amount int64, statement string) {
+	b.t.Helper()
+	name := "at_commit_" + uuid.NewString()[:8]
+	b.do(`CREATE FUNCTION ` + name + `() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ` + statement + `; RETURN NULL; END $$`)
+	b.do(`CREATE CONSTRAINT TRIGGER ` + name + ` AFTER INSERT ON transfers DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW WHEN (NEW.amount = ` + strconv.FormatInt(amount, 10) + `) EXECUTE FUNCTION ` + name + `()`)
 }

@@ -1,5 +1,3 @@
-// Package obs makes the service observable: structured logs, and correlation
-// ids that follow a request through every component.
 package obs
 
 import (
@@ -8,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // CorrelationHeader carries the correlation id in HTTP and in messages.
@@ -45,20 +44,38 @@ func validCorrelation(id string) bool {
 	return id != "" && len(id) <= maxCorrelation
 }
 
-// NewLogger returns a logger of JSON lines. Each names the instance, and the
-// correlation id if the context of the log call has one.
-func NewLogger(w io.Writer, level slog.Leveler, instance string) *slog.Logger {
-	h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
-	return slog.New(handler{h}).With(slog.String("instance", instance))
+// NewLogger returns a logger of JSON lines. Each names the instance, and what
+// the context of the log call has of a correlation id and a recorded trace.
+// Every record also passes through the wrappers, such as [Notifier.Wrap].
+func NewLogger(w io.Writer, level slog.Leveler, instance string, wrappers ...func(slog.Handler) slog.Handler) *slog.Logger {
+	var h slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	h = h.WithAttrs([]slog.Attr{slog.String("instance", instance)})
+	for _, wrap := range wrappers {
+		h = wrap(h)
+	}
+	return slog.New(handler{h})
 }
 
-// handler adds the correlation id to every record.
+// Names of attributes.
+const (
+	correlationKeyName = "correlation_id"
+	traceKeyName       = "trace_id"
+	criticalKeyName    = "critical"
+)
+
+// handler adds to every record what its context knows.
 type handler struct{ slog.Handler }
 
 // Handle implements [slog.Handler].
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if id := Correlation(ctx); id != "" {
-		r.AddAttrs(slog.String("correlation_id", id))
+		r.AddAttrs(slog.String(correlationKeyName, id))
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		r.AddAttrs(slog.String(traceKeyName, span.TraceID().String()))
+	}
+	if r.Level >= LevelCritical {
+		r.AddAttrs(slog.Bool(criticalKeyName, true))
 	}
 	return h.Handler.Handle(ctx, r)
 }

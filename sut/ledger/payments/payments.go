@@ -1,12 +1,16 @@
 // Package payments holds the use cases of the ledger: it joins the store,
 // which is right, with the cache, which is fast.
+//
+// What is tried a second time, and when, is decided here and nowhere else:
+// reads, and those changes that carry an id made by the client, if the first
+// attempt changed nothing and failed at once.
 package payments
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	"math"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,46 +21,52 @@ import (
 	"github.com/proofload/proofload/sut/ledger/store"
 )
 
-// Ledger serves transfers and accounts. Use [New] to get one.
+// Ledger serves customers, accounts, transfers and statements. Use [New] to
+// get one.
 type Ledger struct {
 	primary *store.Primary
 	replica *store.Replica
 	cache   *cache.Cache
 	timeout time.Duration
 
-	transfers cache.Flight[found[domain.Transfer]]
-	accounts  cache.Flight[found[domain.Account]]
+	timeline atomic.Int64 // the newest that any answer came from
+
+	customers  shelf[domain.Customer]
+	accounts   shelf[domain.Account]
+	transfers  shelf[domain.Transfer]
+	statements shelf[domain.Statement]
+}
+
+// Written is the answer to a change: what it left, whether an earlier request
+// had made it already, and how far a replica has to be to show it.
+type Written[T any] = store.Written[T]
+
+// A List is one page of a list.
+type List[T any] struct {
+	Items  []T
+	Next   *domain.Cursor // nil if there is nothing behind
+	Origin domain.Origin
 }
 
 // New returns a ledger. No read that several callers share takes longer than
 // timeout.
 func New(primary *store.Primary, replica *store.Replica, c *cache.Cache, timeout time.Duration) *Ledger {
-	return &Ledger{primary: primary, replica: replica, cache: c, timeout: timeout}
-}
-
-// A Receipt is the answer to an accepted transfer.
-type Receipt struct {
-	Transfer domain.Transfer
-	Replayed bool // an earlier request had placed it
-	Origin   domain.Origin
-}
-
-// Place places a transfer. It is idempotent by the transfer's id.
-//
-// The accounts are invalidated once the commit was answered, and before the
-// caller is: whoever learns of the transfer and then reads finds it. They are
-// also invalidated when the outcome is unknown, for the commit may have
-// happened. Should this process die in between, the settlement does it.
-func (l *Ledger) Place(ctx context.Context, t domain.Transfer) (Receipt, error) {
-	placed, err := l.primary.Place(ctx, t, obs.Correlation(ctx))
-	if err == nil || errors.Is(err, domain.ErrUnknownOutcome) {
-		Invalidate(ctx, l.cache, placed.Origin.Timeline, placed.Changed...)
+	return &Ledger{
+		primary: primary, replica: replica, cache: c, timeout: timeout,
+		customers:  shelf[domain.Customer]{kind: "customer", version: versionOfCustomer},
+		accounts:   shelf[domain.Account]{kind: "account", version: versionOfAccount},
+		transfers:  shelf[domain.Transfer]{kind: "transfer", version: versionOfTransfer},
+		statements: shelf[domain.Statement]{kind: "statement", version: versionOfStatement},
 	}
-	return Receipt{Transfer: placed.Transfer, Replayed: placed.Replayed, Origin: placed.Origin}, err
 }
 
-// Invalidate makes the cache forget what is older than these versions, which
-// were written on the given timeline.
+func customerKey(id int64) string      { return "ledger:customer:" + strconv.FormatInt(id, 10) }
+func accountKey(id int64) string       { return "ledger:account:" + strconv.FormatInt(id, 10) }
+func transferKey(id uuid.UUID) string  { return "ledger:transfer:" + id.String() }
+func statementKey(id uuid.UUID) string { return "ledger:statement:" + id.String() }
+
+// Invalidate makes the cache forget what is older than these versions of
+// accounts, which were written on the given timeline.
 func Invalidate(ctx context.Context, c *cache.Cache, timeline int, changed ...store.AccountVersion) {
 	if len(changed) == 0 {
 		return
@@ -68,75 +78,49 @@ func Invalidate(ctx context.Context, c *cache.Cache, timeline int, changed ...st
 	c.Invalidate(ctx, versions)
 }
 
-// found is what a read of the database returned.
-type found[T any] struct {
-	value  T
-	origin domain.Origin
+// InvalidateTransfers makes the cache forget transfers, whose refunds changed
+// on the given timeline.
+func InvalidateTransfers(ctx context.Context, c *cache.Cache, timeline int, transfers ...uuid.UUID) {
+	if len(transfers) == 0 {
+		return
+	}
+	versions := make(map[string]cache.Version, len(transfers))
+	for _, id := range transfers {
+		versions[transferKey(id)] = cache.Version{Timeline: timeline, Number: beyondAll}
+	}
+	c.Invalidate(ctx, versions)
 }
 
-// Transfer returns a transfer.
-//
-// Only settled ones are cached. They never change again, so their copies are
-// never stale, and the others will be settled in a moment.
-func (l *Ledger) Transfer(ctx context.Context, id uuid.UUID, want domain.Consistency) (domain.Transfer, domain.Origin, error) {
-	switch want {
-	case domain.Strong:
-		return l.primary.FindTransfer(ctx, id)
-	case domain.Follower:
-		return l.replica.FindTransfer(ctx, id)
-	case domain.Default:
+// beyondAll is a version newer than all that will be. Invalidated with it, a
+// thing is not cached until the mark expires, whatever is read meanwhile: for
+// changes that do not tell the version they made.
+const beyondAll = math.MaxInt64
+
+// invalidate makes the cache forget what is older than a version of one thing.
+// A change with an unknown outcome may know neither version nor timeline; the
+// newest timeline is then the one it was made on, if it was made.
+func (l *Ledger) invalidate(ctx context.Context, key string, origin domain.Origin, number int64) {
+	if number == 0 {
+		number = beyondAll
 	}
-	key := "ledger:transfer:" + id.String()
-	if t, ok := cached[domain.Transfer](ctx, l.cache, key); ok {
-		return t, domain.Origin{Source: domain.Cache}, nil
-	}
-	f, err := l.transfers.Do(ctx, key, l.timeout, func(ctx context.Context) (f found[domain.Transfer], err error) {
-		f.value, f.origin, err = l.primary.FindTransfer(ctx, id)
-		if err == nil && f.value.Status == domain.Settled {
-			fill(ctx, l.cache, key, cache.Version{Timeline: f.origin.Timeline}, f.value)
+	v := cache.Version{Timeline: l.observe(origin), Number: number}
+	l.cache.Invalidate(ctx, map[string]cache.Version{key: v})
+}
+
+// observe notes where an answer came from and returns the newest timeline.
+func (l *Ledger) observe(origin domain.Origin) int {
+	for {
+		seen := l.timeline.Load()
+		if int64(origin.Timeline) <= seen {
+			return int(seen)
 		}
-		return f, err
-	})
-	return f.value, f.origin, err
-}
-
-// Account returns an account.
-func (l *Ledger) Account(ctx context.Context, id int64, want domain.Consistency) (domain.Account, domain.Origin, error) {
-	switch want {
-	case domain.Strong:
-		return l.primary.FindAccount(ctx, id)
-	case domain.Follower:
-		return l.replica.FindAccount(ctx, id)
-	case domain.Default:
-	}
-	key := accountKey(id)
-	if a, ok := cached[domain.Account](ctx, l.cache, key); ok {
-		return a, domain.Origin{Source: domain.Cache}, nil
-	}
-	f, err := l.accounts.Do(ctx, key, l.timeout, func(ctx context.Context) (f found[domain.Account], err error) {
-		f.value, f.origin, err = l.primary.FindAccount(ctx, id)
-		if err == nil {
-			fill(ctx, l.cache, key, cache.Version{Timeline: f.origin.Timeline, Number: f.value.Version}, f.value)
+		if l.timeline.CompareAndSwap(seen, int64(origin.Timeline)) {
+			return origin.Timeline
 		}
-		return f, err
-	})
-	return f.value, f.origin, err
+	}
 }
 
-func accountKey(id int64) string { return "ledger:account:" + strconv.FormatInt(id, 10) }
-
-// cached returns the value of a key. What cannot be decoded was written by
-// another release and is a miss.
-func cached[T any](ctx context.Context, c *cache.Cache, key string) (value T, ok bool) {
-	payload, ok := c.Get(ctx, key)
-	if !ok || json.Unmarshal([]byte(payload), &value) != nil {
-		return value, false
-	}
-	return value, true
-}
-
-func fill(ctx context.Context, c *cache.Cache, key string, v cache.Version, value any) {
-	if payload, err := json.Marshal(value); err == nil {
-		c.Put(ctx, key, v, string(payload))
-	}
+// metaOf is what the events of a change carry of the request that made it.
+func metaOf(ctx context.Context) store.Meta {
+	return store.Meta{Correlation: obs.Correlation(ctx), Traceparent: obs.Traceparent(ctx)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/proofload/proofload/sut/ledger/resilience"
 )
 
 // Options bound what one instance takes from the database.
@@ -19,6 +23,11 @@ type Options struct {
 	MaxConns       int32         // connections of the pool
 	AcquireTimeout time.Duration // longest wait for a connection of the pool
 	TxTimeout      time.Duration // longest wait for a lock, and for a silent client, on the server's side
+
+	Breaker   *resilience.Breaker // guards the database; nil for none
+	Spans     trace.Tracer        // of what is sent to the database; nil for none
+	SlowQuery time.Duration       // what takes as long is logged; 0 for nothing
+	Log       *slog.Logger        // of what is slow; nil for none
 }
 
 const (
@@ -41,7 +50,7 @@ func CheckURL(url string) error {
 
 // openPool returns a pool for a connection through a pooler in transaction
 // mode. No connection is made yet.
-func openPool(ctx context.Context, url string, opts Options) (*pgxpool.Pool, error) {
+func openPool(ctx context.Context, url string, opts Options, t *tracer) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errBadURL
@@ -57,6 +66,7 @@ func openPool(ctx context.Context, url string, opts Options) (*pgxpool.Pool, err
 	// A ping finds dead connections. It says nothing of whether the node
 	// accepts writes: see keepAfter.
 	cfg.PingTimeout = pingTimeout
+	cfg.ConnConfig.Tracer = t
 	cfg.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
 		harden(cc)
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
@@ -13,21 +14,21 @@ import (
 
 // SQLSTATE codes that mean something to the ledger.
 const (
-	codeReadOnly       = "25006" // the node was demoted
-	codeInRecovery     = "55000" // a primary's function called on a standby
-	codeIdleTimeout    = "25P03"
-	codeLockTimeout    = "55P03"
-	codeForeignKey     = "23503"
-	codeUnique         = "23505"
-	codeCheck          = "23514"
-	codeSerialization  = "40001"
-	codeDeadlock       = "40P01"
-	classConnection    = "08"
-	classNoResources   = "53"
-	classIntervention  = "57"
-	constraintTransfer = "transfers_pkey"
-	constraintBalance  = "accounts_balance_check"
-	constraintSettled  = "settlements_transfer_id_fkey"
+	codeReadOnly      = "25006" // the node was demoted
+	codeInRecovery    = "55000" // a primary's function called on a standby
+	codeIdleTimeout   = "25P03"
+	codeLockTimeout   = "55P03"
+	codeOutOfRange    = "22003"
+	codeForeignKey    = "23503"
+	codeUnique        = "23505"
+	codeCheck         = "23514"
+	codeRestrict      = "23001"
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	classConnection   = "08"
+	classData         = "22"
+	classNoResources  = "53"
+	classIntervention = "57"
 )
 
 // isUnavailable reports whether a SQLSTATE says that this server cannot serve
@@ -51,7 +52,8 @@ func wrap(doing string, err error) error {
 	}
 	pgErr, isPg := errors.AsType[*pgconn.PgError](err)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.Is(err, pgx.ErrNoRows), errors.Is(err, domain.ErrNotFound), errors.Is(err, domain.ErrBehind):
 		return fmt.Errorf("%s: %w", doing, err)
 	case !isPg, isUnavailable(pgErr.Code),
 		pgErr.Code == codeLockTimeout, pgErr.Code == codeSerialization, pgErr.Code == codeDeadlock:
@@ -60,8 +62,24 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// refusal returns the server's refusal of what it was asked, nil if err is
+// something else.
+func refusal(err error) *pgconn.PgError {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || isUnavailable(pgErr.Code) {
+		return nil
+	}
+	return pgErr
+}
+
 // violates reports whether err is a violation of the named constraint.
 func violates(err error, code, constraint string) bool {
-	pgErr, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pgErr.Code == code && pgErr.ConstraintName == constraint
+	pgErr := refusal(err)
+	return pgErr != nil && pgErr.Code == code && pgErr.ConstraintName == constraint
+}
+
+// hasCode reports whether the server refused with a SQLSTATE.
+func hasCode(err error, code string) bool {
+	pgErr := refusal(err)
+	return pgErr != nil && pgErr.Code == code
 }

@@ -3,20 +3,20 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
+	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/proofload/proofload/sut/ledger/domain"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // An Event is an entry of the outbox.
 type Event struct {
 	ID          int64
+	Key         string // tells a consumer which event it is, however often it comes
 	Topic       string
 	Payload     []byte // JSON
 	Correlation string
+	Traceparent string // "" if the request had no trace
 }
 
 // Relay takes up to limit unpublished events, oldest first, hands them to
@@ -30,35 +30,36 @@ func (p *Primary) Relay(
 	ctx context.Context, limit int, publish func(context.Context, []Event) (confirmed []int64, err error),
 ) (int, error) {
 	const doing = "relay outbox"
-	w, err := p.db.acquireWriter(ctx)
-	if err != nil {
-		return 0, wrap(doing, err)
-	}
-	confirmed, publishErr, err := p.lockAndPublish(ctx, w, limit, publish)
-	if err != nil || len(confirmed) == 0 {
-		defer w.release()
-		return 0, wrap(doing, errors.Join(publishErr, err, w.rollback(ctx)))
-	}
-	if err := w.commit(ctx, doing, "COMMIT"); err != nil {
-		return 0, errors.Join(publishErr, err)
-	}
-	return len(confirmed), publishErr
-}
-
-// lockAndPublish does what [Primary.Relay] does, up to the commit.
-func (p *Primary) lockAndPublish(
-	ctx context.Context, w writer, limit int, publish func(context.Context, []Event) ([]int64, error),
-) (confirmed []int64, publishErr, err error) {
 	var events []Event
-	b := p.db.begin()
-	b.Queue(`SELECT id, topic, payload::text, correlation_id FROM outbox
+	var timeline int
+	b := p.db.begin(&timeline)
+	b.Queue(`SELECT id, event_key, topic, payload::text, correlation_id, traceparent FROM outbox
 		WHERE published_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`, limit).
 		Query(func(rows pgx.Rows) (err error) {
 			events, err = pgx.CollectRows(rows, scanEvent)
 			return err
 		})
-	if err = w.SendBatch(ctx, b).Close(); err != nil || len(events) == 0 {
-		return nil, nil, err
+	w, err := p.db.open(ctx, b)
+	if err != nil {
+		return 0, wrap(doing, err)
+	}
+	confirmed, publishErr, err := publishAndMark(ctx, w, events, publish)
+	if err != nil || len(confirmed) == 0 {
+		defer w.release()
+		return 0, wrap(doing, errors.Join(publishErr, err, w.rollback(ctx)))
+	}
+	if _, err := w.commit(ctx, doing); err != nil {
+		return 0, errors.Join(publishErr, err)
+	}
+	return len(confirmed), publishErr
+}
+
+// publishAndMark has events published and marks those that were.
+func publishAndMark(
+	ctx context.Context, w writer, events []Event, publish func(context.Context, []Event) ([]int64, error),
+) (confirmed []int64, publishErr, err error) {
+	if len(events) == 0 {
+		return nil, nil, nil
 	}
 	if confirmed, publishErr = publish(ctx, events); len(confirmed) == 0 {
 		return nil, publishErr, nil
@@ -69,27 +70,39 @@ func (p *Primary) lockAndPublish(
 
 func scanEvent(row pgx.CollectableRow) (Event, error) {
 	var e Event
-	err := row.Scan(&e.ID, &e.Topic, &e.Payload, &e.Correlation)
+	err := row.Scan(&e.ID, &e.Key, &e.Topic, &e.Payload, &e.Correlation, &e.Traceparent)
 	return e, err
 }
 
-// Settle settles a transfer. Settling it again changes nothing. The error
-// wraps [domain.ErrNotFound] if there is no such transfer.
+// PurgeEvents deletes up to limit events that were published more than age ago,
+// and as many notes of consumers that have seen to one. It returns how many
+// rows it deleted, and is to be called again while they are as many as limit.
 //
-// A repeated settlement updates the row to itself rather than do nothing:
-// the caller will drop the message once told that the settlement is there, so
-// that must be as durable as a first one, and only a logged change makes the
-// commit wait for the standby.
-func (p *Primary) Settle(ctx context.Context, transfer uuid.UUID) error {
-	const doing = "settle transfer"
-	w, err := p.db.acquireWriter(ctx)
-	if err != nil {
-		return wrap(doing, err)
-	}
-	err = w.commit(ctx, doing, `INSERT INTO settlements (transfer_id) VALUES ($1)
-		ON CONFLICT (transfer_id) DO UPDATE SET transfer_id = excluded.transfer_id`, transfer)
-	if violates(err, codeForeignKey, constraintSettled) {
-		return fmt.Errorf("settle transfer %s: %w", transfer, domain.ErrNotFound)
-	}
-	return err
+// The age must exceed the time in which an event can still be delivered again,
+// as a dead letter is that somebody replays.
+func (p *Primary) PurgeEvents(ctx context.Context, age time.Duration, limit int) (int64, error) {
+	var deleted int64
+	_, err := p.db.inTx(ctx, "purge events", func(b *pgx.Batch) {
+		for _, sql := range []string{purgeOutboxSQL, purgeConsumedSQL} {
+			b.Queue(sql, age.Microseconds(), limit).Exec(func(tag pgconn.CommandTag) error {
+				deleted += tag.RowsAffected()
+				return nil
+			})
+		}
+	})
+	return deleted, err
 }
+
+// Materialized, because rows are chosen once and not again for each that is
+// deleted.
+const (
+	purgeOutboxSQL = `WITH old AS MATERIALIZED (SELECT id FROM outbox
+			WHERE published_at IS NOT NULL AND created_at < now() - $1::bigint * interval '1 microsecond'
+			ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+		DELETE FROM outbox o USING old WHERE o.id = old.id`
+
+	purgeConsumedSQL = `WITH old AS MATERIALIZED (SELECT consumer, event_key FROM consumed_events
+			WHERE consumed_at < now() - $1::bigint * interval '1 microsecond'
+			ORDER BY consumed_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		DELETE FROM consumed_events c USING old WHERE c.consumer = old.consumer AND c.event_key = old.event_key`
+)

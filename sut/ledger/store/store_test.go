@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -91,5 +93,76 @@ func TestSoleDialer(t *testing.T) {
 	}
 	if err := second.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Close of the given up connection = %v; want %v", err, net.ErrClosed)
+	}
+}
+
+// TestPage builds the parts of a query that make a page of a list.
+func TestPage(t *testing.T) {
+	byName := column{sql: "c.name", kind: "text", tie: "c.id", tieAs: "bigint"}
+	after := &domain.Cursor{Value: "Ada", ID: "7"}
+	tests := []struct {
+		by   column
+		page domain.Page
+		want string
+		args []any
+	}{
+		{column{sql: "c.id", kind: "bigint"}, domain.Page{Limit: 10}, " WHERE c.status = $1 ORDER BY c.id LIMIT $2", []any{"active", 11}},
+		{byName, domain.Page{Limit: 10}, " WHERE c.status = $1 ORDER BY c.name, c.id LIMIT $2", []any{"active", 11}},
+		{
+			byName,
+			domain.Page{Limit: 1, Descending: true, After: after},
+			" WHERE c.status = $1 AND (c.name, c.id) < ($2::text::text, $3::text::bigint) ORDER BY c.name DESC, c.id DESC LIMIT $4",
+			[]any{"active", "Ada", "7", 2},
+		},
+		{
+			column{sql: "c.id", kind: "bigint"},
+			domain.Page{Limit: 1, After: after},
+			" WHERE c.status = $1 AND c.id > $2::text::bigint ORDER BY c.id LIMIT $3",
+			[]any{"active", "Ada", 2},
+		},
+	}
+	for _, tt := range tests {
+		var l listing
+		l.where("c.status = %s", "active")
+		if diff := cmp.Diff(tt.want, l.page(tt.by, tt.page)); diff != "" {
+			t.Errorf("page %+v (-want +got):\n%s", tt.page, diff)
+		}
+		if diff := cmp.Diff(tt.args, l.args); diff != "" {
+			t.Errorf("arguments of page %+v (-want +got):\n%s", tt.page, diff)
+		}
+	}
+}
+
+// TestSeedRows checks what a data set promises of its transfers, whatever the
+// seed.
+func TestSeedRows(t *testing.T) {
+	for seed := range uint64(5) {
+		plan := SeedPlan{Accounts: 5, Transfers: 3000, Currency: "EUR", Opening: 7, Seed: seed}
+		rows := newSeedRows(plan)
+		balances := map[int64]int64{}
+		for id := range int64(5) {
+			balances[id+1] = plan.Opening
+		}
+		refunded := map[uuid.UUID]int64{}
+		var all []domain.Transfer
+		for chunk := rows.next(700); len(chunk) > 0; chunk = rows.next(700) {
+			all = append(all, chunk...)
+		}
+		for i, tr := range all {
+			balances[tr.From] -= tr.Amount
+			balances[tr.To] += tr.Amount
+			if tr.Amount < 1 || tr.From == tr.To || balances[tr.From] < 0 || i > 0 && tr.CreatedAt.Before(all[i-1].CreatedAt) {
+				t.Fatalf("seed %d: transfer %d = %+v leaves %d", seed, i, tr, balances[tr.From])
+			}
+			refunded[tr.RefundOf] += tr.Amount
+		}
+		for _, tr := range all {
+			if refunded[tr.ID] != tr.Refunded {
+				t.Errorf("seed %d: transfer %s says %d was refunded, its refunds %d", seed, tr.ID, tr.Refunded, refunded[tr.ID])
+			}
+		}
+		if last := all[len(all)-1]; len(all) != plan.Transfers || len(refunded) < 50 || last.ID != plan.transferID(plan.Transfers-1) {
+			t.Errorf("seed %d: %d transfers, %d refunded, the last %s", seed, len(all), len(refunded), last.ID)
+		}
 	}
 }

@@ -1,11 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,13 +15,39 @@ import (
 // topicAccepted is the topic of the event that tells of a new transfer.
 const topicAccepted = "transfer.accepted"
 
+// The rules of the schema that speak against a transfer.
+const (
+	transfersKey        = "transfers_pkey"
+	transfersFrom       = "transfers_from"
+	transfersTo         = "transfers_to"
+	transfersRefundable = "transfers_refundable"
+	transfersRefunded   = "transfers_refunded"
+	accountsNoOverdraft = "accounts_no_overdraft"
+	accountsOpen        = "accounts_open"
+)
+
+// transferColumns are those of a transfer t and its settlement s, if there is
+// one.
+const transferColumns = `t.id, t.from_account, t.to_account, t.amount, t.currency, t.reference,
+	coalesce(t.refund_of, '00000000-0000-0000-0000-000000000000'), t.refunded, s.transfer_id IS NOT NULL, t.created_at`
+
+func scanTransfer(row pgx.Row) (t domain.Transfer, err error) {
+	var settled bool
+	err = row.Scan(&t.ID, &t.From, &t.To, &t.Amount, &t.Currency, &t.Reference, &t.RefundOf, &t.Refunded, &settled, &t.CreatedAt)
+	t.Status = domain.Accepted
+	if settled {
+		t.Status = domain.Settled
+	}
+	return t, err
+}
+
 // An AccountVersion says how far an account had come.
 type AccountVersion struct {
 	Account int64
 	Version int64
 }
 
-// A Placement is the result of [Primary.Place].
+// A Placement is the result of [Primary.Place] and of [Primary.Refund].
 type Placement struct {
 	Transfer domain.Transfer
 	Replayed bool // an earlier request had placed it
@@ -37,101 +62,120 @@ type Placement struct {
 // publish, all or nothing. It is idempotent by the transfer's id: a second
 // call with the same request reports the first one's transfer.
 //
-// The constraints of the schema are the checks: an id in use, a balance below
-// zero and an unknown account each end the transaction where they occur, so a
-// transfer that nothing speaks against takes two round trips.
-func (p *Primary) Place(ctx context.Context, t domain.Transfer, correlation string) (Placement, error) {
+// The rules of the schema are the checks: an id in use, a balance below zero,
+// an account that is unknown, not open, or of another currency each end the
+// transaction where they occur, so a transfer that nothing speaks against
+// takes two round trips.
+func (p *Primary) Place(ctx context.Context, t domain.Transfer, m Meta) (Placement, error) {
 	if err := t.Check(); err != nil {
 		return Placement{}, err
 	}
-	const doing = "place transfer"
-	placed := Placement{Transfer: t, Origin: domain.Origin{Source: domain.Primary}}
-	placed.Transfer.Status = domain.Accepted
-	err := p.db.inTx(ctx, doing, func(b *pgx.Batch) { placed.queue(b, correlation) })
+	placed, err := p.place(ctx, "place transfer", placeSQL,
+		m.Correlation, m.Traceparent, t.ID, t.From, t.To, t.Amount, t.Currency, t.Reference, t.RequestHash())
 	switch {
-	case violates(err, codeUnique, constraintTransfer):
-		return p.replay(ctx, t)
-	case violates(err, codeCheck, constraintBalance):
-		return Placement{}, domain.ErrInsufficientFunds
-	case errors.Is(err, pgx.ErrNoRows):
-		return Placement{}, p.whyNoAccount(ctx, t)
+	case violates(err, codeUnique, transfersKey):
+		return p.replayTransfer(ctx, t.ID, t.RequestHash())
+	case violates(err, codeForeignKey, transfersFrom), violates(err, codeForeignKey, transfersTo):
+		return Placement{Origin: placed.Origin}, p.whyNoAccount(ctx, t)
+	case hasCode(err, codeOutOfRange):
+		// A payee would have more than can be counted, and so would the payer.
+		return Placement{Origin: placed.Origin}, domain.ErrInsufficientFunds
 	}
 	return placed, err
 }
 
-// queue adds the statements of a transfer to a batch. The accounts are updated
-// in the order of their ids, so that no two transfers wait for each other.
-func (p *Placement) queue(b *pgx.Batch, correlation string) {
-	t := p.Transfer
-	b.Queue(`INSERT INTO transfers (id, from_account, to_account, amount, currency, request_hash)
-		VALUES ($1, $2, $3, $4, $5, $6) RETURNING created_at`,
-		t.ID, t.From, t.To, t.Amount, t.Currency, t.RequestHash()).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&p.Transfer.CreatedAt) })
-	changes := []struct{ account, amount int64 }{{t.From, -t.Amount}, {t.To, t.Amount}}
-	if t.To < t.From {
-		changes[0], changes[1] = changes[1], changes[0]
+// Refund moves a part of a transfer back, or all of it, as a transfer of its
+// own. It is idempotent by the refund's id, as [Primary.Place] is.
+func (p *Primary) Refund(ctx context.Context, r domain.Refund, m Meta) (Placement, error) {
+	placed, err := p.place(ctx, "place refund", refundSQL,
+		m.Correlation, m.Traceparent, r.ID, r.Of, r.Amount, r.RequestHash())
+	switch {
+	case violates(err, codeUnique, transfersKey):
+		return p.replayTransfer(ctx, r.ID, r.RequestHash())
+	case errors.Is(err, pgx.ErrNoRows):
+		return Placement{Origin: placed.Origin}, fmt.Errorf("transfer %s: %w", r.Of, domain.ErrNotFound)
+	case violates(err, codeCheck, transfersRefundable):
+		return Placement{Origin: placed.Origin}, fmt.Errorf("transfer %s: %w", r.Of, domain.ErrNotRefundable)
+	case violates(err, codeCheck, transfersRefunded), hasCode(err, codeOutOfRange):
+		return Placement{Origin: placed.Origin}, fmt.Errorf("transfer %s: %w", r.Of, domain.ErrRefundExceeds)
 	}
-	for _, c := range changes {
-		b.Queue(`UPDATE accounts SET balance = balance + $2, version = version + 1, updated_at = now()
-			WHERE id = $1 AND currency = $3 RETURNING version`, c.account, c.amount, t.Currency).
-			QueryRow(func(row pgx.Row) error {
-				changed := AccountVersion{Account: c.account}
-				if err := row.Scan(&changed.Version); err != nil {
-					return err
-				}
-				p.Changed = append(p.Changed, changed)
-				return nil
-			})
-	}
-	b.Queue(`INSERT INTO postings (transfer_id, account_id, amount) VALUES ($1, $2, -$4::bigint), ($1, $3, $4)`,
-		t.ID, t.From, t.To, t.Amount)
-	b.Queue(`INSERT INTO outbox (transfer_id, topic, correlation_id, payload)
-		VALUES ($1, $2, $3, jsonb_build_object(
-			'transfer_id', $1::uuid, 'amount', $4::bigint, 'currency', $5::text, 'timeline', `+timelineOfPrimary+`,
-			'from', $6::bigint, 'from_version', (SELECT version FROM accounts WHERE id = $6),
-			'to', $7::bigint, 'to_version', (SELECT version FROM accounts WHERE id = $7)))
-		RETURNING (payload ->> 'timeline')::int`,
-		t.ID, topicAccepted, correlation, t.Amount, t.Currency, t.From, t.To).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&p.Origin.Timeline) })
+	return placed, err
 }
 
-// replay answers a request whose id is in use.
+// A transfer is placed by one statement, since most of what it costs is to plan
+// it. It locks the accounts in the order of their ids, so that no two transfers
+// wait for each other, and takes the time afterwards: so on each account the
+// transfers are in the order of their times, and whoever gets the lock sees all
+// that are earlier. The versions of the accounts are those under the lock and
+// one more, for the posting.
 //
-// The answer acknowledges the transfer once more, so it has to be as durable
-// as the first. That the row can be read does not prove it: a primary that
-// crashed and restarted also shows commits which no standby has received. The
-// row lock is logged, which makes the commit here wait for the standby, and a
-// standby that has the lock has everything before it.
-func (p *Primary) replay(ctx context.Context, t domain.Transfer) (Placement, error) {
-	const doing = "replay transfer"
-	found := Placement{Replayed: true, Origin: domain.Origin{Source: domain.Primary}}
-	var hash []byte
-	err := p.db.inTx(ctx, doing, func(b *pgx.Batch) {
-		b.Queue(`SELECT t.id, t.from_account, t.to_account, t.amount, t.currency, t.created_at, t.request_hash,
-				EXISTS (SELECT FROM settlements s WHERE s.transfer_id = t.id), `+timelineOfPrimary+`
-			FROM transfers t WHERE t.id = $1 FOR SHARE OF t`, t.ID).
-			QueryRow(func(row pgx.Row) error {
-				var settled bool
-				f := &found.Transfer
-				err := row.Scan(&f.ID, &f.From, &f.To, &f.Amount, &f.Currency, &f.CreatedAt, &hash, &settled, &found.Origin.Timeline)
-				f.Status = status(settled)
-				return err
-			})
+// The ids to lock are single values, not a relation to join: when a row was
+// changed while its lock was waited for, it is compared again with what it was
+// joined with, and of a WITH query there is nothing left then.
+const (
+	placeSQL = `WITH
+		locked AS MATERIALIZED (SELECT id, version FROM accounts WHERE id IN ($4, $5) ORDER BY id FOR NO KEY UPDATE),
+		t AS (INSERT INTO transfers (id, from_account, to_account, amount, currency, reference, request_hash, created_at)
+			SELECT $3, $4, $5, $6, $7, $8, $9, clock_timestamp() FROM (SELECT count(*) FROM locked) AS l
+			RETURNING *)` + bookSQL
+
+	refundSQL = `WITH
+		original AS MATERIALIZED (SELECT id, from_account, to_account, currency FROM transfers WHERE id = $4),
+		locked AS MATERIALIZED (SELECT id, version FROM accounts
+			WHERE id IN ((SELECT from_account FROM original), (SELECT to_account FROM original))
+			ORDER BY id FOR NO KEY UPDATE),
+		t AS (INSERT INTO transfers (id, from_account, to_account, amount, currency, refund_of, request_hash, created_at)
+			SELECT $3, o.to_account, o.from_account, $5, o.currency, o.id, $6, clock_timestamp()
+			FROM original o, (SELECT count(*) FROM locked) AS l
+			RETURNING *)` + bookSQL
+
+	bookSQL = `,
+		posted AS (INSERT INTO postings (transfer_id, account_id, amount, created_at)
+			SELECT t.id, p.account, p.amount, t.created_at
+			FROM t, LATERAL (VALUES (t.from_account, -t.amount), (t.to_account, t.amount)) AS p (account, amount)
+			ORDER BY p.account),
+		version AS (SELECT (SELECT version + 1 FROM locked WHERE id = t.from_account) AS payer,
+			(SELECT version + 1 FROM locked WHERE id = t.to_account) AS payee FROM t),
+		announced AS (INSERT INTO outbox (event_key, transfer_id, topic, correlation_id, traceparent, payload)
+			SELECT '` + topicAccepted + `:' || t.id, t.id AS transfer_id, '` + topicAccepted + `', $1, $2, jsonb_strip_nulls(jsonb_build_object(
+				'transfer_id', t.id, 'refund_of', t.refund_of, 'amount', t.amount, 'currency', t.currency,
+				'from', t.from_account, 'from_version', v.payer, 'to', t.to_account, 'to_version', v.payee,
+				'timeline', ` + timelineOfPrimary + `))
+			FROM t, version v)
+		SELECT t.id, t.from_account, t.to_account, t.amount, t.currency, t.reference,
+			coalesce(t.refund_of, '00000000-0000-0000-0000-000000000000'), t.refunded, false, t.created_at, v.payer, v.payee
+		FROM t, version v`
+)
+
+// place runs the statement that places a transfer. What speaks against any
+// transfer is translated here.
+func (p *Primary) place(ctx context.Context, doing, sql string, args ...any) (placed Placement, err error) {
+	placed.Origin, err = p.db.inTx(ctx, doing, func(b *pgx.Batch) {
+		b.Queue(sql, args...).QueryRow(func(row pgx.Row) (err error) {
+			placed.Changed = make([]AccountVersion, 2)
+			from, to := &placed.Changed[0], &placed.Changed[1]
+			placed.Transfer, err = scanTransfer(extendedRow{row, []any{&from.Version, &to.Version}})
+			from.Account, to.Account = placed.Transfer.From, placed.Transfer.To
+			return err
+		})
 	})
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		// Between the two transactions another node became primary, and it
-		// never had the transfer.
-		return Placement{}, fmt.Errorf("%s: %w: transfer vanished", doing, domain.ErrUnavailable)
-	case err != nil:
-		return Placement{}, err
-	case !bytes.Equal(hash, t.RequestHash()):
-		return Placement{Origin: found.Origin}, domain.ErrConflict
+	case violates(err, codeCheck, accountsNoOverdraft):
+		return Placement{Origin: placed.Origin}, domain.ErrInsufficientFunds
+	case violates(err, codeCheck, accountsOpen):
+		return Placement{Origin: placed.Origin}, fmt.Errorf("%s: %w", refusal(err).Message, domain.ErrAccountNotOpen)
 	}
-	return found, nil
+	return placed, err
 }
 
-// whyNoAccount finds the reason why an account could not be updated.
+// replayTransfer answers a request whose id is in use.
+func (p *Primary) replayTransfer(ctx context.Context, id uuid.UUID, hash []byte) (Placement, error) {
+	w, err := replay(ctx, p, "transfer", `SELECT `+transferColumns+`, t.request_hash
+		FROM transfers t LEFT JOIN settlements s ON s.transfer_id = t.id WHERE t.id = $1 FOR SHARE OF t`, id, hash, scanTransfer)
+	return Placement{Transfer: w.Value, Replayed: w.Replayed, Origin: w.Origin}, err
+}
+
+// whyNoAccount finds the reason why a transfer has no accounts.
 func (p *Primary) whyNoAccount(ctx context.Context, t domain.Transfer) error {
 	for _, id := range []int64{t.From, t.To} {
 		a, _, err := p.FindAccount(ctx, id)
@@ -149,32 +193,69 @@ func (p *Primary) whyNoAccount(ctx context.Context, t domain.Transfer) error {
 
 // FindTransfer reads a transfer.
 func (n node) FindTransfer(ctx context.Context, id uuid.UUID) (domain.Transfer, domain.Origin, error) {
-	var (
-		origin           domain.Origin
-		settled          bool
-		found            *uuid.UUID
-		from, to, amount *int64
-		currency         *string
-		created          *time.Time
-	)
-	err := n.readRow(ctx, "find transfer", &origin, `
-		SELECT o.timeline, o.replica, t.id, t.from_account, t.to_account, t.amount, t.currency, t.created_at, s.id IS NOT NULL
-		FROM origin o LEFT JOIN transfers t ON t.id = $1 LEFT JOIN settlements s ON s.transfer_id = t.id`,
-		id, &found, &from, &to, &amount, &currency, &created, &settled)
-	if err != nil {
-		return domain.Transfer{}, origin, err
-	}
-	if found == nil {
-		return domain.Transfer{}, origin, fmt.Errorf("transfer %s: %w", id, domain.ErrNotFound)
-	}
-	return domain.Transfer{
-		ID: id, From: *from, To: *to, Amount: *amount, Currency: *currency, Status: status(settled), CreatedAt: *created,
-	}, origin, nil
+	return readOne(ctx, n, "transfer", `SELECT `+transferColumns+`
+		FROM transfers t LEFT JOIN settlements s ON s.transfer_id = t.id WHERE t.id = $1`, id, scanTransfer)
 }
 
-func status(settled bool) domain.Status {
-	if settled {
-		return domain.Settled
+// ListTransfers reads a page of the transfers.
+func (n node) ListTransfers(
+	ctx context.Context, f domain.TransferFilter, p domain.Page,
+) ([]domain.Transfer, *domain.Cursor, domain.Origin, error) {
+	const what = "transfers"
+	from, columns, l := transferSource(f)
+	by, err := sortColumn(what, p, domain.TransferSorts(), columns)
+	if err != nil {
+		return nil, nil, domain.Origin{}, err
 	}
-	return domain.Accepted
+	if f.RefundOf != uuid.Nil {
+		l.where("t.refund_of = %s", f.RefundOf)
+	}
+	if f.MinAmount != 0 {
+		l.where("t.amount >= %s", f.MinAmount)
+	}
+	created := columns[domain.ByCreated].sql
+	if !f.CreatedFrom.IsZero() {
+		l.where(created+" >= %s", f.CreatedFrom)
+	}
+	if !f.CreatedBefore.IsZero() {
+		l.where(created+" < %s", f.CreatedBefore)
+	}
+	// What is settled is looked up for the page alone.
+	direction := ""
+	if p.Descending {
+		direction = " DESC"
+	}
+	sql := `SELECT ` + transferColumns + `, t.sort::text, t.id::text
+		FROM (SELECT t.*, ` + by.sql + ` AS sort FROM ` + from + l.page(by, p) + `) AS t
+		LEFT JOIN settlements s ON s.transfer_id = t.id ORDER BY t.sort` + direction + `, t.id` + direction
+	return readPage(ctx, n, what, sql, l, p, scanTransfer)
+}
+
+// transferSource says where the transfers of a list are to be looked for, and
+// what they are ordered by there. Those of an account are found by its
+// postings, which have the times of their transfers, and those that are not
+// settled by what says so.
+func transferSource(f domain.TransferFilter) (from string, columns map[domain.SortKey]column, l *listing) {
+	l = &listing{}
+	created, id := "t.created_at", "t.id"
+	switch {
+	case f.Status == domain.Accepted:
+		from, created, id = "unsettled u JOIN transfers t ON t.id = u.transfer_id", "u.created_at", "u.transfer_id"
+		if f.Account != 0 {
+			l.where("%[1]s IN (t.from_account, t.to_account)", f.Account)
+		}
+	case f.Account != 0:
+		from, created, id = "postings p JOIN transfers t ON t.id = p.transfer_id", "p.created_at", "p.transfer_id"
+		l.where("p.account_id = %s", f.Account)
+	default:
+		from = "transfers t"
+	}
+	if f.Status == domain.Settled {
+		l.conditions = append(l.conditions, strings.NewReplacer("CREATED", created, "ID", id).
+			Replace("NOT EXISTS (SELECT FROM unsettled u WHERE (u.created_at, u.transfer_id) = (CREATED, ID))"))
+	}
+	return from, map[domain.SortKey]column{
+		domain.ByCreated: {sql: created, kind: "timestamptz", tie: id, tieAs: "uuid"},
+		domain.ByAmount:  {sql: "t.amount", kind: "bigint", tie: "t.id", tieAs: "uuid"},
+	}, l
 }

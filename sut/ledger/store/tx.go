@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
@@ -23,8 +24,9 @@ const (
 
 // database is a pool and the bounds of its use.
 type database struct {
-	pool *pgxpool.Pool
-	opts Options
+	pool   *pgxpool.Pool
+	opts   Options
+	tracer *tracer
 
 	// writers has a place for each connection that may write at once. There
 	// are fewer than connections, so that while commits wait for a standby the
@@ -32,8 +34,14 @@ type database struct {
 	writers chan struct{}
 }
 
-func newDatabase(pool *pgxpool.Pool, opts Options) database {
-	return database{pool: pool, opts: opts, writers: make(chan struct{}, max(1, opts.MaxConns*3/4))}
+// openDatabase returns the database behind a URL. No connection is made yet.
+func openDatabase(ctx context.Context, url string, opts Options) (database, error) {
+	t := newTracer(opts.Spans, opts.SlowQuery, opts.Log)
+	pool, err := openPool(ctx, url, opts, t)
+	if err != nil {
+		return database{}, err
+	}
+	return database{pool: pool, opts: opts, tracer: t, writers: make(chan struct{}, max(1, opts.MaxConns*3/4))}, nil
 }
 
 // acquire takes a connection of the pool, waiting no longer than the pool's
@@ -43,6 +51,9 @@ func (d database) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	defer cancel()
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
+		if d.pool.Stat().AcquiredConns() == d.opts.MaxConns {
+			err = fmt.Errorf("%w: %w", errContended, err)
+		}
 		return nil, fmt.Errorf("acquire connection: %w: %w", domain.ErrUnavailable, err)
 	}
 	// What a former user of the connection was warned of is none of ours.
@@ -55,6 +66,7 @@ func (d database) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 type writer struct {
 	*pgxpool.Conn
 	places chan struct{}
+	tracer *tracer
 }
 
 // acquireWriter takes a connection to write on, bounded like acquire.
@@ -64,14 +76,14 @@ func (d database) acquireWriter(ctx context.Context) (writer, error) {
 	select {
 	case d.writers <- struct{}{}:
 	case <-ctx.Done():
-		return writer{}, fmt.Errorf("wait for other writers: %w: %w", domain.ErrUnavailable, ctx.Err())
+		return writer{}, fmt.Errorf("wait for other writers: %w: %w: %w", domain.ErrUnavailable, errContended, ctx.Err())
 	}
 	conn, err := d.acquire(ctx)
 	if err != nil {
 		<-d.writers
 		return writer{}, err
 	}
-	return writer{Conn: conn, places: d.writers}, nil
+	return writer{Conn: conn, places: d.writers, tracer: d.tracer}, nil
 }
 
 // release gives the connection back; if a transaction is still open on it, the
@@ -84,27 +96,68 @@ func (w writer) release() {
 // inTx runs the queued statements in one transaction: all of them in one round
 // trip, COMMIT in a second. Their results are read by the functions given with
 // them, before COMMIT is sent; an error of any of them rolls back.
-func (d database) inTx(ctx context.Context, doing string, queue func(*pgx.Batch)) error {
-	w, err := d.acquireWriter(ctx)
+//
+// The origin tells the timeline as soon as the primary was met, also with an
+// error.
+func (d database) inTx(ctx context.Context, doing string, queue func(*pgx.Batch)) (domain.Origin, error) {
+	origin := domain.Origin{Source: domain.Primary}
+	b := d.begin(&origin.Timeline)
+	queue(b)
+	w, err := d.open(ctx, b)
+	if err != nil {
+		return origin, wrap(doing, err)
+	}
+	lsn, err := w.commit(ctx, doing)
+	if lsn != 0 {
+		origin.Position = domain.Position{Timeline: origin.Timeline, LSN: lsn}
+	}
+	return origin, err
+}
+
+// peek runs the queued statements in one transaction and rolls it back: for
+// locks that are to be had, not held.
+func (d database) peek(ctx context.Context, doing string, queue func(*pgx.Batch)) error {
+	var timeline int
+	b := d.begin(&timeline)
+	queue(b)
+	w, err := d.open(ctx, b)
 	if err != nil {
 		return wrap(doing, err)
 	}
-	b := d.begin()
-	queue(b)
-	if err := w.SendBatch(ctx, b).Close(); err != nil {
-		defer w.release()
-		return wrap(doing, errors.Join(err, w.rollback(ctx)))
-	}
-	return w.commit(ctx, doing, "COMMIT")
+	defer w.release()
+	return wrap(doing, w.rollback(ctx))
 }
 
-// begin returns a batch that opens a transaction. Its limits are the server's
-// own: they free the locks of a client that was cut off before its COMMIT.
-func (d database) begin() *pgx.Batch {
+// open opens a transaction with the statements of a batch that begin returned.
+// With an error there is no transaction.
+func (d database) open(ctx context.Context, b *pgx.Batch) (w writer, err error) {
+	err = d.guard(ctx, func(ctx context.Context) error {
+		if w, err = d.acquireWriter(ctx); err != nil {
+			return err
+		}
+		err = w.SendBatch(ctx, b).Close()
+		if err == nil {
+			return nil
+		}
+		defer w.release()
+		if errors.Is(err, context.DeadlineExceeded) { // somebody may hold a lock
+			err = fmt.Errorf("%w: %w", errContended, err)
+		}
+		return errors.Join(err, w.rollback(ctx))
+	})
+	return w, err
+}
+
+// begin returns a batch that opens a transaction and tells its timeline; on a
+// standby it fails. Its limits are the server's own: they free the locks of a
+// client that was cut off before its COMMIT.
+func (d database) begin(timeline *int) *pgx.Batch {
 	ms := strconv.FormatInt(d.opts.TxTimeout.Milliseconds(), 10)
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
-	b.Queue(`SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)`, ms)
+	b.Queue(`SELECT `+timelineOfPrimary+`, set_config('lock_timeout', $1, true),
+			set_config('idle_in_transaction_session_timeout', $1, true)`, ms).
+		QueryRow(func(row pgx.Row) error { return row.Scan(timeline, nil, nil) })
 	return b
 }
 
@@ -122,44 +175,84 @@ func (w writer) rollback(ctx context.Context) error {
 	return nil
 }
 
-// commit executes a statement that commits, COMMIT or one outside of a
-// transaction, and releases the connection.
+// commit commits the transaction and releases the connection. It returns the
+// position of the primary afterwards, which includes the commit; 0 if that
+// could not be learned.
 //
-// Every failure has an unknown outcome, because the statement was sent: an
-// error, a broken connection, the end of ctx, and also a success with a
-// warning, which is how the server says that it committed on this node alone
-// and stopped waiting for the standby.
+// Every failure has an unknown outcome, because COMMIT was sent: an error, a
+// broken connection, the end of ctx, and also a success with a warning, which
+// is how the server says that it committed on this node alone and stopped
+// waiting for the standby.
 //
 // The end of ctx ends only the wait of the caller. The connection is kept for
 // the server's answer, which bounds how many commits can wait for a standby.
 // If each were abandoned for a new connection, a stall of replication would
 // fill the server with backends that nobody hears.
-func (w writer) commit(ctx context.Context, doing, sql string, args ...any) error {
-	done := make(chan error, 1)
+func (w writer) commit(ctx context.Context, doing string) (lsn uint64, err error) {
+	type outcome struct {
+		lsn uint64
+		err error
+	}
+	done := make(chan outcome, 1)
 	go func() { // owned by the pool, whose Close waits for the connection
 		defer w.release()
 		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
-		done <- w.durable(patient, sql, args...)
+		lsn, err := w.durable(patient)
+		done <- outcome{lsn, err}
 	}()
-	var err error
+	var o outcome
 	select {
-	case err = <-done:
+	case o = <-done:
 	case <-ctx.Done():
-		err = ctx.Err()
+		o.err = ctx.Err()
 	}
-	if err != nil {
-		return fmt.Errorf("%s: commit: %w: %w", doing, domain.ErrUnknownOutcome, err)
+	if o.err != nil {
+		return 0, fmt.Errorf("%s: commit: %w: %w", doing, domain.ErrUnknownOutcome, o.err)
 	}
-	return nil
+	return o.lsn, nil
 }
 
-// durable executes a statement and returns nil only if what it committed is as
-// durable as the server is configured to make it.
-func (w writer) durable(ctx context.Context, sql string, args ...any) error {
-	tag, err := w.Exec(ctx, sql, args...)
-	if err == nil && sql == "COMMIT" && tag.String() != "COMMIT" {
-		err = fmt.Errorf("server answered %s", tag)
+// What commits, and then asks how far a replica has to be to have the commit.
+// Only what is flushed reaches a replica, and the commit is.
+const (
+	commitSQL  = `COMMIT`
+	flushedSQL = `SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint`
+)
+
+// durable commits and returns nil only if what was committed is as durable as
+// the server is configured to make it.
+//
+// Both statements go in one round trip. Once the first is answered the second
+// does not matter: without the position the change is acknowledged all the
+// same.
+func (w writer) durable(ctx context.Context) (lsn uint64, err error) {
+	ctx, op := w.tracer.begin(ctx, commitSQL, flushedSQL)
+	defer func() { op.end(ctx, err) }()
+	conn := w.Conn.Conn().PgConn()
+	results, err := conn.Exec(ctx, commitSQL+"; "+flushedSQL).ReadAll()
+	warning := takeWarning(conn)
+	switch {
+	case len(results) == 0 && err == nil:
+		return 0, errors.Join(errors.New("the server did not answer"), warning)
+	case len(results) == 0 || results[0].Err != nil:
+		return 0, errors.Join(err, warning)
+	case results[0].CommandTag.String() != commitSQL:
+		return 0, errors.Join(fmt.Errorf("server answered %s", results[0].CommandTag), err, warning)
+	case warning != nil:
+		return 0, warning
 	}
-	return errors.Join(err, takeWarning(w.Conn.Conn().PgConn()))
+	return flushed(results[1:]), nil
+}
+
+// flushed reads the answer to flushedSQL.
+func flushed(results []*pgconn.Result) uint64 {
+	if len(results) == 0 || len(results[0].Rows) != 1 {
+		return 0
+	}
+	lsn, err := strconv.ParseUint(string(results[0].Rows[0][0]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return lsn
 }

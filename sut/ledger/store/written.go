@@ -1,0 +1,104 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/proofload/proofload/sut/ledger/domain"
+)
+
+// A Written is the answer to a change. With an unknown outcome it holds what
+// would have been answered, as far as it is known.
+type Written[T any] struct {
+	Value    T
+	Replayed bool // an earlier request had made the change
+	Origin   domain.Origin
+}
+
+// Meta is what the events of a change carry of the request that made it.
+type Meta struct {
+	Correlation string
+	Traceparent string // as of W3C Trace Context; "" if there is no trace
+}
+
+// replay answers a request whose key is in use: with what the first request
+// made, as it is now. The query gets the key, and returns the columns of the
+// thing and the hash of the request that made it.
+//
+// The answer acknowledges the change once more, so it has to be as durable as
+// the first. That the row can be read does not prove it: a primary that crashed
+// and restarted also shows commits which no standby has received. So the query
+// locks the row, FOR SHARE. The lock is logged, which makes the commit here
+// wait for the standby, and a standby that has the lock has everything before
+// it.
+func replay[T any](
+	ctx context.Context, p *Primary, what, sql string, key any, hash []byte, scan func(pgx.Row) (T, error),
+) (Written[T], error) {
+	doing := "replay " + what
+	var w Written[T]
+	var first []byte
+	var err error
+	w.Replayed = true
+	w.Origin, err = p.db.inTx(ctx, doing, func(b *pgx.Batch) {
+		b.Queue(sql, key).QueryRow(func(row pgx.Row) error {
+			w.Value, err = scan(extendedRow{row, []any{&first}})
+			return err
+		})
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		// It was deleted since, or between the two transactions another node
+		// became primary, and that never had it.
+		return Written[T]{Origin: w.Origin}, fmt.Errorf("%s: it vanished: %w: %w", doing, domain.ErrUnavailable, err)
+	case err != nil:
+		return Written[T]{}, err
+	case !bytes.Equal(first, hash):
+		return Written[T]{Origin: w.Origin}, domain.ErrConflict
+	}
+	return w, nil
+}
+
+// An extendedRow is a row that has more columns behind those that are scanned.
+type extendedRow struct {
+	pgx.Row
+	more []any
+}
+
+// Scan implements [pgx.Row] for the columns before.
+func (r extendedRow) Scan(dest ...any) error {
+	return r.Row.Scan(append(slices.Clip(dest), r.more...)...)
+}
+
+// change runs one statement that returns the thing it changed. The error is
+// [pgx.ErrNoRows] if it changed nothing.
+func change[T any](
+	ctx context.Context, p *Primary, doing, sql string, args []any, scan func(pgx.Row) (T, error),
+) (w Written[T], err error) {
+	w.Origin, err = p.db.inTx(ctx, doing, func(b *pgx.Batch) {
+		b.Queue(sql, args...).QueryRow(func(row pgx.Row) (err error) {
+			w.Value, err = scan(row)
+			return err
+		})
+	})
+	return w, err
+}
+
+// whyUnchanged finds out why a change of a thing with an id found nothing to
+// change: there is no such thing, or it has another version than expected.
+func whyUnchanged[T any](
+	ctx context.Context, doing string, find func(context.Context) (T, domain.Origin, error), version func(T) int64, ifVersion int64,
+) (domain.Origin, error) {
+	value, origin, err := find(ctx)
+	switch {
+	case err != nil:
+		return origin, err
+	case ifVersion != 0 && version(value) != ifVersion:
+		return origin, fmt.Errorf("%s: %w: it has version %d", doing, domain.ErrVersion, version(value))
+	}
+	return origin, fmt.Errorf("%s: %w: it appeared meanwhile", doing, domain.ErrUnavailable)
+}

@@ -5,6 +5,7 @@ BIN     := bin
 TAGS    := integration
 LINT    := $(GO) tool -modfile=tools.mod golangci-lint
 TESTENV := TESTCONTAINERS_RYUK_DISABLED=true PROOFLOAD_BIN=$(CURDIR)/$(BIN)
+BENCH   := $(TESTENV) $(GO) test -tags=$(TAGS) -run='^$$' -benchtime=1x -timeout=0 -v
 
 .DEFAULT_GOAL := help
 
@@ -44,6 +45,14 @@ testtools: ## make sure that there is a C compiler, and a Chromium for the tests
 .PHONY: bench-up
 bench-up: engine build ## time a warm start of stack/ledger, with its parts: the second of two, the first makes missing images
 	$(BIN)/proofload down && $(BIN)/proofload up && $(BIN)/proofload down && $(BIN)/proofload up && $(BIN)/proofload down
+
+.PHONY: bench-ledger
+bench-ledger: engine build ## time the ledger and its layers, find its highest rate; BENCH_FOR, BENCH_RATE, BENCH_STEP, BENCH_DATA
+	$(BENCH) -bench='^BenchmarkLedger$$' ./cmd/proofload
+
+.PHONY: soak
+soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
+	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload
 
 .PHONY: lint
 lint: ## all linters and the formatter's check

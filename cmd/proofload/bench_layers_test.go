@@ -41,7 +41,8 @@ type layerSplit struct {
 	Cache    float64 `json:"cache_ms"`    // calls of Redis, with the network
 	Pool     float64 `json:"pool_ms"`     // waiting for a connection of the instance's pool
 	Pooler   float64 `json:"pooler_ms"`   // round trips to the database without what PostgreSQL takes: PgBouncer, router, network
-	Postgres float64 `json:"postgres_ms"` // what PostgreSQL takes, with the wait of a COMMIT for the standby
+	Postgres float64 `json:"postgres_ms"` // what PostgreSQL takes
+	Commit   float64 `json:"commit_ms"`   // of that, for COMMIT: until disk and standby have it
 
 	Trips     float64 `json:"round_trips"`
 	MaxTrips  int     `json:"round_trips_max"`
@@ -77,7 +78,7 @@ func splitLayers(traces map[string][]span, calls map[string]clientCall, server s
 	for _, l := range s.kinds {
 		n := float64(l.Traces)
 		for _, sum := range []*float64{
-			&l.Client, &l.Balancer, &l.Handler, &l.Cache, &l.Pool, &l.Pooler, &l.Postgres, &l.Trips,
+			&l.Client, &l.Balancer, &l.Handler, &l.Cache, &l.Pool, &l.Pooler, &l.Postgres, &l.Commit, &l.Trips,
 		} {
 			*sum /= n
 		}
@@ -108,7 +109,7 @@ func below(root span, spans []span) []span {
 // add splits one trace.
 func (s *splitter) add(call clientCall, root span, spans []span) {
 	var all, cache, pool, database []span
-	hit, trips, unmatched, server := false, 0, int64(0), 0.0
+	hit, trips, unmatched, server, commit := false, 0, int64(0), 0.0, 0.0
 	for _, c := range spans {
 		all = append(all, c)
 		switch c.system {
@@ -120,6 +121,9 @@ func (s *splitter) add(call clientCall, root span, spans []span) {
 			trips++
 			ms, ok := s.server.of(c.statements)
 			server += ms
+			if strings.HasPrefix(c.statements, "COMMIT") {
+				commit += ms
+			}
 			if !ok {
 				unmatched++
 			}
@@ -142,6 +146,7 @@ func (s *splitter) add(call clientCall, root span, spans []span) {
 	l.Pool += milliseconds(covered(root, pool))
 	l.Pooler += milliseconds(covered(root, database)) - server
 	l.Postgres += server
+	l.Commit += commit
 	l.Trips += float64(trips)
 	l.MaxTrips = max(l.MaxTrips, trips)
 	l.Unmatched += unmatched
@@ -171,10 +176,10 @@ func printLayers(w io.Writer, layers []*layerSplit) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "ms on average\ttraces\tclient\tbalancer\thandler\tcache\tpool wait\tpooler\tpostgres\tround trips\tmost\t")
+	fmt.Fprintln(t, "ms on average\ttraces\tclient\tbalancer\thandler\tcache\tpool wait\tpooler\tpostgres\tits commit\tround trips\tmost\t")
 	for _, l := range layers {
-		fmt.Fprintf(t, "%s\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t\n",
-			l.name(), l.Traces, l.Client, l.Balancer, l.Handler, l.Cache, l.Pool, l.Pooler, l.Postgres, l.Trips, l.MaxTrips)
+		fmt.Fprintf(t, "%s\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t\n",
+			l.name(), l.Traces, l.Client, l.Balancer, l.Handler, l.Cache, l.Pool, l.Pooler, l.Postgres, l.Commit, l.Trips, l.MaxTrips)
 	}
 	_ = t.Flush() // w takes all
 	for _, l := range layers {

@@ -78,7 +78,7 @@ func TestSplitLayers(t *testing.T) {
 			{id: "root", kind: otlp.Span_SPAN_KIND_SERVER, correlation: "c-1", begin: 10 * ms, end: 20 * ms},
 			{id: "1", parent: "root", name: "acquire connection", begin: 11 * ms, end: 12 * ms},
 			{id: "2", parent: "root", kind: client, system: "postgresql", statements: "BEGIN", begin: 12 * ms, end: 15 * ms},
-			{id: "3", parent: "root", kind: client, system: "postgresql", statements: "?", begin: 15 * ms, end: 16 * ms},
+			{id: "3", parent: "root", kind: client, system: "postgresql", statements: "COMMIT", begin: 15 * ms, end: 16 * ms},
 			{id: "4", parent: "root", kind: client, system: "redis", begin: 16 * ms, end: 18 * ms},
 			{id: "5", parent: "root", kind: otlp.Span_SPAN_KIND_CONSUMER, begin: 12 * ms, end: 30 * ms},
 			{id: "6", parent: "5", kind: client, system: "postgresql", statements: "BEGIN", begin: 13 * ms, end: 14 * ms},
@@ -86,16 +86,17 @@ func TestSplitLayers(t *testing.T) {
 		"read": {
 			{id: "root", kind: otlp.Span_SPAN_KIND_SERVER, correlation: "c-2", begin: 0, end: 4 * ms},
 			{id: "1", parent: "root", kind: client, system: "redis", hit: true, begin: ms, end: 2 * ms},
+			{id: "2", parent: "root", kind: client, system: "postgresql", statements: "?", begin: 2 * ms, end: 3 * ms},
 		},
 		"of another": {{id: "root", kind: otlp.Span_SPAN_KIND_SERVER, correlation: "c-3"}},
 	}
 	calls := map[string]clientCall{"c-1": {op: "write", took: 12 * ms}, "c-2": {op: "read", took: 5 * ms}}
-	got := splitLayers(traces, calls, statementTimes{"BEGIN": {"parse": {Ms: 2}}})
+	got := splitLayers(traces, calls, statementTimes{"BEGIN": {"parse": {Ms: 2}}, "COMMIT": {"statement": {Ms: 0.5}}})
 	want := []*layerSplit{
-		{Op: "read", Cached: true, Traces: 1, Client: 5, Balancer: 1, Handler: 3, Cache: 1},
+		{Op: "read", Cached: true, Traces: 1, Client: 5, Balancer: 1, Handler: 2, Cache: 1, Pooler: 1, Trips: 1, MaxTrips: 1, Unmatched: 1},
 		{
-			Op: "write", Traces: 1, Client: 12, Balancer: 2, Handler: 3, Cache: 2, Pool: 1, Pooler: 2, Postgres: 2,
-			Trips: 2, MaxTrips: 2, Unmatched: 1,
+			Op: "write", Traces: 1, Client: 12, Balancer: 2, Handler: 3, Cache: 2, Pool: 1, Pooler: 1.5, Postgres: 2.5, Commit: 0.5,
+			Trips: 2, MaxTrips: 2,
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,11 +48,11 @@ type benchRig struct {
 }
 
 // startRig stands a stack up that is removed when the benchmark ends, also by
-// Ctrl-C, which ends the context returned.
+// Ctrl-C or SIGTERM, which end the context returned.
 func startRig(b *testing.B, id string, options map[string]string) (context.Context, *benchRig) {
 	b.Helper()
 	debug.SetGCPercent(400) // as the command does
-	ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt, syscall.SIGTERM)
 	b.Cleanup(stop)
 	if _, err := stack.Engine(ctx); err != nil {
 		b.Fatal(err)

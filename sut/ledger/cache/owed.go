@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"math"
 	"sync"
 	"time"
@@ -80,10 +79,11 @@ func (d *debts) paid(versions map[string]Version, overflow int) bool {
 	if d.overflow == overflow {
 		d.overflow = 0
 	}
-	maps.DeleteFunc(d.versions, func(key string, v Version) bool {
-		paid, ok := versions[key]
-		return ok && v.Compare(paid) <= 0
-	})
+	for key, paid := range versions {
+		if now, ok := d.versions[key]; ok && now.Compare(paid) <= 0 {
+			delete(d.versions, key)
+		}
+	}
 	return len(d.versions) > 0 || d.overflow > 0
 }
 

@@ -242,6 +242,7 @@ func (c *consumer) conclude(ctx context.Context, ch *amqp.Channel, batch []amqp.
 	}
 	if len(onward) > 0 {
 		confirmed, err := c.broker.publisher.publish(ctx, onward)
+		c.count(onward, confirmed)
 		if err != nil {
 			return errors.Join(err, c.acknowledgeSome(ch, batch, verdicts, failed, confirmed))
 		}
@@ -251,6 +252,17 @@ func (c *consumer) conclude(ctx context.Context, ch *amqp.Channel, batch []amqp.
 	}
 	c.metrics.settled.Add(float64(len(batch) - len(failed)))
 	return nil
+}
+
+// count counts the messages that went onward.
+func (c *consumer) count(onward []message, confirmed []int) {
+	for _, at := range confirmed {
+		if onward[at].exchange == c.broker.topology.deadExchange() {
+			c.metrics.dead.Inc()
+		} else {
+			c.metrics.retried.Inc()
+		}
+	}
 }
 
 // acknowledgeSome acknowledges what took effect and what is known to have gone

@@ -59,14 +59,12 @@ func (c *consumer) onward(ctx context.Context, d amqp.Delivery, reason error) me
 	headers[AttemptsHeader] = int32(attempts) //nolint:gosec // at most maxAttempts
 	t := c.broker.topology
 	if isPoison(reason) || attempts > len(c.broker.delays) {
-		c.metrics.dead.Inc()
 		log.Log(ctx, obs.LevelCritical, "dead letter")
 		headers[DeadReasonHeader] = shortened(reason.Error())
 		headers[DeadQueueHeader] = t.queue(c.queue)
 		headers[DeadTimeHeader] = time.Now().UTC().Format(time.RFC3339)
 		return message{exchange: t.deadExchange(), key: t.deadQueue(c.queue), Publishing: copyOf(d, headers)}
 	}
-	c.metrics.retried.Inc()
 	delay := delayed(c.broker.delays[attempts-1], rand.Float64())
 	log.WarnContext(ctx, "delivery failed", slog.Duration("again_in", delay))
 	headers[levelHeader] = strconv.Itoa(attempts)

@@ -258,6 +258,42 @@ func TestLostQueue(t *testing.T) {
 	c.awaitEffects(a, c.place(a[0], a[1], 1))
 }
 
+// TestLostDeadQueue has nowhere to put a dead letter: it stays with the broker
+// until there is a queue for it again, and what took effect beside it is done.
+func TestLostDeadQueue(t *testing.T) {
+	c := newCore(t, coreOptions{})
+	broker := c.startWorker(workerOptions{noRelay: true})
+	a := c.accounts(2)
+	ch := openChannel(t)
+	if _, err := ch.QueueDelete(broker.DeadQueueName(jobs.SettlementQueue), false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	// While the first waits for this lock the others gather into one batch.
+	release := c.lockTable("settlements")
+	first := c.place(a[0], a[1], 1)
+	payload := func(id uuid.UUID) string {
+		return column[string](c, `SELECT payload::text FROM outbox WHERE transfer_id = $1`, id)
+	}
+	publishTo(t, ch, broker.ExchangeName(), "transfer.accepted", "m1", payload(first))
+	c.awaitLockWait("settlements")
+	second := c.place(a[0], a[1], 1)
+	publishTo(t, ch, "", broker.QueueName(jobs.SettlementQueue), "poison", `{}`)
+	publishTo(t, ch, broker.ExchangeName(), "transfer.accepted", "m2", payload(second))
+	release()
+	eventually(t, "the dead letter came back for want of a queue", func() bool {
+		return value(t, broker.Collector(), "ledger_jobs_unroutable_total") > 0
+	})
+	c.awaitEffects(a, first, second)
+	if l := awaitDead(t, broker, jobs.SettlementQueue, 1)[0]; l.MessageID != "poison" {
+		t.Errorf("dead letter %s; want poison", l.MessageID)
+	}
+	for metric, want := range map[string]float64{"settled": 2, "dead": 1} {
+		eventually(t, fmt.Sprintf("%s = %g", metric, want), func() bool {
+			return value(t, broker.Collector(), "ledger_jobs_"+metric+"_total", "queue=settlement") == want
+		})
+	}
+}
+
 // TestTooSlow has an effect wait for a lock for longer than it may, though the
 // database answers: it is tried again later and leaves the others alone.
 func TestTooSlow(t *testing.T) {

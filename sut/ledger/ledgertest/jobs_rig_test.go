@@ -295,7 +295,10 @@ func tap(t *testing.T, exchange, key string, match amqp.Table) <-chan amqp.Deliv
 func next(t *testing.T, deliveries <-chan amqp.Delivery) amqp.Delivery {
 	t.Helper()
 	select {
-	case d := <-deliveries:
+	case d, open := <-deliveries:
+		if !open {
+			t.Fatal("the broker ended the deliveries")
+		}
 		return d
 	case <-time.After(timeout):
 		t.Fatal("gave up waiting for a message")

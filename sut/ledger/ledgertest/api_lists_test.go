@@ -149,7 +149,7 @@ func TestAPIFilters(t *testing.T) {
 	transfers := s.walk("/v2/transfers", 200, func() {})
 	middle := fmt.Sprint(transfers[len(transfers)/2]["created_at"])
 	refund := transfers[slices.IndexFunc(transfers, func(d document) bool { return d["refund_of"] != nil })]
-	email := fmt.Sprint(s.walk("/v2/customers", 200, func() {})[4]["email"])
+	email := fmt.Sprint(s.walk("/v2/customers?status=suspended", 200, func() {})[1]["email"])
 	owner, _ := s.walk("/v2/accounts", 200, func() {})[0]["customer"].(float64)
 	tests := []struct {
 		list, filter string

@@ -68,11 +68,12 @@ func BenchmarkSoak(b *testing.B) {
 	s.every = min(sampleEvery, s.window/5)
 	var ctx context.Context
 	ctx, s.rig = startRig(b, "soak", map[string]string{"data": s.Figures.Data})
-	if err := s.run(ctx); err != nil {
+	err := s.run(ctx)
+	save(b, "soak", &s.Figures) // those of one that was cut short, too
+	if err != nil {
 		b.Fatal(err)
 	}
 	s.print(os.Stdout)
-	save(b, "soak", &s.Figures)
 	for _, failure := range s.failures() {
 		b.Error(failure)
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -72,7 +73,7 @@ func (r *recovery) keep(e *history.Event) {
 		write: e.Write,
 		good:  e.Kind == history.OK && took(e) <= r.spec.Recovered.Within,
 	}
-	if e.Kind == history.Fail && e.Status != 0 && !e.Write {
+	if notFound := e.Status == http.StatusNotFound || e.Status == http.StatusGone; notFound && e.Kind == history.Fail && !e.Write {
 		a.missed = e.Key
 	}
 	r.kept[key] = append(r.kept[key], a)

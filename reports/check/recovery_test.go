@@ -118,12 +118,14 @@ func TestRecovery(t *testing.T) {
 func TestRecoveryLeavesOutReadsOfLostWrites(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
+		status int
 		stored []history.Event
 		value  float64
 		says   string
 	}{
-		{"lost", nil, 2000, "; 500 reads of lost writes left out"},
-		{"there", join(stored("w", 1, 1)), 30_000, "not served again within 30 s"},
+		{"lost", 404, nil, 2000, "; 500 reads of lost writes left out"},
+		{"there", 404, join(stored("w", 1, 1)), 30_000, "not served again within 30 s"},
+		{"lost, but the answer does not say so", 503, nil, 30_000, "not served again within 30 s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			events := join(drillNo(0, 1), wrote(5, "w"), faulted(10, history.FaultInject), faulted(10.1, history.FaultInjected), faulted(10.5, history.FaultSettled))
@@ -134,7 +136,7 @@ func TestRecoveryLeavesOutReadsOfLostWrites(t *testing.T) {
 				case i < 100:
 					e.Kind, e.Class = history.Fail, "dial_refused"
 				case !e.Write && i >= 500:
-					e.Kind, e.Class, e.Status, e.Key = history.Fail, "4xx", 404, "w"
+					e.Kind, e.Class, e.Status, e.Key = history.Fail, "status", tt.status, "w"
 				}
 				events = append(events, e)
 			}

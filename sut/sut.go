@@ -105,6 +105,15 @@ type LogCollector interface {
 	CollectLogs(ctx context.Context, dir string) error
 }
 
+// A Verifier can tell whether the system as a whole keeps what it promises
+// about its data, beyond every node being whole: no drill is worth anything
+// otherwise.
+type Verifier interface {
+	// Verify returns when the system does, or an error that says what is
+	// missing.
+	Verify(ctx context.Context) error
+}
+
 // A Waiter can block until a node serves again after it was started.
 type Waiter interface {
 	// WaitReady returns when the node is whole: a database node streams from

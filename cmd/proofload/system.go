@@ -90,7 +90,7 @@ func (s *system) rig(rec *history.Recorder, seed uint64) (*run.Rig, error) {
 	return r, s.wire(r, rec, seed)
 }
 
-// gate returns when every node is whole.
+// gate returns when every node is whole, and the system with them.
 func (s *system) gate(ctx context.Context) error {
 	waiter, ok := s.env.(sut.Waiter)
 	if !ok {
@@ -107,5 +107,11 @@ func (s *system) gate(ctx context.Context) error {
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if verifier, ok := s.env.(sut.Verifier); ok {
+		return verifier.Verify(ctx)
+	}
+	return nil
 }

@@ -265,7 +265,7 @@ func testFailover(t *testing.T, s *Stack, away, back func(context.Context, strin
 	if still, err := s.Primary(ctx); err != nil || still != now {
 		t.Errorf("the primary is %s, %v; want still %s", still.Name, err, now.Name)
 	}
-	if err := s.check(ctx); err != nil {
+	if err := s.Verify(ctx); err != nil {
 		t.Error(err)
 	}
 }

@@ -54,6 +54,7 @@ func TestStack(t *testing.T) {
 	t.Run("status", func(t *testing.T) { testStatus(t, s) })
 	t.Run("usage", func(t *testing.T) { testUsage(t, s) })
 	t.Run("replication", func(t *testing.T) { testReplication(t, s) })
+	t.Run("read your writes", func(t *testing.T) { testReadYourWrites(t, s) })
 	t.Run("conformance", func(t *testing.T) { suttest.TestEnvironment(t, s) })
 	t.Run("logs", func(t *testing.T) { testLog(t, s) })
 	t.Run("kill the primary", func(t *testing.T) { testFailover(t, s, s.Kill, s.Start) })

@@ -45,6 +45,8 @@ import (
 
 const (
 	callTimeout = 250 * time.Millisecond
+	maxConns    = 20
+	maxIdle     = 8
 
 	// markTTL is how long an invalidation holds off slow readers. It has to
 	// exceed the longest read.
@@ -117,6 +119,10 @@ func Open(rawURL string, opts Options) (*Cache, error) {
 	client.WriteTimeout = callTimeout
 	client.PoolTimeout = callTimeout
 	client.ContextTimeoutEnabled = true
+	// By default there are as many as processors demand, and all stay.
+	client.PoolSize = maxConns
+	client.MaxIdleConns = maxIdle
+	client.ConnMaxIdleTime = time.Minute
 	client.DisableIdentity = true
 	client.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	// The library would write lines of its own to standard error.

@@ -38,7 +38,7 @@ func TestServiceDrains(t *testing.T) {
 		t.Errorf("the request under way got %d %s; want 201", got.status, got.text)
 	}
 	s.stop()
-	if n := s.logs.count(`"msg":"slow query"`, `"level":"WARN"`, "INSERT INTO transfers"); n == 0 {
+	if n := s.logs.count(`"msg":"slow query"`, `"level":"WARN"`, "place_transfer"); n == 0 {
 		t.Error("the log does not have the statement that waited")
 	}
 	if n := s.logs.count(id.String(), `"msg":"slow query"`); n != 0 {

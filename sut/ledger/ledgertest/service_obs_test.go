@@ -115,7 +115,7 @@ func TestServiceTrace(t *testing.T) {
 	for _, want := range []string{
 		"ledger-api: PUT /v2/transfers/{id}", "ledger-api: GET /v2/accounts/{id}",
 		"ledger-api: cache mark several", "ledger-api: cache get account", "ledger-api: cache put account",
-		"ledger-api: BATCH INSERT transfers", "ledger-api: COMMIT", "ledger-api: SELECT accounts", "ledger-api: acquire connection",
+		"ledger-api: BATCH SELECT place_transfer", "ledger-api: COMMIT", "ledger-api: SELECT accounts", "ledger-api: acquire connection",
 		"ledger-worker: publish transfer.accepted",
 		"ledger-worker: process settlement", "ledger-worker: process notifications", "ledger-worker: process projection",
 	} {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 )
 
 // SQLSTATE codes that mean something to the ledger.
@@ -45,7 +48,8 @@ func isUnavailable(code string) bool {
 
 // wrap adds what was being done to an error of the driver, and
 // [domain.ErrUnavailable] if trying again later may help. It is for
-// operations that did not reach their commit.
+// operations that did not reach their commit. A result that cannot be read, say,
+// is a mistake in the program, which time does not mend.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -55,11 +59,27 @@ func wrap(doing string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.Is(err, pgx.ErrNoRows), errors.Is(err, domain.ErrNotFound), errors.Is(err, domain.ErrBehind):
 		return fmt.Errorf("%s: %w", doing, err)
-	case !isPg, isUnavailable(pgErr.Code),
-		pgErr.Code == codeLockTimeout, pgErr.Code == codeSerialization, pgErr.Code == codeDeadlock:
+	case isPg && (isUnavailable(pgErr.Code) ||
+		pgErr.Code == codeLockTimeout || pgErr.Code == codeSerialization || pgErr.Code == codeDeadlock),
+		!isPg && isConnection(err):
 		return fmt.Errorf("%s: %w: %w", doing, domain.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// isConnection reports whether an error that the server did not send says that
+// there is no connection to it, or none any more.
+func isConnection(err error) bool {
+	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, resilience.ErrOpen, domain.ErrUnavailable} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*pgconn.ConnectError](err)
+	return ok || pgconn.SafeToRetry(err)
 }
 
 // refusal returns the server's refusal of what it was asked, nil if err is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
+	"github.com/proofload/proofload/sut/ledger/resilience"
 )
 
 func TestCheckURL(t *testing.T) {
@@ -61,6 +63,16 @@ func TestWrap(t *testing.T) {
 	}
 	if err := wrap("work", net.ErrClosed); !errors.Is(err, domain.ErrUnavailable) {
 		t.Errorf("wrap(%v) = %v; want unavailable", net.ErrClosed, err)
+	}
+	for _, mistake := range []error{pgx.ScanArgError{Err: errors.New("no number")}, errors.New("failed to encode args[0]")} {
+		if err := wrap("work", mistake); errors.Is(err, domain.ErrUnavailable) || !errors.Is(err, mistake) {
+			t.Errorf("wrap(%v) = %v; want the mistake alone, since time does not mend it", mistake, err)
+		}
+	}
+	for _, lost := range []error{io.EOF, fmt.Errorf("read: %w", io.ErrUnexpectedEOF), &net.OpError{Op: "read"}, &pgconn.ConnectError{}, resilience.ErrOpen} {
+		if err := wrap("work", lost); !errors.Is(err, domain.ErrUnavailable) {
+			t.Errorf("wrap(%v) = %v; want unavailable", lost, err)
+		}
 	}
 	err := wrap("work", fmt.Errorf("timeout: %w", context.DeadlineExceeded))
 	if errors.Is(err, domain.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {

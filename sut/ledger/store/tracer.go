@@ -73,6 +73,15 @@ func (t *tracer) begin(ctx context.Context, statements ...string) (context.Conte
 	return ctx, op
 }
 
+// wait begins a wait for something on this side of the database.
+func (t *tracer) wait(ctx context.Context, name string) (context.Context, *operation) {
+	if !t.samples(ctx) {
+		return ctx, nil
+	}
+	ctx, span := t.spans.Start(ctx, name)                 //nolint:spancheck // end ends it
+	return ctx, &operation{tracer: &tracer{}, span: span} //nolint:spancheck // as above
+}
+
 // samples reports whether what is done for the context is to become spans.
 func (t *tracer) samples(ctx context.Context) bool {
 	return t.spans != nil && trace.SpanContextFromContext(ctx).IsSampled()
@@ -187,11 +196,7 @@ func (t *tracer) TracePrepareEnd(ctx context.Context, _ *pgx.Conn, data pgx.Trac
 // connection is a span of its own, or it would be taken for time in the
 // database.
 func (t *tracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if !t.samples(ctx) {
-		return ctx
-	}
-	ctx, span := t.spans.Start(ctx, "acquire connection")         //nolint:spancheck // endWithin ends it
-	return within(ctx, &operation{tracer: &tracer{}, span: span}) //nolint:spancheck // as above
+	return within(t.wait(ctx, "acquire connection"))
 }
 
 // TraceAcquireEnd implements [pgxpool.AcquireTracer].

@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
 func TestSpanName(t *testing.T) {
@@ -20,8 +23,8 @@ func TestSpanName(t *testing.T) {
 		want       string
 	}{
 		{[]string{"COMMIT"}, "COMMIT"},
-		{[]string{"BEGIN", "SELECT set_config('a', 'b', true)", placeSQL}, "BATCH INSERT transfers"},
-		{[]string{refundSQL}, "INSERT transfers"},
+		{[]string{"BEGIN", "SELECT set_config('a', 'b', true)", placeSQL}, "BATCH SELECT place_transfer"},
+		{[]string{refundSQL}, "SELECT place_refund"},
 		{[]string{originOfPrimary + `, found AS (SELECT id FROM accounts a WHERE id = $1) SELECT o.timeline FROM origin o`}, "SELECT accounts"},
 		{[]string{replayedSQL, originOfReplica + `, found AS (SELECT id FROM transfers) SELECT * FROM origin o`}, "BATCH SELECT transfers"},
 		{[]string{purgeOutboxSQL}, "DELETE outbox"},
@@ -90,4 +93,34 @@ func TestTracerWantsNothing(t *testing.T) {
 		t.Error("begin watches a statement that nobody counts, samples or times")
 	}
 	op.end(ctx, nil)
+}
+
+// TestAwaitPlaceIsSeen has a writer wait for the only place of two.
+func TestAwaitPlaceIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spans := tracetest.NewSpanRecorder()
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+		ctx, root := provider.Tracer("test").Start(t.Context(), "request")
+		defer root.End()
+		d := database{tracer: newTracer(provider.Tracer("test"), 0, nil), writers: make(chan struct{}, 1)}
+		if err := d.awaitPlace(ctx); err != nil || len(spans.Ended()) != 0 {
+			t.Fatalf("the first writer: %v with %d spans; want a place at once and none", err, len(spans.Ended()))
+		}
+		go func() {
+			time.Sleep(time.Second) // of the test's own clock
+			<-d.writers
+		}()
+		if err := d.awaitPlace(ctx); err != nil {
+			t.Fatal(err)
+		}
+		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := d.awaitPlace(bounded); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a writer that nobody makes room for: %v; want its deadline", err)
+		}
+		ended := spans.Ended()
+		if len(ended) != 2 || ended[0].Name() != "wait for other writers" || ended[0].EndTime().Sub(ended[0].StartTime()) != time.Second {
+			t.Errorf("spans %v; want two of a second each", ended)
+		}
+	})
 }

@@ -12,8 +12,6 @@ import (
 	"github.com/proofload/proofload/sut/ledger/domain"
 )
 
-// topicAccepted is the topic of the event that tells of a new transfer.
-const topicAccepted = "transfer.accepted"
 
 // The rules of the schema that speak against a transfer.
 const (
@@ -102,49 +100,15 @@ func (p *Primary) Refund(ctx context.Context, r domain.Refund, m Meta) (Placemen
 	return placed, err
 }
 
-// A transfer is placed by one statement, since most of what it costs is to plan
-// it. It locks the accounts in the order of their ids, so that no two transfers
-// wait for each other, and takes the time afterwards: so on each account the
-// transfers are in the order of their times, and whoever gets the lock sees all
-// that are earlier. The versions of the accounts are those under the lock and
-// one more, for the posting.
-//
-// The ids to lock are single values, not a relation to join: when a row was
-// changed while its lock was waited for, it is compared again with what it was
-// joined with, and of a WITH query there is nothing left then.
+// A transfer is placed by one statement, a function on the server, since most of
+// what it would cost otherwise is to plan it: see the migration that creates it.
 const (
-	placeSQL = `WITH
-		locked AS MATERIALIZED (SELECT id, version FROM accounts WHERE id IN ($4, $5) ORDER BY id FOR NO KEY UPDATE),
-		t AS (INSERT INTO transfers (id, from_account, to_account, amount, currency, reference, request_hash, created_at)
-			SELECT $3, $4, $5, $6, $7, $8, $9, clock_timestamp() FROM (SELECT count(*) FROM locked) AS l
-			RETURNING *)` + bookSQL
+	placeSQL  = `SELECT ` + placedColumns + ` FROM place_transfer($3, $4, $5, $6, $7, $8, NULL, $9, $1, $2) AS p`
+	refundSQL = `SELECT ` + placedColumns + ` FROM place_refund($3, $4, $5, $6, $1, $2) AS p`
 
-	refundSQL = `WITH
-		original AS MATERIALIZED (SELECT id, from_account, to_account, currency FROM transfers WHERE id = $4),
-		locked AS MATERIALIZED (SELECT id, version FROM accounts
-			WHERE id IN ((SELECT from_account FROM original), (SELECT to_account FROM original))
-			ORDER BY id FOR NO KEY UPDATE),
-		t AS (INSERT INTO transfers (id, from_account, to_account, amount, currency, refund_of, request_hash, created_at)
-			SELECT $3, o.to_account, o.from_account, $5, o.currency, o.id, $6, clock_timestamp()
-			FROM original o, (SELECT count(*) FROM locked) AS l
-			RETURNING *)` + bookSQL
-
-	bookSQL = `,
-		posted AS (INSERT INTO postings (transfer_id, account_id, amount, created_at)
-			SELECT t.id, p.account, p.amount, t.created_at
-			FROM t, LATERAL (VALUES (t.from_account, -t.amount), (t.to_account, t.amount)) AS p (account, amount)
-			ORDER BY p.account),
-		version AS (SELECT (SELECT version + 1 FROM locked WHERE id = t.from_account) AS payer,
-			(SELECT version + 1 FROM locked WHERE id = t.to_account) AS payee FROM t),
-		announced AS (INSERT INTO outbox (event_key, transfer_id, topic, correlation_id, traceparent, payload)
-			SELECT '` + topicAccepted + `:' || t.id, t.id AS transfer_id, '` + topicAccepted + `', $1, $2, jsonb_strip_nulls(jsonb_build_object(
-				'transfer_id', t.id, 'refund_of', t.refund_of, 'amount', t.amount, 'currency', t.currency,
-				'from', t.from_account, 'from_version', v.payer, 'to', t.to_account, 'to_version', v.payee,
-				'timeline', ` + timelineOfPrimary + `))
-			FROM t, version v)
-		SELECT t.id, t.from_account, t.to_account, t.amount, t.currency, t.reference,
-			coalesce(t.refund_of, '00000000-0000-0000-0000-000000000000'), t.refunded, false, t.created_at, v.payer, v.payee
-		FROM t, version v`
+	placedColumns = `(p.placed).id, (p.placed).from_account, (p.placed).to_account, (p.placed).amount, (p.placed).currency, (p.placed).reference,
+		coalesce((p.placed).refund_of, '00000000-0000-0000-0000-000000000000'), (p.placed).refunded, false, (p.placed).created_at,
+		p.payer_version, p.payee_version`
 )
 
 // place runs the statement that places a transfer. What speaks against any

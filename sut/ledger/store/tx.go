@@ -73,10 +73,8 @@ type writer struct {
 func (d database) acquireWriter(ctx context.Context) (writer, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.opts.AcquireTimeout)
 	defer cancel()
-	select {
-	case d.writers <- struct{}{}:
-	case <-ctx.Done():
-		return writer{}, fmt.Errorf("wait for other writers: %w: %w: %w", domain.ErrUnavailable, errContended, ctx.Err())
+	if err := d.awaitPlace(ctx); err != nil {
+		return writer{}, fmt.Errorf("wait for other writers: %w: %w: %w", domain.ErrUnavailable, errContended, err)
 	}
 	conn, err := d.acquire(ctx)
 	if err != nil {
@@ -84,6 +82,23 @@ func (d database) acquireWriter(ctx context.Context) (writer, error) {
 		return writer{}, err
 	}
 	return writer{Conn: conn, places: d.writers, tracer: d.tracer}, nil
+}
+
+// awaitPlace takes a place of a writer. A wait for one is a span of its own.
+func (d database) awaitPlace(ctx context.Context) (err error) {
+	select {
+	case d.writers <- struct{}{}:
+		return nil
+	default:
+	}
+	ctx, op := d.tracer.wait(ctx, "wait for other writers")
+	defer func() { op.end(ctx, err) }()
+	select {
+	case d.writers <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // release gives the connection back; if a transaction is still open on it, the

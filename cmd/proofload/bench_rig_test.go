@@ -87,11 +87,28 @@ func startRig(b *testing.B, id string, options map[string]string) (context.Conte
 	return ctx, r
 }
 
-// settle brings the database to rest after the loading of its data: what the
-// loading left to do would otherwise be done during the measurement.
+// settle brings the databases to rest after the loading of data: what the
+// loading left to do, and to write, would otherwise be done during the
+// measurement.
 func (r *benchRig) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
+	if err := r.settlePrimary(ctx); err != nil {
+		return err
+	}
+	for _, n := range r.st.Topology().ByRole(sut.RoleDatabase) {
+		err := r.on(ctx, n.Name, func(conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, "CHECKPOINT")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *benchRig) settlePrimary(ctx context.Context) error {
 	return r.onPrimary(ctx, func(conn *pgx.Conn) error {
 		for _, sql := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
 			if _, err := conn.Exec(ctx, sql); err != nil {
@@ -121,14 +138,19 @@ func (r *benchRig) onPrimary(ctx context.Context, do func(*pgx.Conn) error) erro
 	if err != nil {
 		return err
 	}
-	url, _ := r.st.Endpoint("postgres/" + primary.Name)
+	return r.on(ctx, primary.Name, do)
+}
+
+// on gives a connection to a database node, past the pooler, as superuser.
+func (r *benchRig) on(ctx context.Context, node string, do func(*pgx.Conn) error) error {
+	url, _ := r.st.Endpoint("postgres/" + node)
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", primary.Name, err)
+		return fmt.Errorf("connect to %s: %w", node, err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if err := do(conn); err != nil {
-		return fmt.Errorf("query %s: %w", primary.Name, err)
+		return fmt.Errorf("query %s: %w", node, err)
 	}
 	return nil
 }

@@ -198,11 +198,14 @@ func TestAPIPagesUnderInserts(t *testing.T) {
 	customer := one[int64](s.books, `SELECT min(id) FROM customers`)
 	var inserts sync.WaitGroup
 	inserted := 0
+	places := make(chan struct{}, 32) // fewer than the service takes at once
 	// Each insert is under way while the next page is read.
 	insert := func() {
 		inserted++
 		i := inserted
+		places <- struct{}{}
 		inserts.Go(func() {
+			defer func() { <-places }()
 			name := fmt.Sprintf(`{"name":"Name %02d","email":"%d@example.org"}`, i%9, i)
 			s.ask(http.MethodPost, "/v2/customers", name, "Idempotency-Key", uuid.NewString())
 			s.ask(http.MethodPost, "/v2/accounts", fmt.Sprintf(`{"customer":%d,"currency":"EUR"}`, customer), "Idempotency-Key", uuid.NewString())

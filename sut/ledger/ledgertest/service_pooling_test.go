@@ -88,10 +88,10 @@ func (f *frontend) look(kind byte, body []byte) {
 	f.messages++
 	first, rest, _ := bytes.Cut(body, []byte{0})
 	switch kind {
-	case 'P': // Parse: the name of the statement, its text
+	case 'P': // Parse: the name of the statement, its text. Of names the pooler keeps track.
 		text, _, _ := bytes.Cut(rest, []byte{0})
-		if len(first) > 0 || lasts(string(text)) {
-			f.lasting = append(f.lasting, string(first)+": "+string(text))
+		if lasts(string(text)) {
+			f.lasting = append(f.lasting, string(text))
 		}
 	case 'Q': // Query: statements
 		if lasts(string(first)) {
@@ -113,8 +113,8 @@ func lasts(sql string) bool {
 }
 
 // TestServicePooling runs both processes and looks for anything that a pooler
-// in transaction mode would break: named statements, settings of the session,
-// locks of the session.
+// in transaction mode would break: statements prepared by PREPARE, settings of
+// the session, locks of the session.
 func TestServicePooling(t *testing.T) {
 	f := newFrontend(t)
 	variables := map[string]string{}

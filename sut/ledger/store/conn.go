@@ -33,6 +33,10 @@ type Options struct {
 const (
 	connectTimeout = 2 * time.Second
 	pingTimeout    = 500 * time.Millisecond
+
+	// preparedMost bounds the statements that a connection keeps prepared. Lists
+	// have many forms, by their filters and orders.
+	preparedMost = 200
 )
 
 // errBadURL says that a database URL cannot be used. Unlike the error of the
@@ -81,11 +85,11 @@ func openPool(ctx context.Context, url string, opts Options, t *tracer) (*pgxpoo
 // harden prepares the configuration of one connection; it must not be used for
 // a second one.
 func harden(cc *pgx.ConnConfig) {
-	// In transaction mode the next statement may meet another server process,
-	// so nothing may be prepared under a name.
-	cc.DefaultQueryExecMode = pgx.QueryExecModeExec
-	cc.StatementCacheCapacity = 0
-	cc.DescriptionCacheCapacity = 0
+	// Statements are prepared in the protocol, never by PREPARE: of those a
+	// pooler in transaction mode keeps track (PgBouncer from 1.21 on), and
+	// prepares them anew on whatever server process is next.
+	cc.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	cc.StatementCacheCapacity = preparedMost
 	cc.ConnectTimeout = connectTimeout
 	// The same for all instances: in transaction mode they share server
 	// processes, and a pooler sends a SET whenever the name changes, which is

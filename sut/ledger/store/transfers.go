@@ -12,7 +12,6 @@ import (
 	"github.com/proofload/proofload/sut/ledger/domain"
 )
 
-
 // The rules of the schema that speak against a transfer.
 const (
 	transfersKey        = "transfers_pkey"
@@ -100,8 +99,8 @@ func (p *Primary) Refund(ctx context.Context, r domain.Refund, m Meta) (Placemen
 	return placed, err
 }
 
-// A transfer is placed by one statement, a function on the server, since most of
-// what it would cost otherwise is to plan it: see the migration that creates it.
+// A transfer is placed by a function on the server, in one round trip: see the
+// migration that creates it.
 const (
 	placeSQL  = `SELECT ` + placedColumns + ` FROM place_transfer($3, $4, $5, $6, $7, $8, NULL, $9, $1, $2) AS p`
 	refundSQL = `SELECT ` + placedColumns + ` FROM place_refund($3, $4, $5, $6, $1, $2) AS p`

@@ -60,7 +60,10 @@ func (p *parser) phaseFields(f *draftPhase) []field {
 			p.name(&f.Name, namePattern)(k, v)
 		}},
 		{key: "for", need: true, set: value(p, &f.For, length)},
-		{key: "rate", need: true, set: func(k, v *node) { p.rate(f, k, v) }},
+		{key: "rate", set: func(k, v *node) { p.rate(f, k, v) }},
+		{key: "replay", set: func(k, v *node) { p.replay(f, k, v) }},
+		{key: "users", set: func(k, v *node) { p.users(f, k, v) }},
+		{key: "think", set: func(k, v *node) { p.think(f, k, v) }},
 		{key: "score", set: value(p, &f.Score, truth)},
 	}
 }
@@ -160,25 +163,6 @@ func (p *parser) options(n *node) {
 			p.sc.Options[key.text] = text
 		}
 	}
-}
-
-func (p *parser) phase(n *node) {
-	f := &draftPhase{Phase: Phase{Pos: n.pos, Score: true}}
-	p.mapping(n, "a phase", p.phaseFields(f))
-	p.phases = append(p.phases, f)
-}
-
-func (p *parser) rate(f *draftPhase, key, n *node) {
-	text, ok := p.scalar(n, key.text)
-	if !ok {
-		return
-	}
-	from, to, wrong := parseRate(text)
-	if wrong != nil {
-		p.add(n, wrong.msg, wrong.hint)
-		return
-	}
-	f.From, f.To, f.rate = from, to, n
 }
 
 func (p *parser) event(n *node) {

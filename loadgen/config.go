@@ -19,7 +19,7 @@ import (
 // The defaults of a [Config].
 const (
 	DefaultMaxInFlight    = 4096
-	DefaultMaxLag         = 250 * time.Millisecond
+	DefaultMaxLag         = 500 * time.Millisecond // half of the time in which a good operation is usually answered
 	DefaultDialTimeout    = time.Second
 	DefaultTLSTimeout     = 2 * time.Second
 	DefaultTotalTimeout   = 5 * time.Second
@@ -40,8 +40,8 @@ type Config struct {
 	Drill    int      // number of the drill, from 1
 
 	// Start is when the schedule begins, on the recorder's clock; zero is now.
-	// Arrivals that are already due are sent at once and count from when they
-	// were due.
+	// Arrivals that are already due are sent at once, or shed if they are later
+	// than MaxLag, and count from when they were due.
 	Start time.Duration
 
 	Workload Workload

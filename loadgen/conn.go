@@ -38,22 +38,20 @@ func (c *countingConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// errNothingYet is the error of a read that would have to wait. It is a
+// A nothingYetError is the error of a read that would have to wait. It is a
 // temporary one, so that TLS goes on afterwards.
-var errNothingYet = &nothingYet{}
+type nothingYetError struct{}
 
-type nothingYet struct{}
-
-func (*nothingYet) Error() string   { return "nothing to read yet" }
-func (*nothingYet) Timeout() bool   { return true }
-func (*nothingYet) Temporary() bool { return true }
+func (nothingYetError) Error() string   { return "nothing to read yet" }
+func (nothingYetError) Timeout() bool   { return true }
+func (nothingYetError) Temporary() bool { return true }
 
 // readNow reads what there is to read and does not wait for more.
 func (c *countingConn) readNow(b []byte) (n int, err error) {
 	if c.raw == nil {
 		sc, ok := c.Conn.(syscall.Conn)
 		if !ok {
-			return 0, errNothingYet // it cannot be asked
+			return 0, nothingYetError{} // it cannot be asked
 		}
 		if c.raw, err = sc.SyscallConn(); err != nil {
 			return 0, err
@@ -61,14 +59,14 @@ func (c *countingConn) readNow(b []byte) (n int, err error) {
 	}
 	var readErr error
 	err = c.raw.Read(func(fd uintptr) bool {
-		n, readErr = syscall.Read(int(fd), b) //nolint:gosec // a file descriptor is small
+		n, readErr = syscall.Read(int(fd), b)
 		return true
 	})
 	switch {
 	case err != nil:
 		return 0, err
 	case errors.Is(readErr, syscall.EAGAIN), errors.Is(readErr, syscall.EINTR):
-		return 0, errNothingYet
+		return 0, nothingYetError{}
 	case readErr != nil:
 		return 0, readErr
 	case n == 0:
@@ -108,7 +106,7 @@ func (l limited) Read(b []byte) (int, error) {
 	if l.c.headLeft <= 0 {
 		return 0, errHeadTooLong
 	}
-	n, err := l.c.Conn.Read(b)
+	n, err := l.c.Read(b)
 	l.c.headLeft -= n
 	return n, err
 }
@@ -124,5 +122,5 @@ func (c *conn) alive() bool {
 	defer func() { c.wire.peeking = false }()
 	var one [1]byte
 	n, err := c.Read(one[:])
-	return n == 0 && errors.Is(err, errNothingYet)
+	return n == 0 && errors.Is(err, nothingYetError{})
 }

@@ -97,17 +97,18 @@ func (h *http1) explain(err error, deadline time.Time) error {
 func (h *http1) talk(c *conn, r *request, deadline time.Time, a *answer) (reusable bool, err error) {
 	began := time.Now()
 	if len(r.body) < longBody {
-		if err := c.send(r.body); err != nil {
+		err = c.send(r.body)
+		if err != nil {
 			return false, err
 		}
 		return h.receive(c, r, began, deadline, a)
 	}
-	sent := make(chan error, 1)
-	go func() { sent <- c.send(r.body) }()
+	sent := make(chan bool, 1)
+	go func() { sent <- c.send(r.body) == nil }()
 	reusable, err = h.receive(c, r, began, deadline, a)
 	select {
-	case sendErr := <-sent:
-		return reusable && sendErr == nil, err
+	case all := <-sent:
+		return reusable && all, err
 	default: // answered before it was all sent
 		_ = c.wire.Close()
 		<-sent
@@ -135,19 +136,21 @@ func (c *conn) send(body []byte) error {
 func (h *http1) receive(c *conn, r *request, began, deadline time.Time, a *answer) (reusable bool, err error) {
 	if h.timeouts.Header > 0 {
 		if until := began.Add(h.timeouts.Header); until.Before(deadline) {
-			if err := c.SetReadDeadline(until); err != nil {
+			err = c.SetReadDeadline(until)
+			if err != nil {
 				return false, err
 			}
 		}
 	}
 	c.headLeft = maxHead
-	resp, err := readHead(c, r.method, began, a)
+	resp, err := readHead(c, r.method, began, a) //nolint:bodyclose // closing would read on; see readBody
 	c.headLeft = math.MaxInt
 	if err != nil {
 		return false, err
 	}
 	if h.timeouts.Header > 0 {
-		if err := h.pool.setDeadline(c, deadline); err != nil {
+		err = h.pool.setDeadline(c, deadline)
+		if err != nil {
 			return false, err
 		}
 	}

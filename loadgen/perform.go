@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -91,9 +92,7 @@ func (e *engine) send(j *job, event *history.Event) {
 // who is asking.
 func (e *engine) header(j *job) http.Header {
 	h := make(http.Header, len(j.op.Header)+2)
-	for name, values := range j.op.Header {
-		h[name] = values
-	}
+	maps.Copy(h, j.op.Header)
 	if h.Get("X-Correlation-ID") == "" {
 		id := append(make([]byte, 0, 40), "proofload-"...)
 		id = append(strconv.AppendInt(id, int64(e.Drill), 10), '-')

@@ -133,8 +133,9 @@ func (p *Phase) Peak() float64 {
 			most = max(most, i-first+1)
 		}
 		return float64(most)
+	default:
+		return max(p.From, p.To)
 	}
-	return max(p.From, p.To)
 }
 
 // due returns how many operations are due in the first t of the phase: the

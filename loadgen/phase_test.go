@@ -25,8 +25,9 @@ func (p *Phase) rate(t time.Duration) float64 {
 		return p.From
 	case Sine:
 		return (p.From+p.To)/2 - (p.To-p.From)/2*math.Cos(2*math.Pi*t.Seconds()/p.Period.Seconds())
+	default:
+		return p.From + (p.To-p.From)*part
 	}
-	return p.From + (p.To-p.From)*part
 }
 
 func profiles() map[string]Phase {
@@ -164,7 +165,7 @@ func TestSharesAreTheWhole(t *testing.T) {
 			share := Share{index, of}
 			own := 0
 			for a := range s.All() {
-				if a.Seq%uint64(of) == uint64(index) {
+				if int(a.Seq)%of == index { //nolint:gosec // there are few
 					own++
 				}
 			}

@@ -137,14 +137,16 @@ func (a *arrivalHash) add(at time.Duration) {
 // sum returns the hash once all arrivals of the schedule were added.
 func (a *arrivalHash) sum(s *Schedule) string {
 	for i := range s.phases {
-		if p := &s.phases[i]; p.Profile == Closed {
-			a.add(p.start)
-			a.add(p.For)
-			a.add(time.Duration(p.Users.From))
-			a.add(time.Duration(p.Users.To))
-			a.add(p.Users.ThinkLeast)
-			a.add(p.Users.ThinkMost)
+		p := &s.phases[i]
+		if p.Profile != Closed {
+			continue
 		}
+		a.add(p.start)
+		a.add(p.For)
+		a.add(time.Duration(p.Users.From))
+		a.add(time.Duration(p.Users.To))
+		a.add(p.Users.ThinkLeast)
+		a.add(p.Users.ThinkMost)
 	}
 	return hex.EncodeToString(a.h.Sum(nil))
 }

@@ -34,9 +34,10 @@ func (e *engine) result() (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.stats
-	s.Planned = int64(e.schedule.Share(e.Config.Share))
+	s.Planned = int64(e.schedule.Share(e.Share))
 	s.Schedule = e.sum
-	return s, s.setLag(e.lag)
+	err := s.setLag(e.lag)
+	return s, err
 }
 
 func (s *Stats) setLag(lag *hdrhistogram.Histogram) error {

@@ -128,7 +128,7 @@ func (u *users) next(now time.Duration) (user int, at time.Duration, phase strin
 	if len(u.ready) == 0 || u.ready[0].at > now {
 		return 0, 0, "", 0, false
 	}
-	e := heap.Pop(&u.ready).(ended) //nolint:forcetypeassert,errcheck // nothing else is in it
+	e := heap.Pop(&u.ready).(ended) // nothing else is in it
 	u.busy[e.user] = true
 	seq = u.seq
 	u.seq += uint64(u.share.Of) //nolint:gosec // at least 1
@@ -179,7 +179,7 @@ func (q readyQueue) Less(i, j int) bool {
 func (q readyQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
 // Push implements [heap.Interface].
-func (q *readyQueue) Push(x any) { *q = append(*q, x.(ended)) } //nolint:forcetypeassert,errcheck // nothing else is pushed
+func (q *readyQueue) Push(x any) { *q = append(*q, x.(ended)) }
 
 // Pop implements [heap.Interface].
 func (q *readyQueue) Pop() any {

@@ -48,6 +48,7 @@ func (p *parser) loadFields() []field {
 		}},
 		{key: "arrivals", set: value(p, &load.Arrivals, oneOf("even", "poisson"))},
 		{key: "max_in_flight", set: value(p, &load.MaxInFlight, positive)},
+		{key: "connections", set: value(p, &load.Connections, connections)},
 		{key: "send_lag", set: value(p, &load.SendLag, length)},
 		{key: "phases", need: true, set: func(_, v *node) { p.list(v, "phases", p.phase) }},
 	}

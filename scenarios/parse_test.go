@@ -295,6 +295,20 @@ func TestFormatDuration(t *testing.T) {
 	}
 }
 
+func TestConnections(t *testing.T) {
+	for _, policy := range []string{"reuse", "new", "1 per host", "64 per host"} {
+		src := []byte("proofload: scenario/v1\nname: drill\ntarget: t\nload:\n  workload: w\n  connections: " + policy +
+			"\n  phases:\n    - {name: p, for: 1m, rate: 1/s}\nverify: [balances]\n")
+		sc, err := Parse("f.yaml", src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(t, src); err != nil || sc.Load.Connections != policy {
+			t.Errorf("%s: read as %q, schema says %v", policy, sc.Load.Connections, err)
+		}
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	const s, ms = time.Second, time.Millisecond
 	tests := []struct {

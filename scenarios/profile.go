@@ -28,10 +28,11 @@ const (
 )
 
 var (
-	stepsPattern = regexp.MustCompile(`^(.*?) +in +(\d+) +steps$`)
-	everyPattern = regexp.MustCompile(`^(.*?) +every +(\S+)$`)
-	spikePattern = regexp.MustCompile(`^(.*?) +at +(\S+) +for +(\S+)$`)
-	usersPattern = regexp.MustCompile(`^(\d+)(?: *-> *(\d+))?$`)
+	stepsPattern   = regexp.MustCompile(`^(.*?) +in +(\d+) +steps$`)
+	everyPattern   = regexp.MustCompile(`^(.*?) +every +(\S+)$`)
+	spikePattern   = regexp.MustCompile(`^(.*?) +at +(\S+) +for +(\S+)$`)
+	perHostPattern = regexp.MustCompile(`^[1-9]\d{0,5} per host$`)
+	usersPattern   = regexp.MustCompile(`^(\d+)(?: *-> *(\d+))?$`)
 )
 
 // A rate is what rate: says.
@@ -103,6 +104,14 @@ func parseSpike(base, rest string) (r rate, wrong *mistake) {
 	}
 	r.spikeFor, wrong = length(m[3])
 	return r, wrong
+}
+
+// connections reads how operations share connections.
+func connections(text string) (string, *mistake) {
+	if text != "reuse" && text != "new" && !perHostPattern.MatchString(text) {
+		return "", &mistake{fmt.Sprintf("%q says not how connections are shared", text), "write reuse, new or for example 8 per host"}
+	}
+	return text, nil
 }
 
 // A span is a range of whole numbers or of times.

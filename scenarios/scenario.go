@@ -40,6 +40,7 @@ type Load struct {
 	WorkloadPos Pos
 	Arrivals    string        // even or poisson; empty is poisson
 	MaxInFlight int           // 0: the engine's own cap
+	Connections string        // reuse, new or N per host; empty is reuse
 	SendLag     time.Duration // how late sends may be at the 99th percentile, 0: the judge's own budget
 	Phases      []Phase
 }

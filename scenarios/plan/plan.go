@@ -33,6 +33,8 @@ type Plan struct {
 	Phases   []loadgen.Phase
 	Arrivals loadgen.Arrivals
 
+	Connections loadgen.Connections
+
 	Steps  []Step  // in the order of time
 	Drills []Drill // the whole of it, several times
 

@@ -50,6 +50,10 @@ bench-up: engine build ## time a warm start of stack/ledger, with its parts: the
 bench-ledger: engine build ## time the ledger and its layers, find its highest rate; BENCH_FOR, BENCH_RATE, BENCH_STEP, BENCH_DATA
 	$(BENCH) -bench='^BenchmarkLedger$$' ./cmd/proofload
 
+.PHONY: bench-load
+bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BENCH_FOR, BENCH_SOAK
+	$(BENCH) -bench='^BenchmarkLoad$$' ./loadgen
+
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload

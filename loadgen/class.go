@@ -2,12 +2,13 @@ package loadgen
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/proofload/proofload/reports/history"
@@ -18,6 +19,7 @@ import (
 const (
 	// Nothing was sent: the operation did not happen.
 	ClassShed        = history.ClassShed // over our own cap of operations in flight
+	ClassDNS         = "dns"             // the host's name could not be looked up
 	ClassDialRefused = "dial_refused"
 	ClassDialTimeout = "dial_timeout"
 	ClassTLS         = "tls"      // the handshake failed
@@ -39,56 +41,55 @@ const (
 	ClassOther = "other"
 )
 
-// The causes of an operation's cancelled context.
-var (
-	errTotal = errors.New("operation timed out")
-	errStop  = errors.New("load was stopped")
-)
-
 // classifyUnsent returns the class of an error before the first byte was sent.
-func classifyUnsent(ctx context.Context, err error) string {
-	if _, ok := errors.AsType[*dialError](err); ok {
-		switch {
-		case errors.Is(err, syscall.ECONNREFUSED):
-			return ClassDialRefused
-		case isTimeout(err):
-			return ClassDialTimeout
-		}
-		return ClassNotSent
-	}
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errStop):
+func classifyUnsent(err error) string {
+	var dial *dialError
+	var name *dnsError
+	var handshake *handshakeError
+	switch {
+	case errors.Is(err, errStop):
 		return ClassCanceled
-	case cause != nil:
-		return ClassDialTimeout // the total timeout passed while it waited for a connection
-	}
-	var record tls.RecordHeaderError
-	var verify *tls.CertificateVerificationError
-	var alert tls.AlertError
-	if errors.As(err, &record) || errors.As(err, &verify) || errors.As(err, &alert) || isTimeout(err) {
+	case errors.As(err, &name):
+		return ClassDNS
+	case errors.As(err, &dial) && errors.Is(err, syscall.ECONNREFUSED):
+		return ClassDialRefused
+	case errors.As(err, &dial) && isTimeout(err):
+		return ClassDialTimeout
+	case errors.As(err, &handshake):
 		return ClassTLS
+	case errors.Is(err, errTotal):
+		return ClassDialTimeout // it has passed while the operation waited for a connection
 	}
 	return ClassNotSent
 }
 
-// classifySent returns the class of an error after a byte was sent. Headers
+// classifySent returns the class of an error after a byte was sent. Headed
 // says whether the head of the answer had arrived.
-func classifySent(ctx context.Context, err error, headers bool) string {
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errStop):
+func classifySent(err error, headed bool) string {
+	switch {
+	case errors.Is(err, errStop):
 		return ClassCanceled
-	case cause != nil:
+	case errors.Is(err, errTotal):
 		return ClassTimeout
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isStreamReset(err):
 		return ClassReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ClassEOF
-	case isTimeout(err) && !headers:
+	case isTimeout(err) && !headed:
 		return ClassHeaderTimeout
 	case isTimeout(err):
 		return ClassTimeout
 	}
 	return ClassOther
+}
+
+// isStreamReset reports whether a stream of HTTP/2 was ended by the server, or
+// by net/http together with a broken connection that it was on. The types of
+// these errors are private to net/http.
+func isStreamReset(err error) bool {
+	return slices.ContainsFunc([]string{"stream error: ", "GOAWAY", "force closed"}, func(part string) bool {
+		return strings.Contains(err.Error(), part)
+	})
 }
 
 func isTimeout(err error) bool {

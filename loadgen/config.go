@@ -2,9 +2,12 @@ package loadgen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 // The defaults of a [Config].
 const (
 	DefaultMaxInFlight    = 4096
+	DefaultMaxLag         = 500 * time.Millisecond // half of the time in which a good operation is usually answered
 	DefaultDialTimeout    = time.Second
 	DefaultTLSTimeout     = 2 * time.Second
 	DefaultTotalTimeout   = 5 * time.Second
@@ -36,8 +40,8 @@ type Config struct {
 	Drill    int      // number of the drill, from 1
 
 	// Start is when the schedule begins, on the recorder's clock; zero is now.
-	// Arrivals that are already due are sent at once and count from when they
-	// were due.
+	// Arrivals that are already due are sent at once, or shed if they are later
+	// than MaxLag, and count from when they were due.
 	Start time.Duration
 
 	Workload Workload
@@ -47,7 +51,19 @@ type Config struct {
 	// shed: recorded and never sent. Zero is [DefaultMaxInFlight].
 	MaxInFlight int
 
-	Timeouts Timeouts
+	// MaxLag is the longest send lag. What would be sent later is shed, so that
+	// a generator that was held up does not catch up in a burst of its own.
+	// Zero is [DefaultMaxLag]; negative sheds nothing for that.
+	MaxLag time.Duration
+
+	// Share is the part of the arrivals that this engine sends; zero is all.
+	Share Share
+
+	Protocol    Protocol // empty is HTTP1
+	Connections Connections
+	TLS         *tls.Config   // of https; nil trusts the system's authorities, from TLS 1.2 on; see [TLSFiles]
+	Resolve     time.Duration // how often connections in use are held against the host's name; 0: never
+	Timeouts    Timeouts
 
 	// Drain is how long operations in flight may go on once the load was
 	// stopped. Zero is the total timeout, so that all of them end by
@@ -62,8 +78,14 @@ type Config struct {
 	// answered. Empty are [DefaultNodeHeader] and [DefaultTimelineHeader].
 	NodeHeader, TimelineHeader string
 
-	dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil: TCP
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil: TCP
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)      // nil: the system's
 }
+
+// A Share is the part of the arrivals that one of several engines sends:
+// engine Index, from 0, of Of takes every Of-th arrival, and every Of-th user
+// of a closed phase. Together they send the arrivals of one.
+type Share struct{ Index, Of int }
 
 // Timeouts bound the parts of one operation. Zero fields have a default.
 type Timeouts struct {
@@ -87,6 +109,12 @@ func (c Config) Schedule() (*Schedule, error) {
 func (c Config) withDefaults() Config {
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&c.MaxLag, DefaultMaxLag)
+	if c.MaxLag < 0 {
+		c.MaxLag = math.MaxInt64
+	}
+	c.Share.Of = max(1, c.Share.Of)
+	setDefault(&c.Protocol, HTTP1)
 	setDefault(&c.Timeouts.Dial, DefaultDialTimeout)
 	setDefault(&c.Timeouts.TLS, DefaultTLSTimeout)
 	setDefault(&c.Timeouts.Total, DefaultTotalTimeout)
@@ -104,8 +132,18 @@ func setDefault[T comparable](field *T, v T) {
 	}
 }
 
-// checkTarget makes sure that the base URL is one and that load may be sent
-// there.
+// check makes sure that the configuration can be carried out and that load may
+// be sent to its target.
+func (c Config) check() error {
+	switch {
+	case c.Share.Index < 0 || c.Share.Index >= c.Share.Of:
+		return fmt.Errorf("share of arrivals %d of %d: want an index from 0 to %d", c.Share.Index, c.Share.Of, c.Share.Of-1)
+	case c.Protocol != HTTP1 && c.Protocol != HTTP2 && c.Protocol != H2C:
+		return fmt.Errorf("protocol %q: want %s, %s or %s", c.Protocol, HTTP1, HTTP2, H2C)
+	}
+	return c.checkTarget()
+}
+
 func (c Config) checkTarget() error {
 	base, err := url.Parse(c.BaseURL)
 	if err != nil {
@@ -113,6 +151,9 @@ func (c Config) checkTarget() error {
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return fmt.Errorf("parse target %q: want http://HOST or https://HOST", base.Redacted())
+	}
+	if c.Protocol == HTTP2 && base.Scheme != "https" || c.Protocol == H2C && base.Scheme != "http" {
+		return fmt.Errorf("send load to %s: %s is for https, %s for http", base.Redacted(), HTTP2, H2C)
 	}
 	if host := base.Hostname(); !c.allowed(host) {
 		return fmt.Errorf("send load to %s: %w: want a loopback address or one of %q", host, ErrHostNotAllowed, c.AllowHosts)

@@ -105,7 +105,7 @@ func TestEventsOfAnOperation(t *testing.T) {
 		const start, rtt = 10 * time.Second, 20 * time.Millisecond
 		read, write := start+500*time.Millisecond, start+1500*time.Millisecond
 		want := []history.Event{
-			{At: read + rtt, Kind: history.OK, By: history.ByLoad, Op: "read", Drill: 2, Phase: "a", Sched: read, Sent: read, Status: 200, Node: "api-1", Timeline: 3},
+			{At: read + rtt, Kind: history.OK, By: history.ByLoad, Op: "read", Drill: 2, Phase: "a", Sched: read, Sent: read, Status: 200, Connect: 1, FirstByte: rtt, Node: "api-1", Timeline: 3},
 			{At: write, Kind: history.Invoke, By: history.ByLoad, Op: "write", ID: "w1", Drill: 2, Phase: "b", Write: true, Sched: write, Sent: write, Amount: 5, Key: "k"},
 			{At: write + rtt, Kind: history.OK, By: history.ByLoad, Op: "write", ID: "w1", Drill: 2, Phase: "b", Write: true, Sched: write, Sent: write, Status: 200, Amount: 5, Key: "k", Node: "api-1", Timeline: 3},
 		}

@@ -8,18 +8,7 @@
 // exactly the time that a broken system makes its clients wait.
 package loadgen
 
-import (
-	"net/http"
-	"time"
-)
-
-// A Phase is a named stretch of load, at a constant rate or a linear ramp.
-type Phase struct {
-	Name string
-	For  time.Duration
-	From float64 // operations per second at its start
-	To   float64 // and at its end
-}
+import "net/http"
 
 // Arrivals says how operations are spread within a phase.
 type Arrivals string

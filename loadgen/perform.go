@@ -1,31 +1,32 @@
 package loadgen
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
 	"time"
 
 	"github.com/proofload/proofload/reports/history"
 )
 
-// maxBody is how much of an answer's body is read.
-const maxBody = 1 << 20
+// timingsEvery is of how many operations one has the time to its first byte in
+// the history. Each that made a connection has, with the parts of that.
+const timingsEvery = 16
 
-// perform carries out one job and records it.
+// perform carries out one job and records it, unless the load was stopped.
 func (e *engine) perform(j *job) {
+	defer e.ended(j)
+	if e.load.Err() != nil {
+		return
+	}
 	now := e.Recorder.Now()
 	event := history.Event{
 		Kind: history.Fail, By: history.ByLoad, Op: j.op.Op, ID: j.op.ID, Drill: e.Drill,
 		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key,
 	}
-	if e.inFlight.Add(1) > int64(e.MaxInFlight) {
+	lag := now - j.sched
+	if e.inFlight.Add(1) > int64(e.MaxInFlight) || lag > e.MaxLag {
 		event.Class = ClassShed
 	} else {
 		event.Sent = now
@@ -39,7 +40,7 @@ func (e *engine) perform(j *job) {
 	event.At = e.Recorder.Now()
 	e.inFlight.Add(-1)
 	e.Recorder.Record(event)
-	e.count(&event, now-j.sched)
+	e.count(&event, lag)
 	e.Workload.Observe(&j.op, event.Kind == history.OK) // last, so that what uses it is recorded later
 }
 
@@ -49,6 +50,9 @@ func (e *engine) count(event *history.Event, lag time.Duration) {
 	defer e.mu.Unlock()
 	e.stats.Offered++
 	switch {
+	case event.Class == ClassShed && lag > e.MaxLag:
+		e.stats.Late++
+		fallthrough
 	case event.Class == ClassShed:
 		e.stats.Shed++
 	case event.Status != 0:
@@ -63,38 +67,41 @@ func (e *engine) count(event *history.Event, lag time.Duration) {
 
 // send sends the operation, once, and sets the outcome in event.
 func (e *engine) send(j *job, event *history.Event) {
-	ctx, cancel := context.WithTimeoutCause(e.requests, e.Timeouts.Total, errTotal)
-	defer cancel()
-	var w wire
-	req, err := e.request(httptrace.WithClientTrace(ctx, w.trace()), j)
-	if err != nil {
-		event.Class = ClassNotSent
-		return
+	a, err := e.transport.exchange(&request{method: j.op.Method, path: j.op.Path, header: e.header(j), body: j.op.Body})
+	if a.timings.connected() || j.seq%timingsEvery == 0 {
+		event.DNS, event.Connect, event.TLS, event.FirstByte = a.timings.DNS, a.timings.Connect, a.timings.TLS, a.timings.FirstByte
 	}
-	resp, err := e.transport.RoundTrip(req)
-	switch {
-	case err != nil && !w.sent():
-		event.Class = classifyUnsent(ctx, err)
-		return
-	case err != nil:
-		event.Kind = unanswered(j.op.Write)
-		event.Class = classifySent(ctx, err, false)
-		return
+	if a.headed {
+		event.Node = a.header.Get(e.NodeHeader)
+		event.Timeline, _ = strconv.Atoi(a.header.Get(e.TimelineHeader)) // absent where no database was asked
 	}
-	defer func() { _ = resp.Body.Close() }() // read to its end, or given up
-	event.Node = resp.Header.Get(e.NodeHeader)
-	event.Timeline, _ = strconv.Atoi(resp.Header.Get(e.TimelineHeader)) // absent where no database was asked
-	body, err := readBody(resp.Body)
 	switch {
+	case err == nil:
+		event.Status = a.status
+		e.judge(j, &a, event)
+	case !a.sent:
+		event.Class = classifyUnsent(err)
 	case errors.Is(err, errBodyTooLong):
 		event.Kind, event.Class = unanswered(j.op.Write), ClassBadBody
-		return
-	case err != nil:
-		event.Kind, event.Class = unanswered(j.op.Write), classifySent(ctx, err, true)
-		return
+	default:
+		event.Kind, event.Class = unanswered(j.op.Write), classifySent(err, a.headed)
 	}
-	event.Status = resp.StatusCode
-	e.judge(j, resp.Header, body, event)
+}
+
+// header returns the header of a job's request: what the operation says, and
+// who is asking.
+func (e *engine) header(j *job) http.Header {
+	h := make(http.Header, len(j.op.Header)+2)
+	maps.Copy(h, j.op.Header)
+	if h.Get("X-Correlation-ID") == "" {
+		id := append(make([]byte, 0, 40), "proofload-"...)
+		id = append(strconv.AppendInt(id, int64(e.Drill), 10), '-')
+		h["X-Correlation-Id"] = []string{string(strconv.AppendUint(id, j.seq, 10))}
+	}
+	if h.Get("User-Agent") == "" {
+		h["User-Agent"] = []string{"proofload"}
+	}
+	return h
 }
 
 // unanswered is the outcome of an operation that was sent and got no answer
@@ -107,12 +114,12 @@ func unanswered(write bool) history.Kind {
 }
 
 // judge sets the outcome of an operation that was answered to the end.
-func (e *engine) judge(j *job, header http.Header, body []byte, event *history.Event) {
+func (e *engine) judge(j *job, a *answer, event *history.Event) {
 	judge := j.op.Judge
 	if judge == nil {
 		judge = judgeStatus
 	}
-	switch judge(event.Status, header, body) {
+	switch judge(a.status, a.header, a.body) {
 	case Done:
 		event.Kind = history.OK
 		return
@@ -122,37 +129,4 @@ func (e *engine) judge(j *job, header http.Header, body []byte, event *history.E
 		event.Kind = unanswered(j.op.Write)
 	}
 	event.Class = classifyStatus(event.Status)
-}
-
-// request builds the request of a job. It is never sent twice: a body that
-// cannot be had again makes the transport give up where it would otherwise
-// silently repeat reads, and whatever carries an idempotency key, on another
-// connection.
-func (e *engine) request(ctx context.Context, j *job) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, j.op.Method, e.BaseURL+j.op.Path, http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	req.GetBody = nil
-	req.Body = io.NopCloser(bytes.NewReader(j.op.Body))
-	req.ContentLength = int64(len(j.op.Body)) // 0 means unknown; of a read, the transport finds the body empty
-	maps.Copy(req.Header, j.op.Header)
-	if req.Header.Get("X-Correlation-ID") == "" {
-		req.Header.Set("X-Correlation-ID", fmt.Sprintf("proofload-%d-%d", e.Drill, j.seq))
-	}
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "proofload")
-	}
-	return req, nil
-}
-
-var errBodyTooLong = errors.New("body too long")
-
-// readBody reads an answer to its end, up to maxBody bytes.
-func readBody(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		err = errBodyTooLong
-	}
-	return body, err
 }

@@ -6,24 +6,23 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"iter"
 	"math"
 	"math/rand/v2"
 	"time"
 )
 
-// maxRate bounds a phase's rate, in operations per second.
-const maxRate = 1e6
-
 // A Schedule says when each operation of one drill is to be sent. It depends
 // only on its phases, the kind of arrivals and the seed, and its memory not on
-// the number of arrivals.
+// the number of arrivals, other than of those that are replayed.
 //
 // Let C(t) be the number of operations due by time t, the integral of the rate
 // over all phases. The k-th arrival from 0 is even where C(t) = k + 1/2: the
 // halves keep arrivals off the edges of phases. Poisson arrivals take the same
 // number of independent uniform random values in each phase's part of C,
-// sorted, in place of the halves.
+// sorted, in place of the halves. Replayed arrivals are as they were recorded,
+// and closed phases have none.
 type Schedule struct {
 	phases   []stretch
 	arrivals Arrivals
@@ -65,7 +64,7 @@ func NewSchedule(phases []Phase, arrivals Arrivals, seed uint64) (*Schedule, err
 			errs = append(errs, err)
 			continue
 		}
-		next := due + p.due(p.For)
+		next := due + p.Planned()
 		st := stretch{Phase: p, start: start, base: due, first: s.total, count: int(math.Floor(next+0.5)) - s.total}
 		s.phases = append(s.phases, st)
 		s.total += st.count
@@ -78,38 +77,14 @@ func NewSchedule(phases []Phase, arrivals Arrivals, seed uint64) (*Schedule, err
 	return s, nil
 }
 
-func (p Phase) check() error {
-	rateOK := func(r float64) bool { return r >= 0 && r <= maxRate } // false for NaN
-	switch {
-	case p.For <= 0:
-		return fmt.Errorf("phase %q lasts %v, want more than 0", p.Name, p.For)
-	case !rateOK(p.From) || !rateOK(p.To):
-		return fmt.Errorf("phase %q goes from %g/s to %g/s, want 0 to %g/s", p.Name, p.From, p.To, float64(maxRate))
-	}
-	return nil
-}
-
-// due returns how many operations are due in the first t of the phase.
-func (p Phase) due(t time.Duration) float64 {
-	s, all := t.Seconds(), p.For.Seconds()
-	return p.From*s + (p.To-p.From)*s*s/(2*all)
-}
-
-// after inverts due: it returns how long after the phase's start n operations
-// are due. It is the root of (To-From)/(2 For) t² + From t - n = 0 in the form
-// that loses no digits for small slopes.
-func (p Phase) after(n float64) time.Duration {
-	slope := (p.To - p.From) / p.For.Seconds()
-	rate := math.Sqrt(max(0, p.From*p.From+2*slope*n)) // at that moment
-	if p.From+rate == 0 {
-		return 0
-	}
-	t := time.Duration(2 * n / (p.From + rate) * float64(time.Second))
-	return min(max(t, 0), p.For-1)
-}
-
 // Len returns the number of arrivals.
 func (s *Schedule) Len() int { return s.total }
+
+// Share returns how many of the arrivals are in a share of them.
+func (s *Schedule) Share(of Share) int {
+	n := max(1, of.Of)
+	return (s.total - of.Index + n - 1) / n
+}
 
 // Duration returns how long the phases last together.
 func (s *Schedule) Duration() time.Duration {
@@ -136,15 +111,44 @@ func (s *Schedule) All() iter.Seq[Arrival] {
 }
 
 // Hash returns the SHA-256 of all arrivals in hexadecimal: of their times in
-// ns, each as 8 bytes, most significant first.
+// ns, each as 8 bytes, most significant first. After them come, for each closed
+// phase, its start, its length, the numbers of users and the thinking times.
 func (s *Schedule) Hash() string {
-	h := sha256.New()
-	var b [8]byte
+	h := newArrivalHash()
 	for a := range s.All() {
-		binary.BigEndian.PutUint64(b[:], uint64(a.At)) //nolint:gosec // never negative
-		h.Write(b[:])
+		h.add(a.At)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return h.sum(s)
+}
+
+// An arrivalHash is the hash of a schedule whose arrivals are added one by one.
+type arrivalHash struct {
+	h   hash.Hash
+	buf [8]byte
+}
+
+func newArrivalHash() *arrivalHash { return &arrivalHash{h: sha256.New()} }
+
+func (a *arrivalHash) add(at time.Duration) {
+	binary.BigEndian.PutUint64(a.buf[:], uint64(at)) //nolint:gosec // never negative
+	a.h.Write(a.buf[:])
+}
+
+// sum returns the hash once all arrivals of the schedule were added.
+func (a *arrivalHash) sum(s *Schedule) string {
+	for i := range s.phases {
+		p := &s.phases[i]
+		if p.Profile != Closed {
+			continue
+		}
+		a.add(p.start)
+		a.add(p.For)
+		a.add(time.Duration(p.Users.From))
+		a.add(time.Duration(p.Users.To))
+		a.add(p.Users.ThinkLeast)
+		a.add(p.Users.ThinkMost)
+	}
+	return hex.EncodeToString(a.h.Sum(nil))
 }
 
 // Cursor returns a new iterator at the first arrival.
@@ -170,7 +174,12 @@ func (c *Cursor) Next() (Arrival, bool) {
 		c.rng = rand.New(rand.NewPCG(c.s.seed, uint64(c.phase))) //nolint:gosec // the index is not negative
 	}
 	p := &c.s.phases[c.phase]
-	a := Arrival{Seq: uint64(c.seq), At: p.start + p.after(c.due(p)), Phase: c.phase} //nolint:gosec // the index is not negative
+	a := Arrival{Seq: uint64(c.seq), Phase: c.phase} //nolint:gosec // the index is not negative
+	if p.Profile == Replay {
+		a.At = p.start + p.Offsets[c.seq-p.first]
+	} else {
+		a.At = p.start + p.after(c.due(p))
+	}
 	c.seq++
 	return a, true
 }
@@ -187,5 +196,5 @@ func (c *Cursor) due(p *stretch) float64 {
 	// Numbers, 1980.
 	left := p.first + p.count - c.seq
 	c.sum += c.rng.ExpFloat64() / float64(left)
-	return -math.Expm1(-c.sum) * p.due(p.For)
+	return -math.Expm1(-c.sum) * p.Planned()
 }

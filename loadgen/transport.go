@@ -2,114 +2,145 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"sync/atomic"
-	"syscall"
+	"strconv"
 	"time"
 )
 
-// idleTimeout is after how long an unused connection is closed. It is shorter
-// than the keep-alive timeouts that servers commonly have (the shortest is 5 s),
-// so that a server seldom closes a connection just as a request is sent on it.
-const idleTimeout = 4 * time.Second
+// Protocol is the version of HTTP that load is sent with.
+type Protocol string
 
-// newTransport returns a transport of one drill's own. It speaks HTTP/1.1, goes
-// through no proxy and keeps as many connections as may be in flight.
-func newTransport(c Config) *http.Transport {
-	dial := c.dial
-	if dial == nil {
-		dial = c.dialTCP
-	}
-	return &http.Transport{
-		Proxy: nil, // load goes where it was sent, whatever the environment says
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, c.Timeouts.Dial)
-			defer cancel()
-			conn, err := dial(ctx, network, addr)
-			if err != nil {
-				return nil, &dialError{err}
-			}
-			return &countingConn{Conn: conn}, nil
-		},
-		TLSHandshakeTimeout:    c.Timeouts.TLS,
-		ResponseHeaderTimeout:  c.Timeouts.Header,
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           0, // no bound
-		MaxIdleConnsPerHost:    c.MaxInFlight,
-		IdleConnTimeout:        idleTimeout,
-		DisableCompression:     true,
-	}
+// The protocols. HTTP/1.1 goes through a client of this package's own, HTTP/2
+// through that of net/http.
+const (
+	HTTP1 Protocol = "http/1.1"
+	HTTP2 Protocol = "h2"  // over TLS, and never anything less
+	H2C   Protocol = "h2c" // HTTP/2 without TLS, begun with prior knowledge
+)
+
+// Connections is the policy by which operations share connections: [Reuse],
+// [FreshConnections] or [ConnectionsPerHost].
+type Connections struct {
+	fresh bool
+	limit int // 0: no bound
 }
 
-// dialTCP connects, and refuses addresses that load may not be sent to: a
-// local name can resolve to something that is not local.
-func (c Config) dialTCP(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(addr)
+// Reuse keeps connections open and uses the one that was used last. There are
+// as many as operations in flight. It is the zero value.
+func Reuse() Connections { return Connections{} }
+
+// FreshConnections gives each operation a connection of its own.
+func FreshConnections() Connections { return Connections{fresh: true} }
+
+// ConnectionsPerHost keeps connections open, and has at most n of them.
+// Operations wait for one; the wait is part of their time. HTTP/2 carries many
+// operations over each.
+func ConnectionsPerHost(n int) Connections { return Connections{limit: max(1, n)} }
+
+// ParseConnections reads a policy: "reuse", "new" or "N per host".
+func ParseConnections(text string) (Connections, error) {
+	switch text {
+	case "reuse":
+		return Reuse(), nil
+	case "new":
+		return FreshConnections(), nil
+	}
+	var n int
+	var rest string
+	if got, _ := fmt.Sscanf(text, "%d per %s", &n, &rest); got == 2 && n > 0 && text == strconv.Itoa(n)+" per host" {
+		return ConnectionsPerHost(n), nil
+	}
+	return Connections{}, fmt.Errorf("parse connections %q: want reuse, new or N per host", text)
+}
+
+// String returns what [ParseConnections] reads.
+func (c Connections) String() string {
+	switch {
+	case c.fresh:
+		return "new"
+	case c.limit > 0:
+		return strconv.Itoa(c.limit) + " per host"
+	}
+	return "reuse"
+}
+
+// Timings say how long the parts of an exchange took. Those of a connection
+// are zero where one was used that was there already.
+type Timings struct {
+	DNS, Connect, TLS time.Duration
+	FirstByte         time.Duration // from the send to the first byte of the answer
+}
+
+// connected reports whether a connection was made.
+func (t *Timings) connected() bool { return t.DNS+t.Connect+t.TLS > 0 }
+
+// A request is what a transport sends.
+type request struct {
+	method string
+	path   string // with query, below the base URL
+	header http.Header
+	body   []byte
+}
+
+// An answer is what came of a request. What is known of it is also filled in
+// when there is an error.
+type answer struct {
+	sent    bool // a byte of the request may have left
+	headed  bool // the head of the answer has come
+	status  int
+	header  http.Header
+	body    []byte // to its end
+	timings Timings
+}
+
+// A transport sends requests to one host.
+type transport interface {
+	// exchange sends a request, exactly once, whatever happens, and reads the
+	// answer to its end. The error wraps errTotal when the total timeout has
+	// passed and errStop when the transport was broken.
+	exchange(r *request) (answer, error)
+
+	// abort ends all exchanges under way.
+	abort()
+
+	// close frees what the transport holds. No exchange may be under way.
+	close()
+}
+
+const (
+	// maxBody is how much of an answer's body is read.
+	maxBody = 1 << 20
+
+	// maxHead is how much of an answer's head is read.
+	maxHead = 64 << 10
+
+	// idleTimeout is after how long an unused connection is closed. It is
+	// shorter than the keep-alive timeouts that servers commonly have (the
+	// shortest is 5 s), so that a server seldom closes a connection just as a
+	// request is sent on it.
+	idleTimeout = 4 * time.Second
+)
+
+// The causes for which an exchange is given up.
+var (
+	errTotal       = errors.New("operation timed out")
+	errStop        = errors.New("load was stopped")
+	errBodyTooLong = errors.New("body too long")
+	errHeadTooLong = errors.New("head too long")
+)
+
+// newTransport returns a transport of one drill's own, for a configuration
+// that was checked. It goes through no proxy, whatever the environment says.
+// Requests do not outlive ctx.
+func newTransport(ctx context.Context, c Config) (transport, error) {
+	d, err := newDialer(c)
 	if err != nil {
 		return nil, err
 	}
-	listed := host != "localhost" && c.allowed(host)
-	d := net.Dialer{Control: func(_, addr string, _ syscall.RawConn) error {
-		ip, _, err := net.SplitHostPort(addr)
-		if err == nil && !listed && !c.allowed(ip) {
-			err = fmt.Errorf("connect to %s: %w", ip, ErrHostNotAllowed)
-		}
-		return err
-	}}
-	return d.DialContext(ctx, network, addr)
-}
-
-// A dialError marks an error as one of connecting.
-type dialError struct{ error }
-
-func (e *dialError) Unwrap() error { return e.error }
-
-// A countingConn knows whether anything was written to it.
-type countingConn struct {
-	net.Conn
-
-	writes atomic.Int64 // begun, without those that wrote nothing
-}
-
-func (c *countingConn) Write(b []byte) (int, error) {
-	c.writes.Add(1) // before, since the answer may be here before Write returns
-	n, err := c.Conn.Write(b)
-	if n == 0 {
-		c.writes.Add(-1)
+	if c.Protocol == HTTP1 {
+		return newHTTP1(ctx, c, d), nil
 	}
-	return n, err
-}
-
-// A wire observes the connection that one request was given.
-type wire struct {
-	conn   atomic.Pointer[countingConn]
-	before atomic.Int64 // writes on it before the request
-	got    atomic.Bool
-}
-
-// trace returns hooks that fill in w.
-func (w *wire) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		conn := info.Conn
-		if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
-			conn = over.NetConn()
-		}
-		if c, ok := conn.(*countingConn); ok {
-			w.before.Store(c.writes.Load())
-			w.conn.Store(c)
-		}
-		w.got.Store(true)
-	}}
-}
-
-// sent reports whether a byte of the request may have left.
-func (w *wire) sent() bool {
-	c := w.conn.Load()
-	if c == nil {
-		return w.got.Load()
-	}
-	return c.writes.Load() != w.before.Load()
+	return newHTTP2(ctx, c, d), nil
 }

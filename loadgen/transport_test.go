@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,6 +25,12 @@ import (
 // recorded.
 func driveTCP(t *testing.T, url string, n int, w Workload) ([]history.Event, Stats) {
 	t.Helper()
+	return driveWith(t, url, n, w, func(*Config) {})
+}
+
+// driveWith is driveTCP with a configuration that is changed.
+func driveWith(t *testing.T, url string, n int, w Workload, change func(*Config)) ([]history.Event, Stats) {
+	t.Helper()
 	b := &bench{}
 	rec, err := history.NewRecorder(&b.file)
 	if err != nil {
@@ -30,9 +38,10 @@ func driveTCP(t *testing.T, url string, n int, w Workload) ([]history.Event, Sta
 	}
 	b.Config = Config{
 		BaseURL: url, Drill: 1, Workload: w, Recorder: rec,
-		Timeouts: Timeouts{Dial: time.Minute, Total: time.Minute}, // however busy the machine is
-		Phases:   []Phase{{Name: "p", For: time.Duration(n) * time.Millisecond, From: 1000, To: 1000}},
+		Timeouts: long(), MaxLag: -1, // however busy the machine is
+		Phases: []Phase{{Name: "p", For: time.Duration(n) * time.Millisecond, From: 1000, To: 1000}},
 	}
+	change(&b.Config)
 	stats := b.drive(t.Context(), t)
 	return b.events(t), stats
 }
@@ -203,32 +212,41 @@ func TestDialRefused(t *testing.T) {
 // TestTLS checks that what was sent is also known below TLS.
 func TestTLS(t *testing.T) {
 	var received atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		received.Add(1)
-		hijack("")(w, nil)
+		panic(http.ErrAbortHandler)
 	}))
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.EnableHTTP2 = true
 	s.StartTLS()
 	defer s.Close()
-	c := Config{MaxInFlight: 1, Timeouts: Timeouts{Dial: time.Minute, TLS: time.Minute, Total: time.Minute}}
-	tr := newTransport(c.withDefaultsFor(t))
-	tr.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
-	defer tr.CloseIdleConnections()
-	e := &engine{Config: c.withDefaultsFor(t), transport: tr, requests: t.Context()}
-	e.BaseURL = s.URL
+	for _, protocol := range []Protocol{HTTP1, HTTP2} {
+		c := Config{BaseURL: s.URL, Protocol: protocol, Timeouts: Timeouts{Dial: time.Minute, TLS: time.Minute, Total: time.Minute}}
+		c.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig
+		before := received.Load()
+		if event := sendOne(t, c, writes(1)); event.Kind != history.Info || received.Load() != before+1 {
+			t.Errorf("%s: %d received, outcome %s %q; want 1, %s", protocol, received.Load()-before, event.Kind, event.Class, history.Info)
+		}
+		c.TLS = nil // does not trust the server
+		if event := sendOne(t, c, writes(2)); event.Kind != history.Fail || event.Class != ClassTLS || received.Load() != before+1 {
+			t.Errorf("%s: %d received, outcome %s %q; want 1, %s %q", protocol, received.Load()-before, event.Kind, event.Class, history.Fail, ClassTLS)
+		}
+	}
+}
+
+// sendOne sends one operation and returns what would be recorded of it.
+func sendOne(t *testing.T, c Config, op Operation) history.Event {
+	t.Helper()
+	c = c.withDefaultsFor(t)
+	tr, err := newTransport(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.close()
+	e := &engine{Config: c, transport: tr, load: t.Context()}
 	event := history.Event{Kind: history.Fail}
-	e.send(&job{op: writes(1)}, &event)
-	if event.Kind != history.Info || event.Class != ClassEOF || received.Load() != 1 {
-		t.Errorf("%d received, outcome %s %q; want 1, %s %q", received.Load(), event.Kind, event.Class, history.Info, ClassEOF)
-	}
-	tr.TLSClientConfig = nil // does not trust the server
-	tr.CloseIdleConnections()
-	event = history.Event{Kind: history.Fail}
-	e.transport = newTransport(e.Config)
-	e.send(&job{op: writes(2)}, &event)
-	if event.Kind != history.Fail || event.Class != ClassTLS || received.Load() != 1 {
-		t.Errorf("%d received, outcome %s %q; want 1, %s %q", received.Load(), event.Kind, event.Class, history.Fail, ClassTLS)
-	}
+	e.send(&job{op: op, user: nobody}, &event)
+	return event
 }
 
 func (c Config) withDefaultsFor(t *testing.T) Config {
@@ -244,9 +262,15 @@ func (c Config) withDefaultsFor(t *testing.T) Config {
 
 // TestNamesThatAreNotLocal checks the address that a name resolved to.
 func TestNamesThatAreNotLocal(t *testing.T) {
-	c := Config{}
-	_, err := c.dialTCP(t.Context(), "tcp", "192.0.2.1:80")
-	if !errors.Is(err, ErrHostNotAllowed) {
+	c := Config{BaseURL: "http://localhost:80", Timeouts: Timeouts{Dial: time.Minute}}
+	c.lookup = func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+	}
+	d, err := newDialer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err = d.dial(t.Context()); !errors.Is(err, ErrHostNotAllowed) {
 		t.Errorf("dial of 192.0.2.1 = %v, want %v", err, ErrHostNotAllowed)
 	}
 }

@@ -48,6 +48,7 @@ func (p *parser) loadFields() []field {
 		}},
 		{key: "arrivals", set: value(p, &load.Arrivals, oneOf("even", "poisson"))},
 		{key: "max_in_flight", set: value(p, &load.MaxInFlight, positive)},
+		{key: "connections", set: value(p, &load.Connections, connections)},
 		{key: "send_lag", set: value(p, &load.SendLag, length)},
 		{key: "phases", need: true, set: func(_, v *node) { p.list(v, "phases", p.phase) }},
 	}
@@ -60,7 +61,10 @@ func (p *parser) phaseFields(f *draftPhase) []field {
 			p.name(&f.Name, namePattern)(k, v)
 		}},
 		{key: "for", need: true, set: value(p, &f.For, length)},
-		{key: "rate", need: true, set: func(k, v *node) { p.rate(f, k, v) }},
+		{key: "rate", set: func(k, v *node) { p.rate(f, k, v) }},
+		{key: "replay", set: func(k, v *node) { p.replay(f, k, v) }},
+		{key: "users", set: func(k, v *node) { p.users(f, k, v) }},
+		{key: "think", set: func(k, v *node) { p.think(f, k, v) }},
 		{key: "score", set: value(p, &f.Score, truth)},
 	}
 }
@@ -160,25 +164,6 @@ func (p *parser) options(n *node) {
 			p.sc.Options[key.text] = text
 		}
 	}
-}
-
-func (p *parser) phase(n *node) {
-	f := &draftPhase{Phase: Phase{Pos: n.pos, Score: true}}
-	p.mapping(n, "a phase", p.phaseFields(f))
-	p.phases = append(p.phases, f)
-}
-
-func (p *parser) rate(f *draftPhase, key, n *node) {
-	text, ok := p.scalar(n, key.text)
-	if !ok {
-		return
-	}
-	from, to, wrong := parseRate(text)
-	if wrong != nil {
-		p.add(n, wrong.msg, wrong.hint)
-		return
-	}
-	f.From, f.To, f.rate = from, to, n
 }
 
 func (p *parser) event(n *node) {

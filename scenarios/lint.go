@@ -42,6 +42,7 @@ func (p *parser) lintPhases() {
 	var total time.Duration
 	for _, f := range p.phases {
 		f.start = total
+		p.lintPhase(f)
 		total = min(total+f.For, maxDuration+1)
 	}
 	switch {
@@ -199,7 +200,7 @@ func (p *parser) lintSubject(subject *node, names map[string]owner) owner {
 		msg, hint = fmt.Sprintf("%q names no operation", subject.text), "write PHASE or PHASE/OPERATION"
 	case f != nil && !f.Score:
 		msg, hint = name+" is not scored, so it has no objectives", "take score: false away, or these objectives"
-	case f != nil && f.rate != nil && f.From == 0 && f.To == 0:
+	case f != nil && f.offersNothing():
 		// Not an error: the run will say itself that it is inconclusive.
 		p.problems.Warn(subject.pos, width(subject.text), name+" offers no load, so this can never be judged", "give the phase a rate")
 		return named
@@ -214,6 +215,10 @@ func (p *parser) lintSubject(subject *node, names map[string]owner) owner {
 
 // lintPhaseObjective checks that a metric is one that phases have.
 func (p *parser) lintPhaseObjective(o *draftObjective, f *draftPhase) {
+	if o.Metric == "rate" && f.users != nil {
+		p.add(o.key, fmt.Sprintf("nothing is offered in %s that could be missed: its users send when they have an answer", f.Name),
+			"limit p99 or errors, or give the phase a rate: in place of users:")
+	}
 	if o.metric.event {
 		p.add(o.key, fmt.Sprintf("%s is of an event, but %s is a phase", o.Metric, f.Name),
 			fmt.Sprintf("a phase has %s; name an event with as: and limit that", strings.Join(metricNames(false), ", ")))
@@ -238,6 +243,11 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 // lintRecoveryTime warns of a recovery time that the load cannot show.
 func (p *parser) lintRecoveryTime(o *draftObjective, e *draftEvent) {
 	f := p.anchor(e)
+	if f != nil && f.users != nil {
+		p.add(o.key, fmt.Sprintf("an rto cannot be seen in %s: its users send nothing while they wait", f.Name),
+			"give the phase a rate: in place of users:")
+		return
+	}
 	if f == nil || f.rate == nil || f.For == 0 {
 		return
 	}

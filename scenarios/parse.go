@@ -58,8 +58,8 @@ type parser struct {
 type (
 	draftPhase struct {
 		Phase
-		name, rate *node
-		start      time.Duration
+		name, rate, replay, users, think *node
+		start                            time.Duration
 	}
 	draftEvent struct {
 		Event

@@ -294,3 +294,56 @@ func TestFormatDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestConnections(t *testing.T) {
+	for _, policy := range []string{"reuse", "new", "1 per host", "64 per host"} {
+		src := []byte("proofload: scenario/v1\nname: drill\ntarget: t\nload:\n  workload: w\n  connections: " + policy +
+			"\n  phases:\n    - {name: p, for: 1m, rate: 1/s}\nverify: [balances]\n")
+		sc, err := Parse("f.yaml", src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(t, src); err != nil || sc.Load.Connections != policy {
+			t.Errorf("%s: read as %q, schema says %v", policy, sc.Load.Connections, err)
+		}
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	const s, ms = time.Second, time.Millisecond
+	tests := []struct {
+		load string
+		want Phase
+	}{
+		{"rate: 600/m", Phase{From: 10, To: 10}},
+		{"rate: 0/s", Phase{}},
+		{"rate: 20/s->200/s", Phase{From: 20, To: 200}},
+		{"rate: 100/s -> 500/s in 5 steps", Phase{Profile: Step, From: 100, To: 500, Steps: 5}},
+		{"rate: 200/s spike 2000/s at 20s for 5s", Phase{Profile: Spike, From: 200, To: 2000, SpikeAt: 20 * s, SpikeFor: 5 * s}},
+		{"rate: 100/s <-> 300/s every 30s", Phase{Profile: Sine, From: 100, To: 300, Period: 30 * s}},
+		{"replay: ./arrivals.txt", Phase{Profile: Replay, Replay: "./arrivals.txt"}},
+		{"users: 50", Phase{Profile: Closed, Users: Users{From: 50, To: 50}}},
+		{"users: 10 -> 50, think: 1s", Phase{Profile: Closed, Users: Users{10, 50, s, s}}},
+		{"think: 500ms to 2s, users: 5", Phase{Profile: Closed, Users: Users{5, 5, 500 * ms, 2 * s}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.load, func(t *testing.T) {
+			src := []byte("proofload: scenario/v1\nname: drill\ntarget: t\nload:\n  workload: w\n  phases:\n    - {name: p, for: 1m, " + tt.load + "}\nverify: [balances]\n")
+			sc, err := Parse("f.yaml", src, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := validate(t, src); err != nil {
+				t.Errorf("the schema refuses it: %v", err)
+			}
+			want := tt.want
+			want.Name, want.For, want.Score, want.Pos = "p", time.Minute, true, Pos{7, 7}
+			if want.Replay != "" {
+				want.ReplayPos = Pos{7, 34}
+			}
+			if diff := cmp.Diff([]Phase{want}, sc.Load.Phases); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

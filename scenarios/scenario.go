@@ -40,17 +40,33 @@ type Load struct {
 	WorkloadPos Pos
 	Arrivals    string        // even or poisson; empty is poisson
 	MaxInFlight int           // 0: the engine's own cap
+	Connections string        // reuse, new or N per host; empty is reuse
 	SendLag     time.Duration // how late sends may be at the 99th percentile, 0: the judge's own budget
 	Phases      []Phase
 }
 
-// A Phase is a named stretch of the run.
+// A Phase is a named stretch of the run. What its profile does not use is
+// zero.
 type Phase struct {
-	Name     string
-	For      time.Duration
-	From, To float64 // operations per second at its start and end
-	Score    bool
-	Pos      Pos
+	Name              string
+	For               time.Duration
+	Profile           Profile
+	From, To          float64       // operations per second at its start and end; of Spike, beside and in it; of Sine, where it starts and turns
+	Steps             int           // of Step
+	SpikeAt, SpikeFor time.Duration // of Spike, since the phase's start
+	Period            time.Duration // of Sine
+	Replay            string        // of Replay: the file, as the scenario names it
+	ReplayPos         Pos
+	Users             Users // of Closed
+	Score             bool
+	Pos               Pos
+}
+
+// Users are clients that each wait for an answer and think before they send
+// again.
+type Users struct {
+	From, To              int           // at the phase's start and end
+	ThinkLeast, ThinkMost time.Duration // any time between the two, at random
 }
 
 // An Event is one entry of the timeline.

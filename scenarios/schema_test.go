@@ -170,7 +170,8 @@ func TestShippedScenariosFitTheSchema(t *testing.T) {
 // are in the form of a value. What spans several places is for Parse alone.
 func TestSchemaRefusesWrongForms(t *testing.T) {
 	for _, name := range []string{
-		"bad-arrivals", "bad-at", "bad-boolean", "bad-name", "bad-number", "bad-offset", "bad-rate", "bad-unit",
+		"bad-arrivals", "bad-at", "bad-boolean", "bad-connections", "bad-name", "bad-number", "bad-offset", "bad-profile", "bad-rate",
+		"bad-unit", "bad-users",
 		"limit-wrong-measure", "limit-wrong-side", "missing-keys", "no-value", "three-mistakes", "unknown-check",
 		"unknown-key", "wrong-type", "wrong-version",
 	} {

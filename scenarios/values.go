@@ -74,17 +74,7 @@ func parseCount(text string) (int, *mistake) {
 	return v, nil
 }
 
-// parseRate reads a constant rate or a linear ramp, in operations per second.
-func parseRate(text string) (from, to float64, wrong *mistake) {
-	first, second, ramp := strings.Cut(text, "->")
-	from, wrong = parseOneRate(strings.TrimSpace(first))
-	if !ramp || wrong != nil {
-		return from, from, wrong
-	}
-	to, wrong = parseOneRate(strings.TrimSpace(second))
-	return from, to, wrong
-}
-
+// parseOneRate reads a rate, in operations per second.
 func parseOneRate(text string) (float64, *mistake) {
 	m := ratePattern.FindStringSubmatch(text)
 	if m == nil {

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +38,9 @@ func (a *app) readScenario(name string) (*scenarios.Scenario, error) {
 	return sc, nil
 }
 
+// inLibrary begins the file name of a scenario of the library.
+const inLibrary = "library:"
+
 func findScenario(name string) (file string, src []byte, err error) {
 	src, err = os.ReadFile(name)
 	if err == nil {
@@ -45,7 +50,7 @@ func findScenario(name string) (file string, src []byte, err error) {
 		return "", nil, fmt.Errorf("read scenario: %w", err)
 	}
 	if src, ok := library.Open(name); ok {
-		return "library:" + name, src, nil
+		return inLibrary + name, src, nil
 	}
 	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor one of the library's %s", name, strings.Join(library.Names(), ", "))
 }
@@ -88,11 +93,25 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, error)
 	if seed == 0 && sc.Seed == 0 {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
-	p, err := plan.Build(sc, topology, catalog(), workloads(), plan.Options{Seed: seed, Repeat: f.repeat})
+	p, err := plan.Build(sc, topology, catalog(), workloads(), plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
 	return p, nil
+}
+
+// openBeside opens the files that a scenario names: their paths are relative to
+// the scenario's own. One of the library has none.
+func openBeside(scenario string) func(name string) (io.ReadCloser, error) {
+	if strings.HasPrefix(scenario, inLibrary) {
+		return nil
+	}
+	return func(name string) (io.ReadCloser, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(scenario), name)
+		}
+		return os.Open(name)
+	}
 }
 
 func (a *app) planCommand() *cobra.Command {

@@ -28,6 +28,7 @@ type generator struct {
 	calm     *hdrhistogram.Histogram // outside fault windows, in scored phases
 	lagMax   time.Duration
 	calmShed int64
+	overdue  int64             // of calmShed, because the generator was late
 	arrived  map[opDrill]int64 // by phase and drill
 	calmer   map[opDrill]*calm // by phase and drill
 }
@@ -36,6 +37,7 @@ type generator struct {
 type calm struct {
 	lag           *hdrhistogram.Histogram // in µs
 	offered, shed int64
+	overdue       int64 // of shed, because the generator was late
 }
 
 func newGenerator(spec Spec, c *course, fs *faults) *generator {
@@ -85,6 +87,10 @@ func (g *generator) observeCalm(key opDrill, e *history.Event) {
 	if e.Class == history.ClassShed {
 		c.shed++
 		g.calmShed++
+		if e.At-e.Sched > g.budget { // what is shed because too many are in flight is shed at once
+			c.overdue++
+			g.overdue++
+		}
 		return
 	}
 	_ = g.calm.RecordValue(lagOf(e).Microseconds()) // cannot fail within the range
@@ -100,6 +106,8 @@ func (g *generator) result() Generator {
 	switch missing := g.anyMissing(); {
 	case missing != "":
 		r.Reason = missing
+	case g.overdue > 0 && !g.late(g.calm):
+		r.Reason = overdue(g.overdue) + " outside fault windows"
 	case g.calmShed > 0 && !g.late(g.calm):
 		r.Reason = were(g.calmShed, "operation") + " shed outside fault windows: too many were in flight"
 	case g.late(g.calm):
@@ -130,7 +138,12 @@ func (g *generator) limited(drill int, phase string) (latency, errors string) {
 		return missing, missing
 	}
 	c := g.calmer[opDrill{opKey{phase, ""}, drill}]
-	if c == nil || !g.late(c.lag) {
+	switch {
+	case c == nil:
+		return "", ""
+	case c.overdue > 0:
+		return overdue(c.overdue), overdue(c.overdue)
+	case !g.late(c.lag):
 		return "", ""
 	}
 	latency = g.lateness(c.lag)
@@ -158,7 +171,7 @@ func (g *generator) anyMissing() string {
 // them is recorded.
 func (g *generator) missing(drill int, phase string) string {
 	p, _ := g.course.phase(phase)
-	planned := (p.From + p.To) / 2 * p.For.Seconds()
+	planned := p.operations()
 	arrived := g.arrived[opDrill{opKey{phase, ""}, drill}]
 	if g.course.cut(drill) || float64(arrived)+1 >= minAchieved*planned { // a phase may end between two arrivals
 		return ""
@@ -166,6 +179,9 @@ func (g *generator) missing(drill int, phase string) string {
 	return fmt.Sprintf("%s of the %s planned in %s of drill %d arrived, %g %% is needed",
 		value(unitPercent, 100*float64(arrived)/planned), many(int64(planned), "operation"), phase, drill, 100*minAchieved)
 }
+
+// overdue says that operations were shed by a generator that was late.
+func overdue(n int64) string { return were(n, "operation") + " shed because the generator was late" }
 
 // were writes a number of things with the verb that fits.
 func were[T int | int64](n T, thing string) string {

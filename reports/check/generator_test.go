@@ -70,14 +70,16 @@ func TestLateGenerator(t *testing.T) {
 		name    string
 		sent    time.Duration // later than scheduled
 		class   string        // of every fiftieth, if it fails
+		shed    time.Duration // later than scheduled, if it is shed
 		outcome []Outcome     // of p99 and errors
 		says    string
 	}{
-		{"the generator", 3 * time.Second, "", []Outcome{Inconclusive, Pass}, "that may be the load generator's doing, which fell behind: the send lag outside fault windows was 3"},
-		{"the system", 0, "", []Outcome{Fail, Pass}, "p99 of only was 3"},
-		{"the system has errors too", 3 * time.Second, "5xx", []Outcome{Inconclusive, Fail}, "load generator's doing"},
-		{"the generator sheds", 3 * time.Second, history.ClassShed, []Outcome{Inconclusive, Inconclusive}, "load generator's doing"},
-		{"the system makes it shed", 0, history.ClassShed, []Outcome{Fail, Fail}, "p99 of only is a failed operation"},
+		{"the generator", 3 * time.Second, "", 0, []Outcome{Inconclusive, Pass}, "that may be the load generator's doing, which fell behind: the send lag outside fault windows was 3"},
+		{"the system", 0, "", 0, []Outcome{Fail, Pass}, "p99 of only was 3"},
+		{"the system has errors too", 3 * time.Second, "5xx", 0, []Outcome{Inconclusive, Fail}, "load generator's doing"},
+		{"the generator sheds", 3 * time.Second, history.ClassShed, 3 * time.Second, []Outcome{Inconclusive, Inconclusive}, "load generator's doing"},
+		{"the generator sheds all that is late", 0, history.ClassShed, 3 * time.Second, []Outcome{Inconclusive, Inconclusive}, "20 operations were shed because the generator was late"},
+		{"the system makes it shed", 0, history.ClassShed, 0, []Outcome{Fail, Fail}, "p99 of only is a failed operation"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,6 +92,9 @@ func TestLateGenerator(t *testing.T) {
 				e.Sent, e.At = e.Sched+tt.sent, e.Sched+3*time.Second+time.Millisecond
 				if tt.class != "" && i%50 == 0 {
 					e.Kind, e.Class = history.Fail, tt.class
+				}
+				if e.Class == history.ClassShed {
+					e.Sent, e.At = 0, e.Sched+tt.shed
 				}
 			}
 			j := judge(t, onlyPhase(1000, limits...), events)

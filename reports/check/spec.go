@@ -1,6 +1,9 @@
 package check
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A Spec says what a run promised and how it was laid out. It is stored in the
 // run's manifest, so that a history can be judged with no scenario at hand.
@@ -27,6 +30,16 @@ type Phase struct {
 	From  float64       `json:"from_per_s"` // offered rate at its start, operations per second
 	To    float64       `json:"to_per_s"`   // and at its end
 	Score bool          `json:"score"`      // false: counted in no objective
+
+	// Planned is how many operations the rate adds up to, where it does not go
+	// evenly from From to To. It is zero for a closed phase, as these are: its
+	// users send when they have an answer, and nobody plans how often.
+	Planned float64 `json:"planned,omitempty"`
+}
+
+// operations is how many operations were planned in the phase.
+func (p Phase) operations() float64 {
+	return cmp.Or(p.Planned, (p.From+p.To)/2*p.For.Seconds())
 }
 
 // An Entry is one entry of the timeline.

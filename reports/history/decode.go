@@ -167,6 +167,14 @@ func (d *decoder) setNumber(name []byte, v int64) bool {
 		e.Sched = time.Duration(v)
 	case "sent_ns":
 		e.Sent = time.Duration(v)
+	case "dns_ns":
+		e.DNS = time.Duration(v)
+	case "connect_ns":
+		e.Connect = time.Duration(v)
+	case "tls_ns":
+		e.TLS = time.Duration(v)
+	case "first_byte_ns":
+		e.FirstByte = time.Duration(v)
 	case "drill":
 		e.Drill = int(v)
 	case "status":

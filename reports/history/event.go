@@ -112,6 +112,14 @@ type Event struct {
 	Amount int64         `json:"amount,omitempty"`   // in minor units
 	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
 
+	// How long the parts of an operation took: the connection's, of one that
+	// had to make its own, and from the send to the first byte of the answer.
+	// They are left out of most operations on a connection in use before.
+	DNS       time.Duration `json:"dns_ns,omitempty"`
+	Connect   time.Duration `json:"connect_ns,omitempty"`
+	TLS       time.Duration `json:"tls_ns,omitempty"`
+	FirstByte time.Duration `json:"first_byte_ns,omitempty"`
+
 	// Of operations, probes and audits.
 	Node     string `json:"node,omitempty"`     // the instance that answered, or that was observed
 	Timeline int    `json:"timeline,omitempty"` // of the database that served it

@@ -263,6 +263,9 @@ func (s *State) load(into time.Duration) string {
 	for _, p := range s.header.Spec.Phases {
 		if into >= p.Start && into < p.Start+p.For {
 			asked = p.From + (p.To-p.From)*float64(into-p.Start)/float64(p.For)
+			if p.Planned > 0 {
+				asked = p.Planned / p.For.Seconds() // on average
+			}
 		}
 	}
 	l := s.last

@@ -8,6 +8,7 @@ package plan
 import (
 	"cmp"
 	"hash/fnv"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -31,6 +32,8 @@ type Plan struct {
 	Workload string
 	Phases   []loadgen.Phase
 	Arrivals loadgen.Arrivals
+
+	Connections loadgen.Connections
 
 	Steps  []Step  // in the order of time
 	Drills []Drill // the whole of it, several times
@@ -64,6 +67,10 @@ type Drill struct {
 type Options struct {
 	Seed   uint64 // 0: the scenario's, or one derived from its text
 	Repeat int    // number of drills; 0: the scenario's
+
+	// Open opens a file that the scenario names, for example of recorded
+	// arrivals. Nil: there are none to be had.
+	Open func(name string) (io.ReadCloser, error)
 }
 
 // Build resolves a scenario. Workloads lists the operations of each known
@@ -71,7 +78,7 @@ type Options struct {
 // fit, at its place in the scenario file.
 func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
 	b := &builder{
-		sc: sc, topo: topo, catalog: cat,
+		sc: sc, topo: topo, catalog: cat, open: opts.Open,
 		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
 		plan: &Plan{
 			Scenario: sc,
@@ -107,14 +114,15 @@ func (p *Plan) Duration() time.Duration {
 	return last.Start + last.For
 }
 
-// Operations is how many operations one drill offers.
+// Operations is how many operations one drill offers by its schedule. What
+// users send in closed phases is not among them.
 func (p *Plan) Operations() int { return p.operations }
 
 // Peak is the highest rate that is offered, in operations per second.
 func (p *Plan) Peak() float64 {
 	peak := 0.0
-	for _, f := range p.Phases {
-		peak = max(peak, f.From, f.To)
+	for i := range p.Phases {
+		peak = max(peak, p.Phases[i].Peak())
 	}
 	return peak
 }
@@ -124,6 +132,7 @@ type builder struct {
 	sc       *scenarios.Scenario
 	topo     sut.Topology
 	catalog  chaos.Catalog
+	open     func(name string) (io.ReadCloser, error)
 	problems *scenarios.Problems
 	plan     *Plan
 }
@@ -131,24 +140,6 @@ type builder struct {
 // add notes a problem with the text at a place.
 func (b *builder) add(pos scenarios.Pos, text, msg, hint string) {
 	b.problems.Add(pos, utf8.RuneCountInString(text), msg, hint)
-}
-
-// load lays the phases out one after another.
-func (b *builder) load() {
-	var start time.Duration
-	for _, f := range b.sc.Load.Phases {
-		b.plan.Phases = append(b.plan.Phases, loadgen.Phase{Name: f.Name, For: f.For, From: f.From, To: f.To})
-		b.plan.Spec.Phases = append(b.plan.Spec.Phases, check.Phase{
-			Name: f.Name, Start: start, For: f.For, From: f.From, To: f.To, Score: f.Score,
-		})
-		start += f.For
-	}
-	schedule, err := loadgen.NewSchedule(b.plan.Phases, b.plan.Arrivals, b.plan.Seed)
-	if err != nil {
-		b.problems.Add(b.sc.Load.WorkloadPos, 1, err.Error(), "")
-		return
-	}
-	b.plan.operations = schedule.Len()
 }
 
 // seedOf derives a seed from a scenario's text.

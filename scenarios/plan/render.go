@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
 )
@@ -67,20 +68,26 @@ func (d *drawing) load() {
 	if len(p.Drills) > 1 {
 		total = fmt.Sprintf(" a drill, %s in total", thousands(p.Operations()*len(p.Drills)))
 	}
+	if slices.ContainsFunc(p.Phases, func(f loadgen.Phase) bool { return f.Profile == loadgen.Closed }) {
+		total += " and what users send"
+	}
+	if policy := p.Connections.String(); p.Scenario.Load.Connections != "" {
+		total += ", connections: " + policy
+	}
 	d.linef("load  %s, %s arrivals, peak %s, %s operations%s", p.Workload, p.Arrivals, rate(p.Peak()), thousands(p.Operations()), total)
 
 	label, tail := 0, 0
-	for _, f := range p.Spec.Phases {
-		label, tail = max(label, len(f.Name)), max(tail, len(ramp(f.From, f.To, f.Score)))
+	for i, f := range p.Spec.Phases {
+		label, tail = max(label, len(f.Name)), max(tail, width(profile(&p.Phases[i], f.Score)))
 	}
 	for _, s := range p.Steps {
 		label = max(label, len(scenarios.FormatDuration(s.Entry.At)))
 	}
 	bar := max(20, d.width-label-tail-5)
 	at := func(t time.Duration) int { return int(float64(bar) * t.Seconds() / p.Duration().Seconds()) }
-	for _, f := range p.Spec.Phases {
+	for i, f := range p.Spec.Phases {
 		from, to := at(f.Start), max(at(f.Start)+1, at(f.Start+f.For))
-		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), ramp(f.From, f.To, f.Score))
+		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), profile(&p.Phases[i], f.Score))
 	}
 	for _, s := range p.Steps {
 		where := mark(s.Verb+" "+s.Entry.Target, min(at(s.Entry.At), bar-1), bar+tail)
@@ -222,18 +229,6 @@ func targets(sel sut.Selection) string {
 		return "whichever are replicas then: of " + all
 	}
 	return all
-}
-
-// ramp is the load of a phase.
-func ramp(from, to float64, score bool) string {
-	text := rate(from)
-	if from != to {
-		text += " -> " + rate(to)
-	}
-	if !score {
-		text += ", not scored"
-	}
-	return text
 }
 
 func rate(perSecond float64) string {

@@ -101,7 +101,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	}
 	tl.begin(loading, p.Steps, start, func(err error) { cancel(err) })
 
-	stats, err := loadgen.Drive(loading, r.driveConfig(p, d, start))
+	stats, err := r.drive(loading, p, d, start)
 	if err != nil && loading.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
 	}
@@ -147,9 +147,9 @@ func stopped(ctx context.Context, cause error) string {
 	return cause.Error()
 }
 
-// driveConfig turns the plan's load into the engine's configuration.
-func (r *Rig) driveConfig(p *plan.Plan, d plan.Drill, start time.Duration) loadgen.Config {
-	return loadgen.Config{
+// drive sends the plan's load.
+func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration) (loadgen.Stats, error) {
+	return loadgen.Drive(ctx, loadgen.Config{
 		BaseURL:     r.BaseURL,
 		Phases:      p.Phases,
 		Arrivals:    p.Arrivals,
@@ -159,8 +159,9 @@ func (r *Rig) driveConfig(p *plan.Plan, d plan.Drill, start time.Duration) loadg
 		Workload:    r.Workload,
 		Recorder:    r.Recorder,
 		MaxInFlight: p.Scenario.Load.MaxInFlight,
+		Connections: p.Connections,
 		Drain:       drain,
-	}
+	})
 }
 
 // noteStats records what the engine says about itself.

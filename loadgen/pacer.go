@@ -1,0 +1,144 @@
+package loadgen
+
+import (
+	"context"
+	"time"
+)
+
+// A pacer blocks until the next operation is due: an arrival of the schedule or
+// a user who has thought enough. It waits by itself, since Vegeta's own wait
+// cannot be interrupted.
+type pacer struct {
+	*engine
+
+	ctx    context.Context // of the drill
+	cursor *Cursor
+	timer  *time.Timer
+	hash   *arrivalHash // of all arrivals so far, those of other engines as well
+
+	arrival Arrival // the next one of this engine's share
+	more    bool    // there is one
+	made    *job    // the operation of it, if it was made already
+}
+
+func newPacer(ctx context.Context, e *engine) *pacer {
+	p := &pacer{engine: e, ctx: ctx, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash()}
+	p.advance()
+	return p
+}
+
+// advance goes on to the next arrival.
+func (p *pacer) advance() {
+	for {
+		if p.arrival, p.more = p.cursor.Next(); p.more {
+			p.hash.add(p.arrival.At)
+		}
+		if !p.more || p.arrival.Seq%uint64(p.Share.Of) == uint64(p.Share.Index) { //nolint:gosec // neither is negative
+			return
+		}
+	}
+}
+
+// Pace implements [vegeta.Pacer]. It is called from one goroutine, once for
+// each operation, so the workload is asked in the order of the schedule.
+func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
+	j := p.next()
+	if j == nil {
+		p.timer.Stop()
+		if !p.more {
+			p.sum = p.hash.sum(p.schedule)
+		}
+		return 0, true
+	}
+	// Each job in the queue has a worker on the way to take it, so a full
+	// queue is only a matter of scheduling goroutines.
+	p.jobs <- *j
+	return 0, false
+}
+
+// Rate implements [vegeta.Pacer]; Vegeta only asks it for its own reports.
+func (p *pacer) Rate(time.Duration) float64 { return 0 }
+
+// next waits for the next job. It is nil when there are no more, or the load
+// was stopped.
+func (p *pacer) next() *job {
+	for p.ctx.Err() == nil {
+		now := p.Recorder.Now()
+		if j := p.due(now); j != nil {
+			return j
+		}
+		at, ok := p.wakes()
+		if !ok {
+			return nil
+		}
+		p.prepare(at)
+		p.wait(at - p.Recorder.Now())
+	}
+	return nil
+}
+
+// due returns the job that is due by now, if there is one.
+func (p *pacer) due(now time.Duration) *job {
+	if p.users != nil {
+		p.users.advance(now)
+		if user, at, phase, seq, ok := p.users.next(now); ok {
+			return &job{seq: seq, sched: at, phase: phase, op: p.Workload.Next(p.Drill, seq), user: user}
+		}
+	}
+	if !p.more || p.Start+p.arrival.At > now {
+		return nil
+	}
+	j := p.makeJob()
+	p.made = nil
+	p.advance()
+	return j
+}
+
+// wakes returns when the next job may be due, and false if there is none.
+func (p *pacer) wakes() (at time.Duration, ok bool) {
+	if p.users != nil {
+		at, ok = p.users.wakes()
+	}
+	if arrival := p.Start + p.arrival.At; p.more && (!ok || arrival < at) {
+		return arrival, true
+	}
+	return at, ok
+}
+
+// prepare makes the operation that is due at that moment ahead of it.
+func (p *pacer) prepare(at time.Duration) {
+	if p.more && p.Start+p.arrival.At == at {
+		p.made = p.makeJob()
+	}
+}
+
+// makeJob returns the job of the next arrival.
+func (p *pacer) makeJob() *job {
+	if p.made != nil {
+		return p.made
+	}
+	a := p.arrival
+	return &job{
+		seq: a.Seq, sched: p.Start + a.At, phase: p.schedule.Phase(a.Phase), user: nobody,
+		op: p.Workload.Next(p.Drill, a.Seq),
+	}
+}
+
+// wait waits for d, less if the operation of a user ends or the load is
+// stopped.
+func (p *pacer) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	var done chan ended
+	if p.users != nil {
+		done = p.users.done
+	}
+	p.timer.Reset(d)
+	select {
+	case <-p.timer.C:
+	case e := <-done:
+		p.users.ended(e)
+	case <-p.ctx.Done():
+	}
+}

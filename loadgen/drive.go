@@ -55,6 +55,7 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 		Config:    c,
 		transport: newTransport(c),
 		requests:  requests,
+		stopped:   ctx.Done(),
 		schedule:  schedule,
 		jobs:      make(chan job, 1024),
 		lag:       hdrhistogram.New(history.MinLatency.Microseconds(), history.MaxLatency.Microseconds(), 3),
@@ -99,6 +100,7 @@ type engine struct {
 
 	transport *http.Transport
 	requests  context.Context // of all operations; outlives the caller's by Config.Drain
+	stopped   <-chan struct{} // closed when no further operation may be sent
 	schedule  *Schedule
 	jobs      chan job // from the pacer to the workers
 	inFlight  atomic.Int64
@@ -114,6 +116,8 @@ type job struct {
 	sched time.Duration // on the recorder's clock
 	phase string
 	op    Operation
+	step  int // of a journey, from 0
+	end   End // once it was performed
 }
 
 // attack sends all load and returns when its last operation has ended.
@@ -135,7 +139,9 @@ func (e *engine) attack(ctx context.Context) {
 // the answer tells it only that there is nothing to do.
 func (e *engine) RoundTrip(*http.Request) (*http.Response, error) {
 	j := <-e.jobs
-	e.perform(&j)
+	for next := &j; next != nil; next = e.follow(next) {
+		e.perform(next)
+	}
 	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
 }
 

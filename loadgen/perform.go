@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,8 @@ import (
 	"github.com/proofload/proofload/reports/history"
 )
 
-// maxBody is how much of an answer's body is read.
+// maxBody is how much of an answer's body is read unless its operation says
+// otherwise.
 const maxBody = 1 << 20
 
 // perform carries out one job and records it.
@@ -23,7 +25,7 @@ func (e *engine) perform(j *job) {
 	now := e.Recorder.Now()
 	event := history.Event{
 		Kind: history.Fail, By: history.ByLoad, Op: j.op.Op, ID: j.op.ID, Drill: e.Drill,
-		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key,
+		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key, Step: j.step,
 	}
 	if e.inFlight.Add(1) > int64(e.MaxInFlight) {
 		event.Class = ClassShed
@@ -41,12 +43,16 @@ func (e *engine) perform(j *job) {
 	e.Recorder.Record(event)
 	e.count(&event, now-j.sched)
 	e.Workload.Observe(&j.op, event.Kind == history.OK) // last, so that what uses it is recorded later
+	j.end = End{Kind: event.Kind, Class: event.Class, Status: event.Status}
 }
 
 // count adds an ended operation to the statistics.
 func (e *engine) count(event *history.Event, lag time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if event.Step > 0 {
+		return // the schedule has the first request of a journey
+	}
 	e.stats.Offered++
 	switch {
 	case event.Class == ClassShed:
@@ -63,7 +69,7 @@ func (e *engine) count(event *history.Event, lag time.Duration) {
 
 // send sends the operation, once, and sets the outcome in event.
 func (e *engine) send(j *job, event *history.Event) {
-	ctx, cancel := context.WithTimeoutCause(e.requests, e.Timeouts.Total, errTotal)
+	ctx, cancel := context.WithTimeoutCause(e.requests, cmp.Or(j.op.Timeout, e.Timeouts.Total), errTotal)
 	defer cancel()
 	var w wire
 	req, err := e.request(httptrace.WithClientTrace(ctx, w.trace()), j)
@@ -84,10 +90,10 @@ func (e *engine) send(j *job, event *history.Event) {
 	defer func() { _ = resp.Body.Close() }() // read to its end, or given up
 	event.Node = resp.Header.Get(e.NodeHeader)
 	event.Timeline, _ = strconv.Atoi(resp.Header.Get(e.TimelineHeader)) // absent where no database was asked
-	body, err := readBody(resp.Body)
+	body, err := readBody(resp.Body, cmp.Or(j.op.MaxBody, maxBody))
 	switch {
 	case errors.Is(err, errBodyTooLong):
-		event.Kind, event.Class = unanswered(j.op.Write), ClassBadBody
+		event.Kind, event.Class = unanswered(j.op.Write), ClassTooLarge
 		return
 	case err != nil:
 		event.Kind, event.Class = unanswered(j.op.Write), classifySent(ctx, err, true)
@@ -143,15 +149,20 @@ func (e *engine) request(ctx context.Context, j *job) (*http.Request, error) {
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "proofload")
 	}
+	if j.op.Prepare != nil {
+		if err := j.op.Prepare(ctx, req.Header); err != nil {
+			return nil, fmt.Errorf("prepare request: %w", err)
+		}
+	}
 	return req, nil
 }
 
 var errBodyTooLong = errors.New("body too long")
 
-// readBody reads an answer to its end, up to maxBody bytes.
-func readBody(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
-	if err == nil && len(body) > maxBody {
+// readBody reads an answer to its end, up to limit bytes.
+func readBody(r io.Reader, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(body)) > limit {
 		err = errBodyTooLong
 	}
 	return body, err

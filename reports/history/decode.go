@@ -167,6 +167,8 @@ func (d *decoder) setNumber(name []byte, v int64) bool {
 		e.Sched = time.Duration(v)
 	case "sent_ns":
 		e.Sent = time.Duration(v)
+	case "step":
+		e.Step = int(v)
 	case "drill":
 		e.Drill = int(v)
 	case "status":

@@ -29,6 +29,7 @@ func appendEvent(buf []byte, e *Event) []byte {
 	buf = text(buf, `,"class":`, e.Class)
 	buf = number(buf, `,"amount":`, e.Amount)
 	buf = text(buf, `,"key":`, e.Key)
+	buf = number(buf, `,"step":`, int64(e.Step))
 	buf = text(buf, `,"node":`, e.Node)
 	buf = number(buf, `,"timeline":`, int64(e.Timeline))
 	buf = text(buf, `,"verb":`, e.Verb)

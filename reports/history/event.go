@@ -111,6 +111,7 @@ type Event struct {
 	Class  string        `json:"class,omitempty"`    // of the error, one of loadgen's classes; "shed" was never sent
 	Amount int64         `json:"amount,omitempty"`   // in minor units
 	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
+	Step   int           `json:"step,omitempty"`     // of a request within a journey, from 1; 0 is the one that the schedule asked for
 
 	// Of operations, probes and audits.
 	Node     string `json:"node,omitempty"`     // the instance that answered, or that was observed

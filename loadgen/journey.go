@@ -1,0 +1,68 @@
+package loadgen
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// Extras are what an [Operation] may have beside its request. The zero value
+// asks for nothing.
+type Extras struct {
+	// Prepare completes the request's header just before it is sent, on the
+	// goroutine of the operation, so that it may wait for something, for
+	// example a token. An error means that nothing was sent. Ctx ends with the
+	// operation's timeout.
+	Prepare func(ctx context.Context, header http.Header) error
+
+	// Timeout bounds the operation, from sending to the end of the answer.
+	// Zero is the timeout of all operations.
+	Timeout time.Duration
+
+	// MaxBody is the longest answer that is read, in bytes. Zero is 1 MiB.
+	MaxBody int64
+
+	// Then makes the operation one request of a journey. It is called once the
+	// operation has ended and was recorded, and returns the next one and how
+	// long the client thinks before it, or nil where the journey ends.
+	//
+	// The schedule asks for the first request of a journey; each later one is
+	// due when the client has thought. They are operations of their own in the
+	// history, with a number of their own in it ([history.Event.Step]).
+	Then func(end End) (next *Operation, think time.Duration)
+}
+
+// An End says how an operation ended; see [history.Event].
+type End struct {
+	Kind   history.Kind // OK, Fail or Info
+	Class  string       // of the error, empty if there was none
+	Status int          // of the answer, 0 if there was none
+}
+
+// follow waits until the next request of a journey is due, and returns it. It
+// returns nil when the journey is over, or the load was stopped.
+func (e *engine) follow(j *job) *job {
+	if j.op.Then == nil {
+		return nil
+	}
+	op, think := j.op.Then(j.end)
+	if op == nil {
+		return nil
+	}
+	next := job{seq: j.seq, sched: e.Recorder.Now() + think, phase: j.phase, op: *op, step: j.step + 1}
+	if think > 0 && !wait(e.stopped, think) {
+		return nil
+	}
+	select {
+	case <-e.stopped:
+		return nil
+	default:
+		return &next
+	}
+}
+
+// Allows reports whether load may be sent to a host: to the loopback interface,
+// or where the configuration says so.
+func (c Config) Allows(host string) bool { return c.allowed(host) }

@@ -66,3 +66,18 @@ func (e *engine) follow(j *job) *job {
 // Allows reports whether load may be sent to a host: to the loopback interface,
 // or where the configuration says so.
 func (c Config) Allows(host string) bool { return c.allowed(host) }
+
+// Client returns a client for requests beside the load, such as logins and final
+// reads: to the same hosts alone, with the same timeouts, and it follows no
+// redirects.
+func (c Config) Client() *http.Client {
+	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&c.Timeouts.Dial, DefaultDialTimeout)
+	setDefault(&c.Timeouts.TLS, DefaultTLSTimeout)
+	setDefault(&c.Timeouts.Total, DefaultTotalTimeout)
+	return &http.Client{
+		Transport:     newTransport(c),
+		Timeout:       c.Timeouts.Total,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

@@ -63,6 +63,11 @@ func LoadYAML(file string, src []byte, limit int) (*Node, error) {
 // Err returns all mistakes found so far as *[Problems], or nil.
 func (p *Reader) Err() error { return p.problems.Err() }
 
+// Quiet returns a reader whose mistakes are not collected.
+func (p *Reader) Quiet() *Reader {
+	return &Reader{lookup: p.lookup, problems: &Problems{File: p.problems.File, Source: p.problems.Source}}
+}
+
 // Add notes a problem with the whole of a value.
 func (p *Reader) Add(n *Node, msg, hint string) { p.add(n, msg, hint) }
 

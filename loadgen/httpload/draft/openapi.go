@@ -1,0 +1,455 @@
+package draft
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// errNoRequests is why nothing is written.
+var errNoRequests = errors.New("it has no requests that load could be made of")
+
+// OpenAPI writes a workload from an OpenAPI 3 document, in JSON or YAML. File
+// names it in messages. What deletes is left out.
+//
+// A request that makes something which another can read gets ack: and a lookup,
+// and what it made is what others ask for.
+func OpenAPI(file string, src []byte) ([]byte, error) {
+	doc, err := decode(file, src)
+	if err != nil {
+		return nil, fmt.Errorf("read OpenAPI document: %w", err)
+	}
+	root := tree{root: doc, at: doc}
+	version := root.get("openapi").text()
+	if !strings.HasPrefix(version, "3.") {
+		if v := root.get("swagger").text(); v != "" {
+			return nil, fmt.Errorf("read OpenAPI document: %s: this is Swagger %s, only OpenAPI 3 is read; convert it first", file, v)
+		}
+		return nil, fmt.Errorf("read OpenAPI document: %s: it does not begin with openapi: 3.x", file)
+	}
+	a := &api{tree: root, names: names{}, made: map[string]string{}, wants: map[string][]string{}}
+	a.w = workload{
+		from:  filepath.Base(file),
+		name:  kebab(root.get("info", "title").text()),
+		about: fixedText(oneLine(firstSentence(root.get("info", "description").text()))),
+	}
+	a.server()
+	a.security()
+	a.operations()
+	if len(a.w.requests) == 0 {
+		return nil, fmt.Errorf("read OpenAPI document: %s: %w", file, errNoRequests)
+	}
+	return a.w.text(), nil
+}
+
+// An api is an OpenAPI document that a workload is written from.
+type api struct {
+	tree
+
+	w      workload
+	names  names
+	prefix string              // of every path
+	made   map[string]string   // requests that make what a path with a parameter is about, by that path
+	wants  map[string][]string // by request: the requests that make what it speaks of
+}
+
+// An operation is one of the document.
+type operation struct {
+	tree
+
+	method, path, name string
+	parameters         []tree
+}
+
+// readWeight is how often a read is sent beside a write.
+const readWeight = 5
+
+// server reads where the system is.
+func (a *api) server() {
+	servers := a.get("servers").items()
+	if len(servers) == 0 {
+		return
+	}
+	address := servers[0].get("url").text()
+	for _, name := range servers[0].get("variables").keys() {
+		address = strings.ReplaceAll(address, "{"+name+"}", servers[0].get("variables", name, "default").text())
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return
+	}
+	a.prefix = safePath(strings.TrimRight(u.EscapedPath(), "/"))
+	if a.prefix != "" && a.prefix[0] != '/' {
+		a.prefix = "/" + a.prefix
+	}
+	if u.Host != "" && hostName.MatchString(u.Host) && (u.Scheme == "http" || u.Scheme == "https") {
+		u.User = nil
+		a.w.base = fmt.Sprintf("${BASE_URL:-%s://%s}", u.Scheme, u.Host)
+	}
+}
+
+// security reads how clients show who they are. Where they do it is not written
+// down: only names of secrets are.
+func (a *api) security() {
+	needed := a.get("security").items()
+	if len(needed) == 0 {
+		for _, o := range a.all() {
+			needed = append(needed, o.get("security").items()...)
+		}
+	}
+	for _, n := range needed {
+		for _, name := range n.keys() {
+			if a.scheme(a.get("components", "securitySchemes", name)) {
+				return
+			}
+		}
+	}
+}
+
+// scheme writes one way to show who one is, if it is known here.
+func (a *api) scheme(s tree) bool {
+	switch kind, scheme := s.get("type").text(), strings.ToLower(s.get("scheme").text()); {
+	case kind == "apiKey" && s.get("in").text() == "header" && headerName.MatchString(s.get("name").text()):
+		a.w.headers = append(a.w.headers, pair{s.get("name").text(), "${secret:API_KEY}"})
+	case kind == "http" && scheme == "basic":
+		a.w.headers = append(a.w.headers, pair{"Authorization", "Basic ${secret:API_BASIC}"})
+	case kind == "oauth2" && strings.HasPrefix(s.get("flows", "clientCredentials", "tokenUrl").text(), "/"): // elsewhere is not for load
+		a.w.auth = pairs{
+			{"post", safePath(s.get("flows", "clientCredentials", "tokenUrl").text())},
+			{"form", pairs{{"grant_type", "client_credentials"}, {"client_id", "${CLIENT_ID:?set CLIENT_ID}"}, {"client_secret", "${secret:CLIENT_SECRET}"}}},
+			{"token", "$.access_token"},
+			{"expires", "$.expires_in"},
+		}
+	case kind == "http" && scheme == "bearer", kind == "oauth2", kind == "openIdConnect":
+		a.w.headers = append(a.w.headers, pair{"Authorization", "Bearer ${secret:API_TOKEN}"})
+	default:
+		return false
+	}
+	return true
+}
+
+// all lists the operations in the order of their paths.
+func (a *api) all() []operation {
+	var list []operation
+	for _, path := range a.get("paths").keys() {
+		item := a.get("paths", path)
+		if !strings.HasPrefix(path, "/") {
+			continue // x-something
+		}
+		for _, method := range []string{"post", "put", "get", "patch", "delete"} {
+			if o := item.get(method); o.exists() {
+				list = append(list, operation{tree: o, method: method, path: path, parameters: append(item.get("parameters").items(), o.get("parameters").items()...)})
+			}
+		}
+	}
+	return list
+}
+
+// operations writes the requests: first who makes what, then all of them.
+func (a *api) operations() {
+	list := a.all()
+	for i := range list {
+		o := &list[i]
+		name := o.get("operationId").text()
+		if name == "" {
+			name = o.method + " " + strings.NewReplacer("{", "", "}", "").Replace(o.path)
+		}
+		o.name = a.names.fresh(kebab(name))
+		if item, _ := a.makes(*o); item != "" && a.made[item] == "" {
+			a.made[item] = o.name
+		}
+	}
+	for _, o := range list {
+		switch {
+		case o.method == "delete":
+			a.w.left = append(a.w.left, fmt.Sprintf("DELETE %s: it deletes", o.path))
+		case o.get("deprecated").truth():
+			a.w.left = append(a.w.left, fmt.Sprintf("%s %s: it is deprecated", strings.ToUpper(o.method), o.path))
+		default:
+			a.request(o)
+		}
+	}
+}
+
+var parameter = regexp.MustCompile(`\{([^{}]+)\}`)
+
+// makes returns the path at which what a request makes can be read, and the
+// property of the answer that is its key; empty if it makes nothing of the kind.
+func (a *api) makes(o operation) (item, key string) {
+	if o.method == "put" && a.get("paths", o.path, "get").exists() && strings.HasSuffix(o.path, "}") && !o.get("deprecated").truth() {
+		if a.isUUID(o) {
+			return o.path, ""
+		}
+		return "", ""
+	}
+	if o.method != "post" || o.get("deprecated").truth() {
+		return "", ""
+	}
+	for _, path := range a.get("paths").keys() {
+		rest, below := strings.CutPrefix(path, strings.TrimRight(o.path, "/")+"/")
+		if !below || !parameter.MatchString(rest) || strings.Contains(rest, "/") || !a.get("paths", path, "get").exists() {
+			continue
+		}
+		name := parameter.FindStringSubmatch(rest)[1]
+		properties := a.answer(o).get("properties")
+		for _, candidate := range []string{name, "id", "uuid", "key"} {
+			if properties.get(candidate).exists() {
+				return path, candidate
+			}
+		}
+	}
+	return "", ""
+}
+
+// isUUID reports whether the last parameter of a path is a UUID, which the
+// client makes.
+func (a *api) isUUID(o operation) bool {
+	all := parameter.FindAllStringSubmatch(o.path, -1)
+	return len(all) > 0 && o.parameter(all[len(all)-1][1]).get("schema", "format").text() == "uuid"
+}
+
+// parameter returns one of the path.
+func (o operation) parameter(name string) tree {
+	i := slices.IndexFunc(o.parameters, func(p tree) bool { return p.get("in").text() == "path" && p.get("name").text() == name })
+	if i < 0 {
+		return tree{root: o.root}
+	}
+	return o.parameters[i]
+}
+
+// answer returns the schema of a good answer.
+func (a *api) answer(o operation) tree {
+	for _, status := range o.good() {
+		content := o.get("responses", status, "content")
+		for _, kind := range content.keys() {
+			if strings.Contains(kind, "json") && !strings.Contains(kind, "problem") {
+				return content.get(kind, "schema")
+			}
+		}
+	}
+	return tree{root: o.root}
+}
+
+// good lists the statuses of success.
+func (o operation) good() []string {
+	return slices.DeleteFunc(o.get("responses").keys(), func(s string) bool { return len(s) != 3 || s[0] != '2' })
+}
+
+// request writes one request.
+func (a *api) request(o operation) {
+	r := request{name: o.name, method: o.method, weight: 1}
+	if o.method == "get" {
+		r.weight = readWeight
+	}
+	for _, s := range o.good() {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			r.status = append(r.status, n)
+		}
+	}
+	item, key := a.makes(o)
+	r.path = a.pathOf(o, &r, item == o.path)
+	a.parameters(o, &r)
+	if !a.body(o, &r) {
+		a.w.left = append(a.w.left, fmt.Sprintf("%s %s: it sends what is no JSON and no form", strings.ToUpper(o.method), o.path))
+		return
+	}
+	if item != "" && a.reachable(item) {
+		made := "$." + key
+		if item == o.path {
+			made = "${id}"
+		}
+		last := parameter.FindAllStringIndex(item, -1)
+		at := last[len(last)-1]
+		r.ack = pairs{{"key", made}, {"lookup", a.prefix + safePath(item[:at[0]]) + "${key}" + safePath(item[at[1]:])}}
+	}
+	a.w.requests = append(a.w.requests, r)
+}
+
+// reachable reports whether a path has no parameter but its last, which is the
+// key.
+func (*api) reachable(item string) bool { return len(parameter.FindAllString(item, -1)) == 1 }
+
+// recent returns the expression for what another request made, or nothing: that
+// must be known, and requests must not wait for each other.
+func (a *api) recent(maker, item, name string) string {
+	if maker == "" || maker == name || !a.reachable(item) || a.waits(maker, name, 0) {
+		return ""
+	}
+	if !slices.Contains(a.wants[name], maker) {
+		a.wants[name] = append(a.wants[name], maker)
+	}
+	return "${recent." + maker + "}"
+}
+
+// waits reports whether one request needs what another made.
+func (a *api) waits(name, other string, depth int) bool {
+	return depth < maxDepth && slices.ContainsFunc(a.wants[name], func(w string) bool { return w == other || a.waits(w, other, depth+1) })
+}
+
+// refer returns the expression for a property that names something which a
+// request makes: customer or customer_id, if there is /customers/{id}.
+func (a *api) refer(property, name string) string {
+	thing := strings.TrimSuffix(kebab(property), "-id")
+	for _, item := range sortedKeys(a.made) {
+		segments := strings.Split(strings.Trim(item, "/"), "/")
+		if len(segments) < 2 {
+			continue
+		}
+		collection := kebab(segments[len(segments)-2])
+		if collection == thing+"s" || collection == thing+"es" || strings.HasSuffix(thing, "y") && collection == strings.TrimSuffix(thing, "y")+"ies" {
+			if x := a.recent(a.made[item], item, name); x != "" {
+				return x
+			}
+		}
+	}
+	return ""
+}
+
+// vary makes of a sample what clients would send: it speaks of what other
+// requests made, and of no one twice who can be there but once. An example would
+// be the same each time.
+func (a *api) vary(v any, schema tree, name string) any {
+	p, ok := v.(pairs)
+	if !ok {
+		return v
+	}
+	for i, e := range p {
+		s := schema.get("properties", e.key)
+		switch e.value.(type) {
+		case pairs:
+			p[i].value = a.vary(e.value, s, name)
+			continue
+		case []any, bool, nil:
+			continue
+		}
+		if x := a.refer(e.key, name); x != "" {
+			p[i].value = x
+		} else if s.get("format").text() == "email" {
+			p[i].value = sampleString(s)
+		}
+	}
+	return p
+}
+
+// pathOf writes a path with its parameters. Client says that the client makes
+// the last one.
+func (a *api) pathOf(o operation, r *request, client bool) string {
+	all := parameter.FindAllStringSubmatchIndex(o.path, -1)
+	var b strings.Builder
+	b.WriteString(a.prefix)
+	from := 0
+	for i, at := range all {
+		b.WriteString(safePath(o.path[from:at[0]]))
+		name, item := o.path[at[2]:at[3]], o.path[:at[1]]
+		maker := a.made[item]
+		switch {
+		case client && i == len(all)-1:
+			r.set = pairs{{"id", "${uuid}"}}
+			b.WriteString("${id}")
+		case a.recent(maker, item, o.name) != "":
+			b.WriteString(a.recent(maker, item, o.name))
+		default:
+			p := o.parameter(name)
+			v := sample(p.get("schema"), 0)
+			if e := p.get("example"); e.exists() {
+				v = ordered(e.at)
+			}
+			b.WriteString(segment(v))
+		}
+		from = at[1]
+	}
+	b.WriteString(safePath(o.path[from:]))
+	return b.String()
+}
+
+// safePath writes what a path cannot hold as it is in its encoded form.
+func safePath(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// segment writes a sample into a path.
+func segment(v any) string {
+	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "${") && !strings.Contains(v, "$${") {
+			return v
+		}
+		return url.PathEscape(strings.ReplaceAll(v, "$${", "${"))
+	case pairs, []any, nil:
+		return "${letters(8)}"
+	}
+	return flow(v)
+}
+
+// parameters writes those of query and header that are needed.
+func (a *api) parameters(o operation, r *request) {
+	for _, p := range o.parameters {
+		name := p.get("name").text()
+		example := p.get("example")
+		if !p.get("required").truth() && !example.exists() && !strings.EqualFold(name, "Idempotency-Key") {
+			continue
+		}
+		v := sample(p.get("schema"), 0)
+		switch {
+		case strings.EqualFold(name, "Idempotency-Key"):
+			v = "${uuid}"
+		case example.exists():
+			v = ordered(example.at)
+		}
+		switch in := p.get("in").text(); {
+		case in == "query":
+			r.query = r.query.with(name, single(v))
+		case in == "header" && headerName.MatchString(name) && !strings.EqualFold(name, "Authorization"):
+			r.headers = r.headers.with(name, single(v))
+		}
+	}
+}
+
+// body writes what a request sends, and reports whether that can be written.
+func (a *api) body(o operation, r *request) bool {
+	content := o.get("requestBody", "content")
+	for _, kind := range content.keys() {
+		media := content.get(kind)
+		v := sample(media.get("schema"), 0)
+		if e := media.get("example"); e.exists() {
+			v = ordered(e.at)
+		}
+		v = a.vary(v, media.get("schema"), o.name)
+		switch form, isMap := v.(pairs); {
+		case strings.Contains(kind, "json"):
+			r.json = v
+			return true
+		case strings.HasPrefix(kind, "application/x-www-form-urlencoded") && isMap:
+			for _, e := range form {
+				r.form = r.form.with(e.key, single(e.value))
+			}
+			return true
+		}
+	}
+	return len(content.keys()) == 0 || !o.get("requestBody", "required").truth()
+}
+
+// firstSentence returns the beginning of a text.
+func firstSentence(s string) string {
+	s = strings.TrimSpace(s)
+	if i := strings.IndexAny(s, "\n"); i >= 0 {
+		s = s[:i]
+	}
+	if i := strings.Index(s, ". "); i >= 0 {
+		s = s[:i+1]
+	}
+	return s
+}

@@ -3,7 +3,6 @@ package httpload
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,7 +45,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id = fmt.Sprintf("o%d", s.made)
 		s.store(id)
 		w.WriteHeader(http.StatusCreated)
-		_ = json.NewEncoder(w).Encode(map[string]string{"id": id})
+		fmt.Fprintf(w, `{"id": %q}`, id)
 	case r.Method == http.MethodPut:
 		s.made++
 		s.store(id)
@@ -57,7 +56,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.orders[id] == 0:
 		w.WriteHeader(http.StatusNotFound)
 	default:
-		_ = json.NewEncoder(w).Encode(map[string]any{"items": make([]int, s.orders[id])})
+		fmt.Fprintf(w, `{"items": [%s]}`, strings.TrimSuffix(strings.Repeat("0,", s.orders[id]), ","))
 	}
 }
 
@@ -223,7 +222,7 @@ requests:
 		if found, missing, err := look(); found != 0 || missing != 1 || err != nil {
 			t.Errorf("never: %d found, %d missing, %v", found, missing, err)
 		}
-		time.Sleep(time.Minute)
+		after(t.Context(), time.Minute)
 		want := "look up the writes of drill 1: 1 of 1 could not be looked up: testdata/w.yaml:5:58: make: the lookup was not answered as expected: the answer is 503 Service Unavailable"
 		if found, missing, err := look(); found != 0 || missing != 0 || err == nil || err.Error() != want {
 			t.Errorf("down: %d found, %d missing,\n%v\n%v", found, missing, err, want)

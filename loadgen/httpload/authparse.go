@@ -75,7 +75,7 @@ func (p *parser) exchange(d *authDraft, sc *scope) *exchange {
 	case len(d.verbs) != 1:
 		p.AddAt(d.place.Pos(), 1, "a login is one request", "give it one of: "+strings.Join(methods(), ", "))
 	case d.path.IsScalar() && (strings.HasPrefix(d.path.Text(), "http://") || strings.HasPrefix(d.path.Text(), "https://")):
-		x.path, _ = p.template(d.path, "address", sc, plain)
+		x.path, _ = p.template(d.path, "address", sc)
 	default:
 		x.path, _ = p.path(d.path, sc)
 	}
@@ -143,7 +143,7 @@ func (p *parser) authHeader(a *auth, n *scenarios.Node, sc *scope) {
 		return
 	}
 	name, _, found := strings.Cut(n.Text(), ":")
-	t, ok := p.template(n, "header", sc, plain)
+	t, ok := p.template(n, "header", sc)
 	switch {
 	case !ok:
 		return

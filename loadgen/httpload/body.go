@@ -20,7 +20,8 @@ func (p *parser) bodyOf(d *draft, sc *scope) (*template, string) {
 		if n == nil {
 			continue
 		}
-		if given++; given > 1 {
+		given++
+		if given > 1 {
 			p.Add(n, "a request has one body", "write one of json:, form: and body:")
 			return nil, ""
 		}
@@ -34,7 +35,7 @@ func (p *parser) bodyOf(d *draft, sc *scope) (*template, string) {
 		p.pairs(t, d.form, sc, "fields and their values")
 		return t, "application/x-www-form-urlencoded"
 	case d.body != nil:
-		if body, ok := p.template(d.body, "body", sc, plain); ok {
+		if body, ok := p.template(d.body, "body", sc); ok {
 			return &body, "text/plain; charset=utf-8"
 		}
 	}

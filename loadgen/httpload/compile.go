@@ -27,14 +27,15 @@ var (
 	localName   = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 )
 
-// template compiles the expressions of a value.
-func (p *parser) template(n *scenarios.Node, what string, sc *scope, esc escape) (template, bool) {
+// template compiles the expressions of a value, which stands where nothing has
+// to be escaped.
+func (p *parser) template(n *scenarios.Node, what string, sc *scope) (template, bool) {
 	var t template
 	if !n.IsScalar() {
 		p.Add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.Kind()), "")
 		return t, false
 	}
-	ok := p.compile(&t, n, sc, escaping{escape: everywhere(esc)})
+	ok := p.compile(&t, n, sc, escaping{escape: everywhere(plain)})
 	return t, ok
 }
 
@@ -133,17 +134,13 @@ func (p *parser) resolve(inside string, sc *scope) (value, expr, *mistake) {
 	first, rest, _ := strings.Cut(name, ".")
 	switch {
 	case first == "vars" && rest != "":
-		v, wrong := p.variable(rest)
-		return v, nil, wrong
+		return p.variable(rest)
 	case first == "recent" && rest != "":
-		x, wrong := p.recent(rest, sc)
-		return value{}, x, wrong
+		return p.recent(rest, sc)
 	case rest != "":
-		x, wrong := p.column(first, rest, sc)
-		return value{}, x, wrong
+		return p.column(first, rest, sc)
 	}
-	x, wrong := p.function(name, args, sc)
-	return value{}, x, wrong
+	return p.function(name, args, sc)
 }
 
 // secret returns a secret of the environment. It appears in no message.
@@ -155,15 +152,15 @@ func (p *parser) secret(name string) (value, *mistake) {
 }
 
 // variable returns one of vars:.
-func (p *parser) variable(name string) (value, *mistake) {
+func (p *parser) variable(name string) (value, expr, *mistake) {
 	v, ok := p.vars[name]
 	if !ok {
-		return value{}, &mistake{fmt.Sprintf("there is no variable %q in vars:", name), scenarios.DidYouMean(name, sortedKeys(p.vars))}
+		return value{}, nil, &mistake{fmt.Sprintf("there is no variable %q in vars:", name), scenarios.DidYouMean(name, sortedKeys(p.vars))}
 	}
-	return v, nil
+	return v, nil, nil
 }
 
-func (p *parser) function(name string, args []string, sc *scope) (expr, *mistake) {
+func (p *parser) function(name string, args []string, sc *scope) (value, expr, *mistake) {
 	f, ok := functions()[name]
 	if !ok {
 		known := append(append(slices.Clone(sc.locals), functionNames()...), p.dataNames()...)
@@ -171,12 +168,13 @@ func (p *parser) function(name string, args []string, sc *scope) (expr, *mistake
 		if scenarios.Closest(name, known) == "" {
 			hint += "; a variable of the environment is written in capitals"
 		}
-		return nil, &mistake{fmt.Sprintf("nothing is called %q", name), hint}
+		return value{}, nil, &mistake{fmt.Sprintf("nothing is called %q", name), hint}
 	}
 	if len(args) < f.min || len(args) > f.max {
-		return nil, &mistake{fmt.Sprintf("%s takes %s, got %d", name, counted(f.min, f.max), len(args)), fmt.Sprintf("write for example ${%s}", f.usage)}
+		return value{}, nil, &mistake{fmt.Sprintf("%s takes %s, got %d", name, counted(f.min, f.max), len(args)), fmt.Sprintf("write for example ${%s}", f.usage)}
 	}
-	return f.make(args)
+	x, wrong := f.make(args)
+	return value{}, x, wrong
 }
 
 // counted says how many arguments a function takes.
@@ -191,15 +189,15 @@ func counted(least, most int) string {
 }
 
 // recent is the key of a write of another request that was acknowledged lately.
-func (p *parser) recent(op string, sc *scope) (expr, *mistake) {
+func (p *parser) recent(op string, sc *scope) (value, expr, *mistake) {
 	i := slices.IndexFunc(p.file.steps, func(s *step) bool { return s.op == op })
 	switch {
 	case sc.recents == nil:
-		return nil, &mistake{"recent writes are not known here", "they are in requests alone"}
+		return value{}, nil, &mistake{"recent writes are not known here", "they are in requests alone"}
 	case i < 0:
-		return nil, &mistake{fmt.Sprintf("there is no request %q", op), scenarios.DidYouMean(op, p.file.Ops())}
+		return value{}, nil, &mistake{fmt.Sprintf("there is no request %q", op), scenarios.DidYouMean(op, p.file.Ops())}
 	case !p.acked[op]:
-		return nil, &mistake{op + " has no ack:, so nothing of it is remembered", "give it ack: with the key of what it made"}
+		return value{}, nil, &mistake{op + " has no ack:, so nothing of it is remembered", "give it ack: with the key of what it made"}
 	}
 	source := p.file.steps[i]
 	slot, known := sc.recents[op] // one write of each request for the whole visit
@@ -214,30 +212,30 @@ func (p *parser) recent(op string, sc *scope) (expr, *mistake) {
 	if !own && !slices.Contains(sc.journey.wants, source) {
 		sc.journey.wants = append(sc.journey.wants, source)
 	}
-	return func(v *visit) value { return v.recent(slot, source).key }, nil
+	return value{}, func(v *visit) value { return v.recent(slot, source).key }, nil
 }
 
 // column is a value of the row of a feed.
-func (p *parser) column(name, column string, sc *scope) (expr, *mistake) {
+func (p *parser) column(name, column string, sc *scope) (value, expr, *mistake) {
 	i := slices.IndexFunc(p.file.feeds, func(f *feed) bool { return f.name == name })
 	switch {
 	case i < 0:
-		return nil, &mistake{fmt.Sprintf("there is no %q in data:", name), scenarios.DidYouMean(name, p.dataNames())}
+		return value{}, nil, &mistake{fmt.Sprintf("there is no %q in data:", name), scenarios.DidYouMean(name, p.dataNames())}
 	case !sc.rows:
-		return nil, &mistake{"data is not at hand here", "it is in requests and logins alone"}
+		return value{}, nil, &mistake{"data is not at hand here", "it is in requests and logins alone"}
 	}
 	f := p.file.feeds[i]
 	if f.broken {
-		return func(*visit) value { return value{} }, nil // its own problem was reported
+		return value{}, func(*visit) value { return value{} }, nil // its own problem was reported
 	}
 	at, wrong := f.column(column)
 	if wrong != nil {
-		return nil, wrong
+		return value{}, nil, wrong
 	}
 	if sc.journey != nil && !slices.Contains(sc.journey.feeds, i) {
 		sc.journey.feeds = append(sc.journey.feeds, i)
 	}
-	return func(v *visit) value { return f.cell(v.rows[i], at) }, nil
+	return value{}, func(v *visit) value { return f.cell(v.rows[i], at) }, nil
 }
 
 func (p *parser) dataNames() []string {

@@ -94,7 +94,6 @@ type source struct {
 	path   jp.Expr        // JSONPath of the body
 	header string         // name of a header
 	match  *regexp.Regexp // of the body, or of the header; its group, or all of it
-	all    bool           // the source is all that is there, as a count
 }
 
 // find returns the value, and whether there is one.

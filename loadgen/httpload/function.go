@@ -66,7 +66,7 @@ func clock(write func(time.Time) value) func([]string) (expr, *mistake) {
 func makeUUID(v *visit) value {
 	var id uuid.UUID
 	copy(id[:6], v.w.Nonce[:])
-	binary.BigEndian.PutUint16(id[6:], 0x8000|uint16(v.drill&MaxDrills)) //nolint:gosec // 12 bits
+	binary.BigEndian.PutUint16(id[6:], 0x8000|uint16(v.drill&MaxDrills))
 	binary.BigEndian.PutUint64(id[8:], 1<<63|v.rng.Uint64()&(1<<62-1))
 	return text(id.String())
 }

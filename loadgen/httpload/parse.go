@@ -130,7 +130,7 @@ func (p *parser) fixed(n *scenarios.Node, what string) value {
 		}
 		return literal(v)
 	}
-	t, ok := p.template(n, what, &scope{}, plain)
+	t, ok := p.template(n, what, &scope{})
 	if ok && !t.isConstant() {
 		p.Add(n, what+" is the same for all requests", "give a request set: for what changes")
 		return value{}
@@ -156,7 +156,7 @@ func (p *parser) data(name, n *scenarios.Node) {
 	case !sound:
 		return
 	case csvFile == nil && jsonl == nil, csvFile != nil && jsonl != nil:
-		p.Add(name, fmt.Sprintf("%s needs one file", f.name), "write csv: or jsonl:")
+		p.Add(name, f.name+" needs one file", "write csv: or jsonl:")
 		return
 	case types != nil && jsonl != nil:
 		p.Add(types, "values of a JSONL file have types already", "leave types: out")

@@ -24,31 +24,31 @@ func environ(name string) (string, bool) {
 	return v, ok
 }
 
-func contents(t testing.TB, file string) []byte {
-	t.Helper()
+func contents(tb testing.TB, file string) []byte {
+	tb.Helper()
 	src, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return src
 }
 
 // parse reads a file that must be sound.
-func parse(t testing.TB, file string) *File {
-	t.Helper()
-	f, err := Parse(file, contents(t, file), Options{Lookup: environ})
+func parse(tb testing.TB, file string) *File {
+	tb.Helper()
+	f, err := Parse(file, contents(tb, file), Options{Lookup: environ})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
 
 // parseText reads a workload from the text below its name.
-func parseText(t testing.TB, text string) *File {
-	t.Helper()
+func parseText(tb testing.TB, text string) *File {
+	tb.Helper()
 	f, err := Parse("testdata/w.yaml", []byte("proofload: workload/v1\nname: w\n"+text), Options{Lookup: environ})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }

@@ -52,7 +52,7 @@ func (p *parser) condition(n *scenarios.Node, part string, sc *scope) (condition
 		c.match, ok = p.pattern(n, source[1:len(source)-1])
 		return c, ok
 	}
-	t, ok := p.template(n, part, sc, plain)
+	t, ok := p.template(n, part, sc)
 	c.equals = t
 	return c, ok
 }
@@ -168,7 +168,7 @@ func (p *parser) ack(d *draft, s *step, sc *scope) {
 	}
 	s.ack = &ack{place: d.ack}
 	if key.IsScalar() && strings.Contains(key.Text(), "${") {
-		if t, ok := p.template(key, "key", sc, plain); ok {
+		if t, ok := p.template(key, "key", sc); ok {
 			s.ack.made = &t
 		}
 		if s.ack.made != nil && s.ack.made.isConstant() {
@@ -230,7 +230,7 @@ func (p *parser) sharedHeaders(n *scenarios.Node, sc *scope) []header {
 		}
 		quiet := *p
 		quiet.Reader = p.Quiet()
-		if t, ok := quiet.template(item, key.Text(), sc, plain); ok && t.isConstant() {
+		if t, ok := quiet.template(item, key.Text(), sc); ok && t.isConstant() {
 			list = append(list, header{http.CanonicalHeaderKey(key.Text()), t})
 		}
 	}

@@ -207,7 +207,7 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 func (p *parser) sent(d *draft, s *step, sc *scope) {
 	switch {
 	case len(d.verbs) == 0:
-		p.AddAt(d.place.Pos(), 1, fmt.Sprintf("%s does nothing", quoteName(s.op)), "give it one of: "+strings.Join(methods(), ", "))
+		p.AddAt(d.place.Pos(), 1, quoteName(s.op)+" does nothing", "give it one of: "+strings.Join(methods(), ", "))
 		return
 	case len(d.verbs) > 1:
 		p.Add(d.verbs[1], fmt.Sprintf("one request cannot both %s and %s", d.verbs[0].Text(), d.verbs[1].Text()), "write a request for each")
@@ -233,7 +233,7 @@ func (p *parser) assign(s *step, key, n *scenarios.Node, sc *scope) {
 		v, _ := p.constantJSON(n)
 		a.whole = func(*visit) value { return literal(v) }
 	} else {
-		t, ok := p.template(n, key.Text(), sc, plain)
+		t, ok := p.template(n, key.Text(), sc)
 		if !ok {
 			return
 		}
@@ -314,7 +314,7 @@ func (p *parser) headersOf(n *scenarios.Node, sc *scope) []header {
 			p.Add(k, fmt.Sprintf("%q is not the name of a header", k.Text()), "")
 			return
 		}
-		if t, ok := p.template(v, k.Text(), sc, plain); ok {
+		if t, ok := p.template(v, k.Text(), sc); ok {
 			list = append(list, header{http.CanonicalHeaderKey(k.Text()), t})
 		}
 	})

@@ -104,8 +104,8 @@ func newLogins(w *Workload, a *auth) *logins {
 	l := &logins{w: w, auth: a}
 	for i := range a.clients {
 		v := &visit{
-			w: w, seq: uint64(i), //nolint:gosec // counts from 0
-			rng:    rand.New(rand.NewPCG(w.Seed, ^uint64(i))), //nolint:gosec // any bits will do
+			w: w, seq: uint64(i),
+			rng:    rand.New(rand.NewPCG(w.Seed, ^uint64(i))),
 			locals: make([]value, a.locals), rows: make([]int, len(w.feeds)),
 		}
 		for f, c := range w.feeds {
@@ -146,12 +146,12 @@ func (c *client) get(ctx context.Context) (*loggedIn, error) {
 		now := time.Now()
 		if t := c.current; t.valid(now) {
 			if t.old(now) {
-				c.begin(now)
+				c.begin(now) //nolint:contextcheck // as below
 			}
 			c.mu.Unlock()
 			return t, nil
 		}
-		flight, err := c.begin(now), c.err
+		flight, err := c.begin(now), c.err //nolint:contextcheck // a login outlives the operation that began it
 		c.mu.Unlock()
 		if flight == nil {
 			return nil, err

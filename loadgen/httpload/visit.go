@@ -195,7 +195,7 @@ func (v *visit) judge(status int, header http.Header, body []byte) loadgen.Answe
 	for _, x := range s.extract {
 		got, ok := x.from.find(a)
 		if !ok {
-			v.w.notes.add(x.place, s, false, fmt.Sprintf("%s found nothing in the answer", x.place.Text()))
+			v.w.notes.add(x.place, s, false, x.place.Text()+" found nothing in the answer")
 			whole = false
 		}
 		v.locals[x.slot] = got
@@ -203,7 +203,7 @@ func (v *visit) judge(status int, header http.Header, body []byte) loadgen.Answe
 	if s.ack != nil && s.ack.given != nil {
 		got, ok := s.ack.given.from.find(a)
 		if !ok {
-			v.w.notes.add(s.ack.given.place, s, false, fmt.Sprintf("%s found no key in the answer", s.ack.given.place.Text()))
+			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer")
 			whole = false
 		}
 		v.key = got

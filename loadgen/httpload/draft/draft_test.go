@@ -52,7 +52,7 @@ func TestGolden(t *testing.T) {
 			}
 			golden := filepath.Join("testdata", file+".golden")
 			if *update {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
+				if err = os.WriteFile(golden, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -76,7 +77,8 @@ func mainSite(entries []tree) string {
 			continue
 		}
 		site := u.Scheme + "://" + u.Host
-		if n[site]++; n[site] > n[best] {
+		n[site]++
+		if n[site] > n[best] {
 			best = site
 		}
 	}
@@ -158,10 +160,8 @@ func (h *recording) pathOf(u *url.URL) string {
 		}
 		segments[i] = safePath(s)
 	}
-	text := strings.Join(segments, "/")
-	if text == "" {
-		text = "/"
-	}
+	var b strings.Builder
+	b.WriteString(cmp.Or(strings.Join(segments, "/"), "/"))
 	separator := "?"
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		if part == "" {
@@ -174,10 +174,10 @@ func (h *recording) pathOf(u *url.URL) string {
 				value = v
 			}
 		}
-		text += separator + url.QueryEscape(unescaped(key)) + "=" + value
+		b.WriteString(separator + url.QueryEscape(unescaped(key)) + "=" + value)
 		separator = "&"
 	}
-	return text
+	return b.String()
 }
 
 func unescaped(s string) string {

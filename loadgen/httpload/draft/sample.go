@@ -29,7 +29,7 @@ func sample(schema tree, depth int) any {
 	if list := schema.get("enum").items(); len(list) > 0 {
 		return ordered(list[0].at)
 	}
-	if kind := typeOf(schema); depth > maxSample && kind != "string" && kind != "integer" && kind != "number" && kind != "boolean" {
+	if depth > maxSample && nests(schema) {
 		return nil
 	}
 	for _, key := range []string{"oneOf", "anyOf"} {
@@ -46,10 +46,7 @@ func sample(schema tree, depth int) any {
 	case "object":
 		return sampleObject(schema, depth)
 	case "array":
-		if n, _ := schema.get("minItems").number(); n == 0 && depth > 2 {
-			return []any{}
-		}
-		return []any{sample(schema.get("items"), depth+1)}
+		return sampleArray(schema, depth)
 	case "integer":
 		return sampleInteger(schema)
 	case "number":
@@ -61,6 +58,23 @@ func sample(schema tree, depth int) any {
 		return sampleString(schema)
 	}
 	return pairs{}
+}
+
+// nests reports whether a value of the schema may hold others.
+func nests(schema tree) bool {
+	switch typeOf(schema) {
+	case "string", "integer", "number", "boolean":
+		return false
+	}
+	return true
+}
+
+// sampleArray has one element, or none if it need not and is deep down.
+func sampleArray(schema tree, depth int) []any {
+	if n, _ := schema.get("minItems").number(); n == 0 && depth > 2 {
+		return []any{}
+	}
+	return []any{sample(schema.get("items"), depth+1)}
 }
 
 // typeOf returns the type of a schema, the first that is not null.

@@ -111,7 +111,7 @@ func (h *recording) entry(e tree) {
 	case decoration(e):
 		h.seen["for styles, scripts, pictures and fonts"]++
 		return
-	case !slices.Contains([]string{"get", "post", "put", "patch", "delete", "head"}, method) || status < 200:
+	case !slices.Contains([]string{"get", "post", "put", "patch", "delete", "head"}, method) || !(status >= 200 && status < 600):
 		h.seen["without an answer, or that browsers send by themselves"]++
 		return
 	}
@@ -168,7 +168,9 @@ func (h *recording) pathOf(u *url.URL) string {
 			continue
 		}
 		key, value, _ := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(value); err == nil {
+		plain, err := url.QueryUnescape(value)
+		value = safePath(value)
+		if err == nil {
 			value = url.QueryEscape(plain)
 			if v := h.value(key, plain); v != fixedText(plain) {
 				value = v

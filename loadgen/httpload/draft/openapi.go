@@ -151,42 +151,62 @@ func (a *api) all() []operation {
 
 // operations writes the requests: first who makes what, then all of them.
 func (a *api) operations() {
-	list := a.all()
-	for i := range list {
-		o := &list[i]
+	var list []operation
+	for _, o := range a.all() {
+		if why := o.unfit(); why != "" {
+			a.w.left = append(a.w.left, fmt.Sprintf("%s %s: %s", strings.ToUpper(o.method), o.path, why))
+			continue
+		}
 		name := o.get("operationId").text()
 		if name == "" {
 			name = o.method + " " + strings.NewReplacer("{", "", "}", "").Replace(o.path)
 		}
 		o.name = a.names.fresh(kebab(name))
-		if item, _ := a.makes(*o); item != "" && a.made[item] == "" {
+		if item, _ := a.makes(o); item != "" && a.made[item] == "" {
 			a.made[item] = o.name
 		}
+		list = append(list, o)
 	}
 	for _, o := range list {
-		switch {
-		case o.method == "delete":
-			a.w.left = append(a.w.left, fmt.Sprintf("DELETE %s: it deletes", o.path))
-		case o.get("deprecated").truth():
-			a.w.left = append(a.w.left, fmt.Sprintf("%s %s: it is deprecated", strings.ToUpper(o.method), o.path))
-		default:
-			a.request(o)
-		}
+		a.request(o)
 	}
 }
+
+// unfit says why no request is made of an operation, or nothing.
+func (o operation) unfit() string {
+	if o.method == "delete" {
+		return "it deletes"
+	}
+	if o.get("deprecated").truth() {
+		return "it is deprecated"
+	}
+	content := o.get("requestBody", "content")
+	if len(content.keys()) == 0 || !o.get("requestBody", "required").truth() {
+		return ""
+	}
+	for _, kind := range content.keys() {
+		if strings.Contains(kind, "json") || strings.HasPrefix(kind, formType) {
+			return ""
+		}
+	}
+	return "it sends what is no JSON and no form"
+}
+
+// formType is the content type of a form.
+const formType = "application/x-www-form-urlencoded"
 
 var parameter = regexp.MustCompile(`\{([^{}]+)\}`)
 
 // makes returns the path at which what a request makes can be read, and the
 // property of the answer that is its key; empty if it makes nothing of the kind.
 func (a *api) makes(o operation) (item, key string) {
-	if o.method == "put" && a.get("paths", o.path, "get").exists() && strings.HasSuffix(o.path, "}") && !o.get("deprecated").truth() {
+	if o.method == "put" && a.get("paths", o.path, "get").exists() && strings.HasSuffix(o.path, "}") {
 		if a.isUUID(o) {
 			return o.path, ""
 		}
 		return "", ""
 	}
-	if o.method != "post" || o.get("deprecated").truth() {
+	if o.method != "post" {
 		return "", ""
 	}
 	for _, path := range a.get("paths").keys() {

@@ -22,10 +22,7 @@ func (a *api) request(o operation) {
 	item, key := a.makes(o)
 	r.path = a.pathOf(o, &r, item == o.path)
 	a.parameters(o, &r)
-	if !a.body(o, &r) {
-		a.w.left = append(a.w.left, fmt.Sprintf("%s %s: it sends what is no JSON and no form", strings.ToUpper(o.method), o.path))
-		return
-	}
+	a.body(o, &r)
 	if item != "" && a.reachable(item) {
 		made := "$." + key
 		if item == o.path {
@@ -139,7 +136,7 @@ func (a *api) pathOf(o operation, r *request, client bool) string {
 func safePath(path string) string {
 	var b strings.Builder
 	for _, c := range []byte(path) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("$\"<>\\^`{|}#", c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 			continue
 		}
@@ -186,8 +183,8 @@ func (a *api) parameters(o operation, r *request) {
 	}
 }
 
-// body writes what a request sends, and reports whether that can be written.
-func (a *api) body(o operation, r *request) bool {
+// body writes what a request sends.
+func (a *api) body(o operation, r *request) {
 	content := o.get("requestBody", "content")
 	for _, kind := range content.keys() {
 		media := content.get(kind)
@@ -199,13 +196,12 @@ func (a *api) body(o operation, r *request) bool {
 		switch form, isMap := v.(pairs); {
 		case strings.Contains(kind, "json"):
 			r.json = v
-			return true
-		case strings.HasPrefix(kind, "application/x-www-form-urlencoded") && isMap:
+			return
+		case strings.HasPrefix(kind, formType) && isMap:
 			for _, e := range form {
 				r.form = r.form.with(e.key, single(e.value))
 			}
-			return true
+			return
 		}
 	}
-	return len(content.keys()) == 0 || !o.get("requestBody", "required").truth()
 }

@@ -36,7 +36,8 @@ const (
 	Class4xx         = "status_4xx"
 	Class5xx         = "status_5xx"
 	ClassStatusOther = "status_other"
-	ClassBadBody     = "bad_body" // a status that promises success, with a body that does not
+	ClassBadBody     = "bad_body"  // a status that promises success, with a body that does not
+	ClassTooLarge    = "too_large" // a body longer than the operation allows
 
 	ClassOther = "other"
 )

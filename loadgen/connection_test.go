@@ -130,7 +130,7 @@ func TestClosedConnectionIsNotUsed(t *testing.T) {
 	}
 	defer tr.close()
 	for i := range 3 {
-		a, err := tr.exchange(&request{method: http.MethodPost, path: "/"})
+		a, err := tr.exchange(&request{method: http.MethodPost, path: "/", deadline: time.Now().Add(c.Timeouts.Total)})
 		if err != nil || a.status != http.StatusOK || a.timings.Connect == 0 {
 			t.Errorf("exchange %d: status %d, %v; want 200 over a new connection", i, a.status, err)
 		}

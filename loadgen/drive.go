@@ -41,6 +41,7 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 	e := &engine{
 		Config:    c,
 		transport: transport,
+		requests:  requests,
 		load:      ctx,
 		schedule:  schedule,
 		users:     newUsers(schedule, c.Start, c.Share),
@@ -87,6 +88,7 @@ type engine struct {
 	Config
 
 	transport transport       // outlives load by Config.Drain
+	requests  context.Context // of all operations; outlives load by Config.Drain
 	load      context.Context // done when the load is to stop
 	schedule  *Schedule
 	users     *users   // of closed phases; nil: none
@@ -106,6 +108,8 @@ type job struct {
 	phase string
 	op    Operation
 	user  int // of a closed phase, or nobody
+	step  int // of a journey, from 0
+	end   End // once it was performed
 }
 
 const nobody = -1
@@ -128,7 +132,10 @@ func (e *engine) attack(ctx context.Context) {
 // nothing to do, costs more than the job.
 func (e *engine) target(t *vegeta.Target) error {
 	j := <-e.jobs
-	e.perform(&j)
+	for next := &j; next != nil; next = e.follow(next) {
+		e.perform(next)
+	}
+	e.ended(&j)
 	t.Method = "(done)"
 	return nil
 }

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (h *http1) close() {
 }
 
 func (h *http1) exchange(r *request) (a answer, err error) {
-	deadline := time.Now().Add(h.timeouts.Total)
+	deadline := r.deadline
 	c, timings, err := h.pool.get(h.ctx, deadline)
 	a.timings = timings
 	if err != nil {
@@ -155,7 +156,7 @@ func (h *http1) receive(c *conn, r *request, began, deadline time.Time, a *answe
 		}
 	}
 	a.headed, a.status, a.header = true, resp.StatusCode, resp.Header
-	a.body, err = readBody(resp)
+	a.body, err = readBody(resp, r.maxBody)
 	if err != nil {
 		return false, err
 	}
@@ -182,21 +183,23 @@ func readHead(c *conn, method string, began time.Time, a *answer) (*http.Respons
 	return nil, errors.New("too many interim answers")
 }
 
-// readBody reads a body to its end, up to maxBody bytes. It does not close the
+// readBody reads a body to its end, up to limit bytes, or maxBody if that is 0.
+// It does not close the
 // body, which would read on: the connection is closed instead.
-func readBody(resp *http.Response) ([]byte, error) {
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	limit = cmp.Or(limit, maxBody)
 	switch n := resp.ContentLength; {
 	case resp.Body == http.NoBody:
 		return nil, nil
-	case n > maxBody:
+	case n > limit:
 		return nil, errBodyTooLong
 	case n > 0:
 		body := make([]byte, n)
 		_, err := io.ReadFull(resp.Body, body)
 		return body, err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
 		err = errBodyTooLong
 	}
 	return body, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestRequestsAreWellFormed holds what is written against what net/http reads.
@@ -70,7 +71,7 @@ func FuzzHTTP1Answer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := tr.exchange(&request{method: http.MethodGet, path: "/"})
+		a, err := tr.exchange(&request{method: http.MethodGet, path: "/", deadline: time.Now().Add(DefaultTotalTimeout)})
 		tr.close()
 		talking.Wait()
 		if !a.sent || err == nil && (a.status < 100 || len(a.body) > maxBody) {

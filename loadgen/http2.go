@@ -90,7 +90,7 @@ func (h *http2) current() *http.Transport {
 }
 
 func (h *http2) exchange(r *request) (a answer, err error) {
-	ctx, cancel := context.WithTimeoutCause(h.ctx, h.timeouts.Total, errTotal)
+	ctx, cancel := context.WithDeadlineCause(h.ctx, r.deadline, errTotal)
 	defer cancel()
 	w := &wire2{began: time.Now()}
 	req, err := h.request(w.context(ctx), r)
@@ -103,7 +103,7 @@ func (h *http2) exchange(r *request) (a answer, err error) {
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }() // read to its end, or given up
 		a.headed, a.status, a.header = true, resp.StatusCode, resp.Header
-		a.body, err = readBody(resp)
+		a.body, err = readBody(resp, r.maxBody)
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)

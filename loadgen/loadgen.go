@@ -37,6 +37,8 @@ type Operation struct {
 	// the operation. A nil Judge takes 2xx as OK, 4xx as Refused and anything
 	// else as Broken.
 	Judge func(status int, header http.Header, body []byte) Answer
+
+	Extras // what only some workloads need
 }
 
 // An Answer is what a complete answer means by contract.

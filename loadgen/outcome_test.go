@@ -47,7 +47,7 @@ func TestOutcomes(t *testing.T) {
 					return
 				}
 			}
-		}, class: ClassBadBody, read: history.Fail, write: history.Info},
+		}, class: ClassTooLarge, read: history.Fail, write: history.Info},
 		{name: "body stops", handler: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte("abc"))
 			_ = http.NewResponseController(w).Flush()

@@ -1,6 +1,8 @@
 package loadgen
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -16,14 +18,13 @@ const timingsEvery = 16
 
 // perform carries out one job and records it, unless the load was stopped.
 func (e *engine) perform(j *job) {
-	defer e.ended(j)
 	if e.load.Err() != nil {
 		return
 	}
 	now := e.Recorder.Now()
 	event := history.Event{
 		Kind: history.Fail, By: history.ByLoad, Op: j.op.Op, ID: j.op.ID, Drill: e.Drill,
-		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key,
+		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key, Step: j.step,
 	}
 	lag := now - j.sched
 	if e.inFlight.Add(1) > int64(e.MaxInFlight) || lag > e.MaxLag {
@@ -42,12 +43,16 @@ func (e *engine) perform(j *job) {
 	e.Recorder.Record(event)
 	e.count(&event, lag)
 	e.Workload.Observe(&j.op, event.Kind == history.OK) // last, so that what uses it is recorded later
+	j.end = End{Kind: event.Kind, Class: event.Class, Status: event.Status}
 }
 
 // count adds an ended operation to the statistics.
 func (e *engine) count(event *history.Event, lag time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if event.Step > 0 {
+		return // the schedule has the first request of a journey
+	}
 	e.stats.Offered++
 	switch {
 	case event.Class == ClassShed && lag > e.MaxLag:
@@ -67,7 +72,17 @@ func (e *engine) count(event *history.Event, lag time.Duration) {
 
 // send sends the operation, once, and sets the outcome in event.
 func (e *engine) send(j *job, event *history.Event) {
-	a, err := e.transport.exchange(&request{method: j.op.Method, path: j.op.Path, header: e.header(j), body: j.op.Body})
+	r := request{
+		method: j.op.Method, path: j.op.Path, header: e.header(j), body: j.op.Body, maxBody: j.op.MaxBody,
+		deadline: time.Now().Add(cmp.Or(j.op.Timeout, e.Timeouts.Total)),
+	}
+	if j.op.Prepare != nil {
+		if err := e.prepare(j, &r); err != nil {
+			event.Class = ClassNotSent
+			return
+		}
+	}
+	a, err := e.transport.exchange(&r)
 	if a.timings.connected() || j.seq%timingsEvery == 0 {
 		event.DNS, event.Connect, event.TLS, event.FirstByte = a.timings.DNS, a.timings.Connect, a.timings.TLS, a.timings.FirstByte
 	}
@@ -82,10 +97,17 @@ func (e *engine) send(j *job, event *history.Event) {
 	case !a.sent:
 		event.Class = classifyUnsent(err)
 	case errors.Is(err, errBodyTooLong):
-		event.Kind, event.Class = unanswered(j.op.Write), ClassBadBody
+		event.Kind, event.Class = unanswered(j.op.Write), ClassTooLarge
 	default:
 		event.Kind, event.Class = unanswered(j.op.Write), classifySent(err, a.headed)
 	}
+}
+
+// prepare lets an operation complete its request.
+func (e *engine) prepare(j *job, r *request) error {
+	ctx, cancel := context.WithDeadlineCause(e.requests, r.deadline, errTotal)
+	defer cancel()
+	return j.op.Prepare(ctx, r.header)
 }
 
 // header returns the header of a job's request: what the operation says, and

@@ -82,6 +82,9 @@ type request struct {
 	path   string // with query, below the base URL
 	header http.Header
 	body   []byte
+
+	deadline time.Time // of the exchange
+	maxBody  int64     // bytes of the answer that are read, at most; 0 is maxBody
 }
 
 // An answer is what came of a request. What is known of it is also filled in
@@ -110,7 +113,8 @@ type transport interface {
 }
 
 const (
-	// maxBody is how much of an answer's body is read.
+	// maxBody is how much of an answer's body is read unless its operation says
+	// otherwise.
 	maxBody = 1 << 20
 
 	// maxHead is how much of an answer's head is read.

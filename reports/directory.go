@@ -13,6 +13,7 @@ import (
 // The files of a run directory.
 const (
 	FileScenario = "scenario.yaml"
+	FileWorkload = "workload.yaml" // where the scenario names a workload file
 	FilePlan     = "plan.txt"
 	FileManifest = "manifest.json"
 	FileResult   = "result.json"

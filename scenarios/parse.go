@@ -3,7 +3,6 @@ package scenarios
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -24,11 +23,10 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*S
 		return nil, problems.Err()
 	}
 	p := &parser{
-		lookup:   lookup,
-		problems: problems,
-		sc:       &Scenario{File: file, Source: src, Repeat: Repeat{Times: 1}},
+		Reader: Reader{lookup: lookup, problems: problems},
+		sc:     &Scenario{File: file, Source: src, Repeat: Repeat{Times: 1}},
 	}
-	if !p.version(root) {
+	if !p.version(root, "scenario") {
 		return nil, problems.Err()
 	}
 	p.mapping(root, "a scenario", p.scenarioFields())
@@ -41,9 +39,9 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*S
 
 // A parser collects what a file says, and what is wrong with it.
 type parser struct {
-	lookup   func(string) (string, bool)
-	problems *Problems
-	sc       *Scenario
+	Reader
+
+	sc *Scenario
 
 	phases     []*draftPhase
 	events     []*draftEvent
@@ -74,34 +72,6 @@ type (
 	}
 )
 
-// A field is a key that a mapping may have.
-type field struct {
-	key  string
-	need bool
-	set  func(key, value *node)
-}
-
-// version checks the kind and version of the file. What is no scenario is not
-// looked at any further.
-func (p *parser) version(root *node) bool {
-	if root.kind != mapNode {
-		p.add(root, "want a scenario, got "+string(root.kind), "begin with: proofload: "+Version)
-		return false
-	}
-	for i, key := range root.keys {
-		if key.text != "proofload" {
-			continue
-		}
-		if got := root.items[i]; got.text != Version {
-			p.add(got, fmt.Sprintf("this is not a %s file", Version), "write proofload: "+Version)
-			return false
-		}
-		return true
-	}
-	p.add(&node{pos: Pos{1, 1}, width: 1}, `missing "proofload"`, "begin with: proofload: "+Version)
-	return false
-}
-
 // finish moves the drafts into the scenario.
 func (p *parser) finish() *Scenario {
 	for _, f := range p.phases {
@@ -115,135 +85,6 @@ func (p *parser) finish() *Scenario {
 	}
 	p.sc.Warnings = p.problems.Warnings()
 	return p.sc
-}
-
-// add notes a problem with the whole of a value.
-func (p *parser) add(n *node, msg, hint string) { p.problems.Add(n.pos, n.width, msg, hint) }
-
-// mapping sets the fields of a mapping, and reports whether it has all that it
-// needs and nothing else.
-func (p *parser) mapping(n *node, what string, fields []field) bool {
-	if n.kind != mapNode {
-		p.add(n, fmt.Sprintf("want the keys of %s, got %s", what, n.kind), "known here: "+strings.Join(fieldKeys(fields), ", "))
-		return false
-	}
-	clean := true
-	given := map[string]*node{}
-	var misspelt []string // these are not missing
-	for i, key := range n.keys {
-		if !p.key(key, given) {
-			clean = false
-			continue
-		}
-		j := slices.IndexFunc(fields, func(f field) bool { return f.key == key.text })
-		switch value := n.items[i]; {
-		case j < 0:
-			p.add(key, fmt.Sprintf("unknown key %q", key.text), DidYouMean(key.text, fieldKeys(fields)))
-			misspelt = append(misspelt, Closest(key.text, fieldKeys(fields)))
-			clean = false
-		case value.isNull():
-			p.add(key, fmt.Sprintf("%q has no value", key.text), "give it one, or leave the key out")
-			clean = false
-		default:
-			fields[j].set(key, value)
-		}
-	}
-	for _, f := range fields {
-		if f.need && given[f.key] == nil && !slices.Contains(misspelt, f.key) {
-			p.problems.Add(n.pos, 1, fmt.Sprintf("%s has no %q", what, f.key), "")
-			clean = false
-		}
-	}
-	return clean
-}
-
-// key checks that a key is text and new.
-func (p *parser) key(key *node, given map[string]*node) bool {
-	if key.kind != scalarNode {
-		p.add(key, "want a key, got "+string(key.kind), "")
-		return false
-	}
-	if first := given[key.text]; first != nil {
-		p.add(key, fmt.Sprintf("%q is given twice", key.text), fmt.Sprintf("it is on line %d already", first.pos.Line))
-		return false
-	}
-	given[key.text] = key
-	return true
-}
-
-func fieldKeys(fields []field) []string {
-	keys := make([]string, len(fields))
-	for i, f := range fields {
-		keys[i] = f.key
-	}
-	return keys
-}
-
-// list calls each for every element of a list.
-func (p *parser) list(n *node, what string, each func(*node)) {
-	if n.kind != listNode {
-		p.add(n, fmt.Sprintf("want a list of %s, got %s", what, n.kind), "")
-		return
-	}
-	for _, item := range n.items {
-		if item.isNull() {
-			p.add(item, fmt.Sprintf("want %s, got nothing", what), "")
-			continue
-		}
-		each(item)
-	}
-}
-
-// scalar returns a single value with its variables resolved.
-func (p *parser) scalar(n *node, what string) (string, bool) {
-	if n.kind != scalarNode {
-		p.add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.kind), "")
-		return "", false
-	}
-	text, wrong := resolve(n.text, p.lookup)
-	if wrong != nil {
-		p.add(n, wrong.msg, wrong.hint)
-		return "", false
-	}
-	return text, true
-}
-
-// words returns text: a number or a boolean is not meant as such.
-func (p *parser) words(n *node, what string) (string, bool) {
-	if n.kind == scalarNode && slices.Contains([]string{"!!int", "!!float", "!!bool"}, n.tag) {
-		p.add(n, fmt.Sprintf("want text for %s, got %s", what, n.text), fmt.Sprintf("quote it: %q", n.text))
-		return "", false
-	}
-	text, ok := p.scalar(n, what)
-	if ok && text == "" {
-		p.add(n, what+" is empty", "")
-	}
-	return text, ok && text != ""
-}
-
-// text makes a setter for any text.
-func (p *parser) text(dst *string) func(key, value *node) {
-	return func(key, value *node) {
-		if text, ok := p.words(value, key.text); ok {
-			*dst = text
-		}
-	}
-}
-
-// value makes a setter for what parse reads.
-func value[T any](p *parser, dst *T, parse func(string) (T, *mistake)) func(key, value *node) {
-	return func(key, value *node) {
-		text, ok := p.scalar(value, key.text)
-		if !ok {
-			return
-		}
-		v, wrong := parse(text)
-		if wrong != nil {
-			p.add(value, wrong.msg, wrong.hint)
-			return
-		}
-		*dst = v
-	}
 }
 
 // length reads a duration that is not zero.

@@ -13,9 +13,9 @@ import (
 // maxSource is the size of the largest file that is read, in bytes.
 const maxSource = 1 << 20
 
-// A node is a value of a YAML file with its place. An alias is replaced by what
+// A Node is a value of a YAML file with its place. An alias is replaced by what
 // it stands for.
-type node struct {
+type Node struct {
 	kind  nodeKind
 	tag   string // of a scalar: !!str, !!int, !!float, !!bool or !!null
 	text  string // of a scalar, before variables are resolved
@@ -24,6 +24,8 @@ type node struct {
 	keys  []*node // of a mapping
 	items []*node // the values of keys, or the elements of a list
 }
+
+type node = Node
 
 type nodeKind string
 
@@ -36,18 +38,21 @@ const (
 // isNull reports whether nothing was written where a value belongs.
 func (n *node) isNull() bool { return n.kind == scalarNode && n.tag == "!!null" }
 
-// load reads the only document of a file. This file is the only one that knows
-// the YAML library.
-func load(src []byte) (*node, *Problem) {
-	if len(src) > maxSource {
-		return nil, &Problem{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the file has %d bytes, at most %d are read", len(src), maxSource)}
+// load reads the only document of a scenario file.
+func load(src []byte) (*node, *Problem) { return loadAs(src, "scenario", maxSource) }
+
+// loadAs reads the only document of a file of that kind, of at most limit
+// bytes. This file is the only one that knows the YAML library.
+func loadAs(src []byte, kind string, limit int) (*node, *Problem) {
+	if len(src) > limit {
+		return nil, &Problem{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the file has %d bytes, at most %d are read", len(src), limit)}
 	}
 	if q := unreadable(src); q != nil {
 		return nil, q
 	}
 	var doc yaml.Node
 	if err := yaml.Load(src, &doc); err != nil {
-		q := explain(err, strings.Split(string(src), "\n"))
+		q := explain(err, kind, strings.Split(string(src), "\n"))
 		return nil, &q
 	}
 	if len(doc.Content) == 0 {
@@ -115,10 +120,10 @@ func unreadable(src []byte) *Problem {
 
 // explain says what a syntax error means. The library names the place where it
 // could not go on, which is often not where the mistake is.
-func explain(err error, lines []string) Problem {
+func explain(err error, kind string, lines []string) Problem {
 	var e *yaml.LoadError
 	if !errors.As(err, &e) || e.Mark.Line < 1 {
-		return explainDocuments(err, lines)
+		return explainDocuments(err, kind, lines)
 	}
 	at, context := Pos{e.Mark.Line, max(1, e.Mark.Column)}, Pos{e.ContextMark.Line, max(1, e.ContextMark.Column)}
 	text := from(lines, at)
@@ -145,10 +150,10 @@ func explain(err error, lines []string) Problem {
 }
 
 // explainDocuments is for files that have no document, or more than one.
-func explainDocuments(err error, lines []string) Problem {
+func explainDocuments(err error, kind string, lines []string) Problem {
 	if !strings.Contains(err.Error(), "found multiple") {
 		if strings.Contains(err.Error(), "no documents") {
-			return Problem{Pos: Pos{1, 1}, Width: 1, Msg: "the file is empty", Hint: "begin with: proofload: " + Version}
+			return Problem{Pos: Pos{1, 1}, Width: 1, Msg: "the file is empty", Hint: "begin with: proofload: " + kind + "/v1"}
 		}
 		return Problem{Pos: Pos{1, 1}, Width: 1, Msg: err.Error()}
 	}
@@ -158,7 +163,7 @@ func explainDocuments(err error, lines []string) Problem {
 			last = i + 1
 		}
 	}
-	return Problem{Pos: Pos{last, 1}, Width: 3, Msg: "a second document begins here", Hint: "write one scenario a file"}
+	return Problem{Pos: Pos{last, 1}, Width: 3, Msg: "a second document begins here", Hint: "write one " + kind + " a file"}
 }
 
 // explainFlow is for a {} or [] that does not go on as it should, most often

@@ -13,7 +13,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"proofload": func() { os.Exit(mainCode()) }})
+	testscript.Main(m, map[string]func(){
+		"proofload": func() { os.Exit(mainCode()) },
+		"shop":      func() { os.Exit(shop()) },
+	})
 }
 
 // TestScripts runs the command as its users do: see testdata/script.
@@ -31,6 +34,7 @@ func TestScripts(t *testing.T) {
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits":   exits,
+		"readenv": readEnv,
 		"waitfor": waitFor,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -76,11 +77,11 @@ func (f runFlags) check() error {
 
 // run carries a scenario out, from plan to verdict.
 func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
-	p, err := a.buildPlan(sc, flags.plan)
+	p, workload, err := a.buildPlan(sc, flags.plan)
 	if err != nil {
 		return err
 	}
-	if p.Target != simTarget {
+	if strings.HasPrefix(p.Target, stackPrefix) {
 		if _, err = stack.Engine(ctx); err != nil {
 			return exit(reports.ExitEnvironment, err)
 		}
@@ -88,7 +89,7 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err = a.healLeftovers(ctx); err != nil {
 		return exit(reports.ExitFaultsLeft, err)
 	}
-	s, err := a.newSession(p, flags)
+	s, err := a.newSession(p, workload, flags)
 	if err != nil {
 		return exit(reports.ExitUsage, err)
 	}

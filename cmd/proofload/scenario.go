@@ -15,6 +15,7 @@ import (
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/netfault"
 	"github.com/proofload/proofload/chaos/proc"
+	"github.com/proofload/proofload/loadgen/httpload"
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/library"
@@ -70,12 +71,13 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.target, "target", "", "run against another target than the scenario's")
 }
 
-// buildPlan resolves a scenario with what the flags say.
-func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, error) {
+// buildPlan resolves a scenario with what the flags say. It returns also the
+// workload file that the scenario names, or nil.
+func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, *httpload.File, error) {
 	for _, o := range f.options {
 		name, value, ok := strings.Cut(o, "=")
 		if !ok {
-			return nil, exit(reports.ExitUsage, fmt.Errorf("--option %q: write NAME=VALUE, for example replication=async", o))
+			return nil, nil, exit(reports.ExitUsage, fmt.Errorf("--option %q: write NAME=VALUE, for example replication=async", o))
 		}
 		if sc.Options == nil {
 			sc.Options = map[string]string{}
@@ -87,17 +89,28 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, error)
 	}
 	topology, err := describeTarget(sc.Target, sc.Options)
 	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
+		return nil, nil, exit(reports.ExitUsage, err)
+	}
+	workload, err := a.scenarioWorkload(sc)
+	if err != nil {
+		return nil, nil, exit(reports.ExitUsage, err)
+	}
+	known := workloads()
+	if workload != nil {
+		known[sc.Load.Workload] = workload.Ops()
+	}
+	if isURL(sc.Target) && workload == nil {
+		return nil, nil, exit(reports.ExitUsage, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload))
 	}
 	seed := f.seed
 	if seed == 0 && sc.Seed == 0 {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
-	p, err := plan.Build(sc, topology, catalog(), workloads(), plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
+	p, err := plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
 	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
+		return nil, nil, exit(reports.ExitUsage, err)
 	}
-	return p, nil
+	return p, workload, nil
 }
 
 // openBeside opens the files that a scenario names: their paths are relative to
@@ -125,7 +138,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := a.buildPlan(sc, flags)
+			p, _, err := a.buildPlan(sc, flags)
 			if err != nil {
 				return err
 			}
@@ -164,7 +177,7 @@ func (a *app) validate(name string) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.buildPlan(sc, planFlags{})
+	p, _, err := a.buildPlan(sc, planFlags{})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/loadgen/httpload"
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/reports/live"
@@ -28,6 +29,7 @@ const logsTimeout = 30 * time.Second
 type session struct {
 	app      *app
 	plan     *plan.Plan
+	workload *httpload.File // nil: one that is built in
 	flags    runFlags
 	dir      reports.Directory
 	manifest *reports.Manifest
@@ -37,7 +39,7 @@ type session struct {
 }
 
 // newSession makes the run directory and starts the run's clock.
-func (a *app) newSession(p *plan.Plan, flags runFlags) (*session, error) {
+func (a *app) newSession(p *plan.Plan, workload *httpload.File, flags runFlags) (*session, error) {
 	var tail [2]byte
 	rand.Read(tail[:]) // never fails
 	now := time.Now()
@@ -46,7 +48,7 @@ func (a *app) newSession(p *plan.Plan, flags runFlags) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{app: a, plan: p, flags: flags, dir: dir, manifest: newManifest(id, now, p)}
+	s := &session{app: a, plan: p, workload: workload, flags: flags, dir: dir, manifest: newManifest(id, now, p)}
 	s.manifest.Stack = id
 	if flags.stack == "warm" {
 		s.manifest.Stack = strings.TrimPrefix(p.Target, stackPrefix)
@@ -59,6 +61,9 @@ func (a *app) newSession(p *plan.Plan, flags runFlags) (*session, error) {
 		run.RenderFile(dir, reports.FilePlan, func(w io.Writer) error { return p.Render(w, 100) }),
 		dir.WriteManifest(s.manifest),
 	)
+	if workload != nil {
+		err = errors.Join(err, dir.Write(reports.FileWorkload, workload.Source))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +120,13 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err}
 	}
 	rig.Catalog, rig.Journal = catalog(), journal
+	if s.workload != nil {
+		end, err := s.loadFrom(ctx, rig)
+		if err != nil {
+			return sys, run.Ending{NotReady: err}
+		}
+		defer end()
+	}
 	return sys, rig.Run(ctx, s.plan)
 }
 
@@ -123,6 +135,9 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 func (s *session) bringUp(ctx context.Context) (*system, error) {
 	if s.plan.Target == simTarget {
 		return bringUpSim(ctx, s.plan.Options)
+	}
+	if isURL(s.plan.Target) {
+		return attachURL(s.plan.Target), nil
 	}
 	cfg := stackConfig(s.plan.Target, s.plan.Options, s.manifest.Run, s.say)
 	cfg.ID = s.manifest.Stack

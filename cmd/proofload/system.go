@@ -43,9 +43,12 @@ func describeTarget(target string, options map[string]string) (sut.Topology, err
 		_, err := sim.Options(options)
 		return sim.Topology(), err
 	}
+	if isURL(target) {
+		return describeURL(target, options)
+	}
 	name, ok := strings.CutPrefix(target, stackPrefix)
 	if !ok {
-		return sut.Topology{}, fmt.Errorf("no target %q: the built-in one is stack/ledger", target)
+		return sut.Topology{}, fmt.Errorf("no target %q: the built-in one is stack/ledger; one that runs already is http://localhost:PORT", target)
 	}
 	topology, err := stack.Topology(name)
 	if err != nil {

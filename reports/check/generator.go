@@ -50,7 +50,7 @@ func newGenerator(spec Spec, c *course, fs *faults) *generator {
 }
 
 func (g *generator) observe(e *history.Event) {
-	if !completed(e) {
+	if !completed(e) || e.Step > 0 { // the schedule has the first request of a journey
 		return
 	}
 	drill := g.course.number(e)

@@ -11,7 +11,8 @@ import (
 )
 
 // completed reports whether an event is the end of an operation. There is one
-// for every arrival of the schedule.
+// for every arrival of the schedule, and one for each later request of its
+// journey.
 func completed(e *history.Event) bool {
 	return e.By == history.ByLoad && e.Kind != history.Invoke
 }

@@ -175,6 +175,8 @@ func (d *decoder) setNumber(name []byte, v int64) bool {
 		e.TLS = time.Duration(v)
 	case "first_byte_ns":
 		e.FirstByte = time.Duration(v)
+	case "step":
+		e.Step = int(v)
 	case "drill":
 		e.Drill = int(v)
 	case "status":

@@ -33,6 +33,7 @@ func appendEvent(buf []byte, e *Event) []byte {
 	buf = span(buf, `,"connect_ns":`, e.Connect)
 	buf = span(buf, `,"tls_ns":`, e.TLS)
 	buf = span(buf, `,"first_byte_ns":`, e.FirstByte)
+	buf = number(buf, `,"step":`, int64(e.Step))
 	buf = text(buf, `,"node":`, e.Node)
 	buf = number(buf, `,"timeline":`, int64(e.Timeline))
 	buf = text(buf, `,"verb":`, e.Verb)

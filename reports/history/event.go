@@ -111,6 +111,7 @@ type Event struct {
 	Class  string        `json:"class,omitempty"`    // of the error, one of loadgen's classes; "shed" was never sent
 	Amount int64         `json:"amount,omitempty"`   // in minor units
 	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
+	Step   int           `json:"step,omitempty"`     // of a request within a journey, from 1; 0 is the one that the schedule asked for
 
 	// How long the parts of an operation took: the connection's, of one that
 	// had to make its own, and from the send to the first byte of the answer.

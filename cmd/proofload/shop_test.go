@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// shop is a small system for scripts, with orders and a login, that knows
+// nothing of proofload: shop [-lose N] [-no-tokens] FILE writes its address to a
+// file and serves until it is interrupted. With -lose every Nth order is
+// acknowledged and forgotten.
+func shop() int {
+	flags := flag.NewFlagSet("shop", flag.ContinueOnError)
+	lose := flags.Int64("lose", 0, "forget every so-many-th order")
+	noTokens := flags.Bool("no-tokens", false, "log nobody in")
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		return 2
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	server := &http.Server{Handler: shopHandler(*lose, *noTokens), ReadHeaderTimeout: time.Minute}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := os.WriteFile(flags.Arg(0), []byte("http://"+listener.Addr().String()), 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	_ = server.Serve(listener) // ends with the context
+	return 0
+}
+
+func shopHandler(lose int64, noTokens bool) http.Handler {
+	var made, logins atomic.Int64
+	var orders sync.Map
+	mux := http.NewServeMux()
+	loggedIn := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer token-") {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			next(w, r)
+		}
+	}
+	mux.HandleFunc("POST /oauth/token", func(w http.ResponseWriter, r *http.Request) {
+		if noTokens || r.FormValue("client_secret") != "s3cret-value" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": fmt.Sprintf("token-%d", logins.Add(1)), "expires_in": 2})
+	})
+	mux.HandleFunc("POST /orders", loggedIn(func(w http.ResponseWriter, r *http.Request) {
+		var order map[string]any
+		if json.NewDecoder(r.Body).Decode(&order) != nil || order["sku"] == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		n := made.Add(1)
+		order["id"] = fmt.Sprintf("o-%d", n)
+		if lose == 0 || n%lose != 0 {
+			orders.Store(order["id"], order)
+		}
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(order)
+	}))
+	mux.HandleFunc("GET /orders/{id}", loggedIn(func(w http.ResponseWriter, r *http.Request) {
+		order, ok := orders.Load(r.PathValue("id"))
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(order)
+	}))
+	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
+	return mux
+}
+
+// readEnv sets a variable to what a file holds, once it is there: readenv NAME
+// FILE.
+func readEnv(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: readenv NAME FILE")
+	}
+	waitFor(ts, false, []string{args[1], "."})
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/proofload/proofload/loadgen"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut"
+)
+
+// isURL reports whether a target is the address of a system that runs already.
+func isURL(target string) bool {
+	return strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://")
+}
+
+// describeURL returns the topology of a target that is an address: nothing is
+// known of its nodes. It must be on this machine, since nobody has said that
+// load may be sent anywhere else.
+func describeURL(target string, options map[string]string) (sut.Topology, error) {
+	u, err := url.Parse(target)
+	switch {
+	case err != nil || u.Host == "":
+		return sut.Topology{}, errors.New("the target is no URL: write for example http://localhost:8080")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return sut.Topology{}, fmt.Errorf("the target %s is more than an address: write http://HOST:PORT, and secrets into the workload file", u.Redacted())
+	case !(loadgen.Config{}).Allows(u.Hostname()):
+		return sut.Topology{}, fmt.Errorf("send load to %s: %w: a target that is an address must be on this machine", u.Hostname(), loadgen.ErrHostNotAllowed)
+	case len(options) > 0:
+		return sut.Topology{}, fmt.Errorf("the target %s has no options", target)
+	}
+	return sut.Topology{Name: target}, nil
+}
+
+// urlEnv is a system of which only its address is known.
+type urlEnv struct{ address string }
+
+func (e urlEnv) Topology() sut.Topology { return sut.Topology{Name: e.address} }
+
+func (e urlEnv) Endpoint(name string) (string, bool) {
+	return strings.TrimRight(e.address, "/"), name == "api"
+}
+
+func (urlEnv) Close(context.Context) error { return nil }
+
+// attachURL attaches to a system that runs already. It is left as it is found.
+func attachURL(target string) *system {
+	sys := &system{env: urlEnv{target}}
+	sys.wire = func(rig *run.Rig, rec *history.Recorder, _ uint64) error {
+		rig.Gate = func(ctx context.Context) error { return askAnything(ctx, rig.BaseURL) }
+		rig.Watch = func(ctx context.Context) { <-ctx.Done() }
+		rig.Audit = func(_ context.Context, drill int) error {
+			rec.Record(history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditDone, Drill: drill})
+			return nil
+		}
+		return nil
+	}
+	return sys
+}
+
+// askAnything returns when the system answers, whatever it says.
+func askAnything(ctx context.Context, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask the target: %w", err)
+	}
+	resp, err := loadgen.Config{}.Client().Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the target whether it is there: %w", err)
+	}
+	return resp.Body.Close()
+}

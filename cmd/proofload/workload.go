@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/proofload/proofload/loadgen/httpload"
+	"github.com/proofload/proofload/loadgen/httpload/draft"
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/scenarios/run"
+)
+
+func (a *app) workloadCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "workload",
+		Short: "Write and check workload files, which load any HTTP system",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		a.workloadValidateCommand(),
+		a.draftCommand("from-openapi", "Write a first workload from an OpenAPI 3 document, JSON or YAML", draft.OpenAPI),
+		a.draftCommand("from-har", "Write a first workload from a browser's recording, an HTTP Archive", draft.HAR),
+	)
+	return cmd
+}
+
+func (a *app) workloadValidateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE...",
+		Short: "Check workload files and their data: every mistake, with its place and how to mend it",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			bad := 0
+			for _, name := range args {
+				f, err := a.parseWorkload(name)
+				if err != nil {
+					bad++
+					fmt.Fprintln(a.stderr, err)
+					continue
+				}
+				fmt.Fprintf(a.stdout, "%s ok: %s\n", name, strings.Join(f.Ops(), ", "))
+			}
+			if bad > 0 {
+				return exit(reports.ExitUsage, nil)
+			}
+			return nil
+		},
+	}
+}
+
+// parseWorkload reads a workload file.
+func (a *app) parseWorkload(path string) (*httpload.File, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read workload: %w", err)
+	}
+	return httpload.Parse(path, src, httpload.Options{Lookup: a.lookup})
+}
+
+// draftCommand writes a workload from another file.
+func (a *app) draftCommand(name, about string, write func(file string, src []byte) ([]byte, error)) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   name + " FILE",
+		Short: about,
+		Example: fmt.Sprintf(`  proofload workload %s FILE --output workload.yaml
+  proofload workload validate workload.yaml`, name),
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			src, err := os.ReadFile(args[0])
+			if err != nil {
+				return exit(reports.ExitUsage, fmt.Errorf("read %s: %w", name, err))
+			}
+			text, err := write(args[0], src)
+			if err != nil {
+				return exit(reports.ExitUsage, err)
+			}
+			if output == "" {
+				_, err = a.stdout.Write(text)
+				return err
+			}
+			if err := writeNew(output, text); err != nil {
+				return exit(reports.ExitUsage, err)
+			}
+			fmt.Fprintf(a.stderr, "%s written; next: proofload workload validate %s\n", output, output)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this file, which must not exist (default: the standard output)")
+	return cmd
+}
+
+// writeNew writes a file that does not exist yet.
+func writeNew(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write workload: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write workload: %w", err)
+	}
+	return nil
+}
+
+// isWorkloadFile reports whether a scenario's workload is a file, and not one
+// that is built in.
+func isWorkloadFile(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name))
+}
+
+// scenarioWorkload reads the workload file that a scenario names, relative to
+// itself. It returns nil where the workload is built in.
+func (a *app) scenarioWorkload(sc *scenarios.Scenario) (*httpload.File, error) {
+	name := sc.Load.Workload
+	if !isWorkloadFile(name) {
+		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(sc.File), name)
+	}
+	f, err := a.parseWorkload(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+		problems.Add(sc.Load.WorkloadPos, len(sc.Load.Workload), "there is no workload file "+name, "its path is relative to the scenario")
+		return nil, problems.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, answerable(sc, f)
+}
+
+// answerable reports what a scenario asks that its workload file gives no means
+// to answer.
+func answerable(sc *scenarios.Scenario, f *httpload.File) error {
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	const hint = "give a request that writes ack: with key: and lookup:"
+	uncounted := "no request of " + sc.Load.Workload + " says how its writes are looked up, so they cannot be counted"
+	for _, v := range sc.Verify {
+		switch {
+		case v.Check == "jobs-done":
+			problems.Add(v.Pos, len(v.Check), "a workload file says nothing of background jobs", "leave jobs-done out")
+		case (v.Check == "acknowledged-writes" || v.Check == "no-duplicates") && !f.Counts():
+			problems.Add(v.Pos, len(v.Check), uncounted, hint)
+		}
+	}
+	for _, o := range sc.Objectives {
+		if slices.Contains([]string{"lost_writes", "duplicates", "rpo"}, o.Metric) && !f.Counts() {
+			problems.Add(o.Pos, len(o.Text), uncounted, hint)
+		}
+	}
+	return problems.Err()
+}
+
+// loadFrom gives a rig the load of a workload file in place of the system's own.
+// The returned function ends what goes on beside it.
+func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err error) {
+	c := httpload.Config{Seed: s.plan.Seed, BaseURL: rig.BaseURL, NoAudit: !s.workload.Counts()}
+	if _, err = rand.Read(c.Nonce[:]); err != nil {
+		return nil, fmt.Errorf("make a nonce: %w", err)
+	}
+	w, err := httpload.New(context.WithoutCancel(ctx), s.workload, c)
+	if err != nil {
+		return nil, err
+	}
+	gate, audit := rig.Gate, rig.Audit
+	rig.Workload = w
+	rig.Gate = func(ctx context.Context) error {
+		if err := gate(ctx); err != nil {
+			return err
+		}
+		return w.Ready(ctx)
+	}
+	rig.Audit = func(ctx context.Context, drill int) error {
+		return errors.Join(audit(ctx, drill), s.auditWorkload(ctx, w, drill))
+	}
+	return w.Close, nil
+}
+
+// auditWorkload looks the writes of a drill up, after the system's own final
+// reads, and records what went wrong between the workload file and the system.
+func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, drill int) error {
+	err := w.Audit(ctx, httpload.AuditConfig{Drill: drill, Recorder: s.recorder})
+	if err != nil {
+		s.recorder.Record(history.Event{Kind: history.Fail, By: history.ByAudit, Op: history.AuditDone, Drill: drill, Text: err.Error()})
+	}
+	notes, open := w.Findings()
+	for _, n := range notes {
+		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunNote, Drill: drill, Text: n})
+	}
+	return errors.Join(err, open)
+}

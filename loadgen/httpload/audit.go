@@ -1,0 +1,183 @@
+package httpload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+const (
+	// DefaultAudit bounds the lookups of one drill.
+	DefaultAudit = 2 * time.Minute
+
+	// defaultSettle is how long a write that is not found is asked for again,
+	// where a file does not say.
+	defaultSettle = 10 * time.Second
+
+	lookupsAtOnce = 16
+	lookupAgain   = 500 * time.Millisecond // between two rounds
+)
+
+// An AuditConfig says how to look up the writes of a drill.
+type AuditConfig struct {
+	Drill    int // from 1
+	Recorder *history.Recorder
+
+	// Within bounds all lookups together; zero is [DefaultAudit].
+	Within time.Duration
+}
+
+// Audit looks up every write of a drill that was acknowledged, and those that
+// may have happened and have a key that the client made. Each that is found is
+// recorded as [history.AuditWrite]; of one that is not found, an event of kind
+// Fail says where it was looked for.
+//
+// A write that is not found is asked for again until its lookup's within: has
+// passed since Audit began, because many systems show a write late. One that
+// cannot be looked up, for example because the system answers with an error, is
+// tried again until the end. The error says of how many nothing is known.
+func (w *Workload) Audit(ctx context.Context, c AuditConfig) error {
+	if c.Within == 0 {
+		c.Within = DefaultAudit
+	}
+	a := &audit{AuditConfig: c, w: w, began: time.Now()}
+	ctx, cancel := context.WithTimeout(ctx, c.Within)
+	defer cancel()
+	pending := w.forget(c.Drill)
+	total := len(pending)
+	for {
+		pending = a.round(ctx, pending)
+		if len(pending) == 0 || !after(ctx, lookupAgain) {
+			break
+		}
+	}
+	if len(pending) == 0 {
+		return nil
+	}
+	err := a.failure
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", c.Drill, len(pending), total, err)
+}
+
+// An audit is one in progress.
+type audit struct {
+	AuditConfig
+
+	w     *Workload
+	began time.Time
+
+	mu      sync.Mutex
+	again   []written
+	failure error // the last one
+}
+
+// round looks all of them up once, and returns those to look up again.
+func (a *audit) round(ctx context.Context, list []written) []written {
+	a.again = nil
+	var wg sync.WaitGroup
+	work := make(chan written)
+	for range min(lookupsAtOnce, len(list)) {
+		wg.Go(func() {
+			for e := range work {
+				if a.lookUp(ctx, e) {
+					a.mu.Lock()
+					a.again = append(a.again, e)
+					a.mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, e := range list {
+		work <- e
+	}
+	close(work)
+	wg.Wait()
+	return a.again
+}
+
+// lookUp looks a write up, and reports whether it must be looked up again.
+func (a *audit) lookUp(ctx context.Context, e written) bool {
+	found, where, err := a.find(ctx, e)
+	l := e.step.ack.lookup
+	switch {
+	case err != nil:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if ctx.Err() == nil || a.failure == nil {
+			pos := l.place.Pos()
+			a.failure = fmt.Errorf("%s:%d:%d: %s: %w", a.w.file.Path, pos.Line, pos.Col, e.step.op, err)
+		}
+		return true
+	case found == 0 && time.Since(a.began) < l.within:
+		return true
+	}
+	event := history.Event{
+		Kind: history.Info, By: history.ByAudit, Op: history.AuditWrite, Drill: a.Drill, ID: e.id, Key: e.key, Count: int64(found),
+	}
+	if found == 0 {
+		event.Kind, event.Text = history.Fail, "not found at "+where
+	}
+	a.Recorder.Record(event)
+	return false
+}
+
+// bare returns the error of a request without its address, in which there may be
+// secrets.
+func bare(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// errLookup is why a lookup says nothing.
+var errLookup = errors.New("the lookup was not answered as expected")
+
+// find returns how many times a write is there.
+func (a *audit) find(ctx context.Context, e written) (count int, where string, err error) {
+	l := e.step.ack.lookup
+	v := &visit{w: a.w, locals: []value{text(e.key)}}
+	where = pathOf(l.path.render(v))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.w.BaseURL+where, http.NoBody)
+	if err != nil {
+		return 0, where, fmt.Errorf("%w: its address is no URL", errLookup)
+	}
+	for _, h := range l.headers {
+		req.Header.Set(h.name, h.value.render(v))
+	}
+	if l.login && a.w.logins != nil {
+		token, tokenErr := a.w.logins.token(ctx, 0)
+		if tokenErr != nil {
+			return 0, where, tokenErr
+		}
+		token.set(req.Header)
+	}
+	resp, err := a.w.client.Do(req)
+	if err != nil {
+		return 0, where, bare(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limitOf(e.step)+1))
+	switch {
+	case err != nil:
+		return 0, where, err
+	case int64(len(body)) > limitOf(e.step):
+		return 0, where, fmt.Errorf("%w: the answer is longer than %d bytes", errLookup, limitOf(e.step))
+	case l.absent.has(resp.StatusCode):
+		return 0, where, nil
+	case !l.found.has(resp.StatusCode):
+		return 0, where, fmt.Errorf("%w: the answer is %d %s", errLookup, resp.StatusCode, http.StatusText(resp.StatusCode))
+	case l.count == nil:
+		return 1, where, nil
+	}
+	return l.count.from.count(&answer{status: resp.StatusCode, header: resp.Header, body: body}), where, nil
+}

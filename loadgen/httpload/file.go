@@ -1,0 +1,131 @@
+package httpload
+
+import (
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/scenarios"
+)
+
+// Version is the first key's value in a workload file.
+const Version = "workload/v1"
+
+// A File is a parsed workload file. It holds no state of a run.
+type File struct {
+	Path   string // as it was named
+	Source []byte // as read
+
+	Name, About string
+	Base        string // of the system, where the target has no address of its own
+
+	// Warnings are what is probably not meant, but can be carried out.
+	Warnings []scenarios.Problem
+
+	journeys []*journey
+	steps    []*step // of all journeys
+	weight   uint64  // of all journeys
+	feeds    []*feed
+	auth     *auth
+}
+
+// Ops lists the operations in the order of the file: one for each request, and
+// one for each step of a journey.
+func (f *File) Ops() []string {
+	ops := make([]string, len(f.steps))
+	for i, s := range f.steps {
+		ops[i] = s.op
+	}
+	return ops
+}
+
+// Counts reports whether any of its writes can be looked up, so that those that
+// are lost can be counted.
+func (f *File) Counts() bool {
+	return slices.ContainsFunc(f.steps, func(s *step) bool { return s.ack != nil && s.ack.lookup != nil })
+}
+
+// A journey is one or several requests of one client.
+type journey struct {
+	name   string
+	weight uint64
+	steps  []*step
+	feeds  []int   // indices of those it takes a row of
+	locals int     // how many values it sets or extracts
+	wants  []*step // of other journeys, whose recent writes it asks for
+}
+
+// A step is one request of a journey.
+type step struct {
+	op      string
+	index   int // in the file
+	place   *scenarios.Node
+	journey *journey
+
+	thinkFrom, thinkTo time.Duration // before it
+
+	set     []assignment
+	method  string
+	path    template
+	headers []header
+	body    *template // nil: none
+	kind    string    // of the body, unless a header says otherwise
+	login   bool      // it needs a token, where there is a login
+
+	expect  expectation
+	extract []extraction
+	ack     *ack // nil: not counted
+
+	timeout time.Duration // 0: the engine's
+	maxBody int64         // in bytes, 0: the engine's
+
+	recents []int // slots of the journey's values with the writes it asks for
+}
+
+// writes reports whether the request changes something, so that without an
+// answer it may have happened.
+func (s *step) writes() bool {
+	switch s.method {
+	case "GET", "HEAD", "OPTIONS":
+		return false
+	}
+	return true
+}
+
+// An assignment gives a name to a value that is made before the request.
+type assignment struct {
+	slot  int
+	value template
+	whole expr // the value with its type, if it is one expression; else nil
+}
+
+type header struct {
+	name  string
+	value template
+}
+
+// An ack says how a write is known to the system.
+type ack struct {
+	place  *scenarios.Node
+	made   *template   // the key, where the client makes it
+	given  *extraction // the key, where the answer has it
+	lookup *lookup
+}
+
+// A lookup says how a write is found again.
+type lookup struct {
+	place   *scenarios.Node
+	path    template
+	headers []header
+	found   statuses
+	absent  statuses
+	count   *extraction // how many times it is there; nil: once
+	within  time.Duration
+	login   bool
+}
+
+// An extraction takes a value out of an answer.
+type extraction struct {
+	place *scenarios.Node
+	slot  int
+	from  source
+}

@@ -1,0 +1,154 @@
+package httpload
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/proofload/proofload/scenarios"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// environment of the files in testdata.
+func environ(name string) (string, bool) {
+	v, ok := map[string]string{"API_KEY": "k3y", "PASSWORD": "hunter2"}[name]
+	return v, ok
+}
+
+func contents(tb testing.TB, file string) []byte {
+	tb.Helper()
+	src, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return src
+}
+
+// parse reads a file that must be sound.
+func parse(tb testing.TB, file string) *File {
+	tb.Helper()
+	f, err := Parse(file, contents(tb, file), Options{Lookup: environ})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+// parseText reads a workload from the text below its name.
+func parseText(tb testing.TB, text string) *File {
+	tb.Helper()
+	f, err := Parse("testdata/w.yaml", []byte("proofload: workload/v1\nname: w\n"+text), Options{Lookup: environ})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+// TestLint has a file for each group of rules. Its golden file is what a user
+// sees.
+func TestLint(t *testing.T) {
+	files, err := filepath.Glob("testdata/lint/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			_, err := Parse(file, contents(t, file), Options{Lookup: environ})
+			if err == nil {
+				t.Fatal("no problem found")
+			}
+			if _, ok := errors.AsType[*scenarios.Problems](err); !ok {
+				t.Errorf("error is %T, want *scenarios.Problems", err)
+			}
+			want := strings.TrimSuffix(file, ".yaml") + ".golden"
+			got := err.Error() + "\n"
+			if *update {
+				if err := os.WriteFile(want, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(contents(t, want)), got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParse(t *testing.T) {
+	f := parse(t, "testdata/full.yaml")
+	want := []string{"create-order", "place", "list-orders", "read-own-write", "login", "add", "buy-3"}
+	if diff := cmp.Diff(want, f.Ops()); diff != "" {
+		t.Errorf("ops (-want +got):\n%s", diff)
+	}
+	if f.Name != "full" || f.Base != "http://localhost:8080" || f.weight != 38 || f.auth.clients != 2 {
+		t.Errorf("name %q, base %q, weight %d, %d clients", f.Name, f.Base, f.weight, f.auth.clients)
+	}
+}
+
+// TestSecretsStayOut makes sure that no message about a file holds a secret.
+func TestSecretsStayOut(t *testing.T) {
+	for _, text := range []string{
+		"auth: {post: /t, token: $.t, header: \"${secret:PASSWORD} x\"}\nrequests: [{name: a, get: /}]",
+		"base: ${secret:PASSWORD}\nrequests: [{name: a, get: /}]",
+		"data: {d: {csv: \"${secret:PASSWORD}.csv\"}}\nrequests: [{name: a, get: /}]",
+	} {
+		_, err := Parse("w.yaml", []byte("proofload: workload/v1\nname: w\n"+text), Options{
+			Lookup: environ, ReadFile: func(string) ([]byte, error) { return nil, os.ErrNotExist },
+		})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// FuzzParse checks that no input makes the parser panic, that every problem has
+// a place, and that a workload that is sound makes operations.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/lint/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, "testdata/full.yaml") {
+		f.Add(contents(f, file))
+	}
+	options := Options{Lookup: environ, ReadFile: func(path string) ([]byte, error) {
+		if strings.HasSuffix(path, "l") {
+			return []byte(`{"name": "ada", "address": {"city": "London"}}`), nil
+		}
+		return []byte("id,price,name\nA,1,x\n"), nil
+	}}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		file, err := Parse("f.yaml", src, options)
+		if err != nil {
+			problems, ok := errors.AsType[*scenarios.Problems](err)
+			if !ok {
+				t.Fatalf("error is %T, want *Problems", err)
+			}
+			for _, q := range problems.List {
+				if q.Pos.Line < 1 || q.Pos.Col < 1 || q.Msg == "" {
+					t.Fatalf("a problem without a place or text: %+v", q)
+				}
+			}
+			return
+		}
+		w, err := New(t.Context(), file, Config{BaseURL: "http://localhost", NoAudit: true})
+		if err != nil {
+			return // a login elsewhere
+		}
+		defer w.Close()
+		for seq := range uint64(3) {
+			if op := w.Next(1, seq); op.Op == "" || op.Method == "" || !strings.HasPrefix(op.Path, "/") && !strings.Contains(op.Path, "://") {
+				t.Fatalf("not an operation: %+v", op)
+			}
+		}
+	})
+}

@@ -1,0 +1,324 @@
+package httpload
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/scenarios"
+)
+
+// methods are the keys that say what a request does.
+func methods() []string {
+	return []string{"get", "post", "put", "patch", "delete", "head", "options"}
+}
+
+// A draft is a request as it is written.
+type draft struct {
+	place, name, weight, think, set, headers, query, json, form, body *scenarios.Node
+	expect, extract, ack, auth, maxBody, steps                        *scenarios.Node
+
+	verbs []*scenarios.Node // keys
+	path  *scenarios.Node
+	step  *step
+}
+
+// bodyFields are the keys of what is sent.
+func (d *draft) sentFields() []scenarios.Field {
+	fields := []scenarios.Field{
+		{Key: "headers", Set: keep(&d.headers)},
+		{Key: "query", Set: keep(&d.query)},
+		{Key: "json", Set: keep(&d.json)},
+		{Key: "form", Set: keep(&d.form)},
+		{Key: "body", Set: keep(&d.body)},
+	}
+	for _, m := range methods() {
+		fields = append(fields, scenarios.Field{Key: m, Set: func(k, v *scenarios.Node) {
+			d.verbs = append(d.verbs, k)
+			d.path = v
+		}})
+	}
+	return fields
+}
+
+// stepFields are the keys of a request within a journey.
+func (d *draft) stepFields() []scenarios.Field {
+	return append([]scenarios.Field{
+		{Key: "name", Set: keep(&d.name)},
+		{Key: "think", Set: keep(&d.think)},
+		{Key: "set", Set: keep(&d.set)},
+		{Key: "expect", Set: keep(&d.expect)},
+		{Key: "extract", Set: keep(&d.extract)},
+		{Key: "ack", Set: keep(&d.ack)},
+		{Key: "auth", Set: keep(&d.auth)},
+		{Key: "max_body", Set: keep(&d.maxBody)},
+	}, d.sentFields()...)
+}
+
+// requestFields are the keys of an entry of requests:, which is a request or a
+// journey.
+func (d *draft) requestFields() []scenarios.Field {
+	return append([]scenarios.Field{
+		{Key: "weight", Set: keep(&d.weight)},
+		{Key: "steps", Set: keep(&d.steps)},
+	}, d.stepFields()...)
+}
+
+// requests reads the names and the order of all requests.
+func (p *parser) requests() {
+	n := p.nodes.requests
+	if n == nil {
+		return
+	}
+	p.List(n, "requests", p.request)
+	if n.IsList() && len(n.Items()) == 0 {
+		p.Add(n, "there are no requests", "write for example {name: home, get: /}")
+	}
+	for _, s := range p.file.steps {
+		i := slices.IndexFunc(p.file.steps, func(o *step) bool { return o.op == s.op })
+		if first := p.file.steps[i]; first != s {
+			p.Add(s.place, fmt.Sprintf("the name %q is taken", s.op), fmt.Sprintf("it is used on line %d; requests and steps share their names", first.place.Pos().Line))
+		}
+	}
+}
+
+// request reads one entry of requests:.
+func (p *parser) request(n *scenarios.Node) {
+	d := &draft{place: n}
+	clean := p.Mapping(n, "a request", d.requestFields())
+	j := &journey{weight: 1}
+	p.file.journeys = append(p.file.journeys, j)
+	switch {
+	case d.name != nil:
+		j.name, _ = p.Name(d.name, "name")
+	case clean:
+		p.AddAt(n.Pos(), 1, `a request has no "name"`, "reports and objectives need it")
+	}
+	if d.weight != nil {
+		if w, ok := p.Count(d.weight, "weight"); ok {
+			j.weight = uint64(w) //nolint:gosec // from 1
+		}
+	}
+	p.file.weight += j.weight
+	if d.think != nil {
+		p.Add(d.think, "a journey begins when it is due: nobody thinks before it", "think: belongs to a later step")
+	}
+	if d.steps == nil {
+		p.addStep(j, d, d.name, j.name)
+		return
+	}
+	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody} {
+		if own != nil {
+			p.Add(own, "a journey has steps instead", "move this into the step it belongs to")
+		}
+	}
+	p.steps(j, d.steps)
+}
+
+// steps reads the steps of a journey.
+func (p *parser) steps(j *journey, n *scenarios.Node) {
+	p.List(n, "steps", func(n *scenarios.Node) {
+		d := &draft{place: n}
+		p.Mapping(n, "a step", d.stepFields())
+		op, place := fmt.Sprintf("%s-%d", j.name, len(j.steps)+1), n
+		if d.name != nil {
+			op, _ = p.Name(d.name, "name")
+			place = d.name
+		}
+		if d.think != nil && len(j.steps) == 0 {
+			p.Add(d.think, "a journey begins when it is due: nobody thinks before it", "think: belongs to a later step")
+		}
+		p.addStep(j, d, place, op)
+	})
+	if n.IsList() && len(n.Items()) == 0 {
+		p.Add(n, "the journey has no steps", "write at least one")
+	}
+}
+
+func (p *parser) addStep(j *journey, d *draft, place *scenarios.Node, op string) {
+	if place == nil {
+		place = d.place
+	}
+	d.step = &step{op: op, index: len(p.file.steps), place: place, journey: j, login: true}
+	j.steps = append(j.steps, d.step)
+	p.file.steps = append(p.file.steps, d.step)
+	p.drafts = append(p.drafts, d)
+	p.acked[op] = p.acked[op] || d.ack != nil
+}
+
+// compileAll understands every request, now that all names are known.
+func (p *parser) compileAll() {
+	if p.nodes.auth != nil {
+		p.auth(p.nodes.auth)
+	}
+	scopes := map[*journey]*scope{}
+	for _, d := range p.drafts {
+		sc := scopes[d.step.journey]
+		if sc == nil {
+			sc = &scope{journey: d.step.journey, rows: true, recents: map[string]int{}}
+			scopes[d.step.journey] = sc
+		}
+		sc.step = d.step
+		p.compileStep(d, sc)
+		d.step.journey.locals = len(sc.locals)
+	}
+	p.circles()
+}
+
+// compileStep understands one request.
+func (p *parser) compileStep(d *draft, sc *scope) {
+	s := d.step
+	if d.think != nil {
+		s.thinkFrom, s.thinkTo = p.think(d.think)
+	}
+	if d.set != nil {
+		p.Pairs(d.set, "names and their values", "{order: \"${uuid}\"}", func(k, v *scenarios.Node) { p.assign(s, k, v, sc) })
+	}
+	p.sent(d, s, sc)
+	s.expect.status = success()
+	if d.expect != nil {
+		p.Mapping(d.expect, "what is expected", p.expectFields(s, sc))
+	}
+	if d.auth != nil {
+		s.login, _ = p.Truth(d.auth, "auth")
+	}
+	for _, n := range []*scenarios.Node{p.nodes.maxBody, d.maxBody} {
+		if n != nil {
+			s.maxBody = p.size(n, "max_body")
+		}
+	}
+	if d.extract != nil {
+		p.Pairs(d.extract, "names and where they are", "{order: $.id}", func(k, v *scenarios.Node) {
+			if x, ok := p.extraction(v); ok && p.declare(k, sc) {
+				x.slot = len(sc.locals) - 1
+				s.extract = append(s.extract, x)
+			}
+		})
+	}
+	if d.ack != nil {
+		p.ack(d, s, sc)
+	}
+}
+
+// sent understands what a request sends.
+func (p *parser) sent(d *draft, s *step, sc *scope) {
+	switch {
+	case len(d.verbs) == 0:
+		p.AddAt(d.place.Pos(), 1, quoteName(s.op)+" does nothing", "give it one of: "+strings.Join(methods(), ", "))
+		return
+	case len(d.verbs) > 1:
+		p.Add(d.verbs[1], fmt.Sprintf("one request cannot both %s and %s", d.verbs[0].Text(), d.verbs[1].Text()), "write a request for each")
+		return
+	}
+	s.method = strings.ToUpper(d.verbs[0].Text())
+	s.path, _ = p.path(d.path, sc)
+	if d.query != nil {
+		p.query(&s.path, d.query, sc)
+	}
+	s.body, s.kind = p.bodyOf(d, sc)
+	for _, n := range []*scenarios.Node{p.nodes.headers, d.headers} {
+		if n != nil {
+			s.headers = append(s.headers, p.headersOf(n, sc)...)
+		}
+	}
+}
+
+// assign gives a name to a value.
+func (p *parser) assign(s *step, key, n *scenarios.Node, sc *scope) {
+	a := assignment{}
+	if n.IsScalar() && !n.IsText() {
+		v, _ := p.constantJSON(n)
+		a.whole = func(*visit) value { return literal(v) }
+	} else {
+		t, ok := p.template(n, key.Text(), sc)
+		if !ok {
+			return
+		}
+		a.value = t
+		if len(t.parts) == 1 {
+			a.whole = t.parts[0].expr
+		}
+	}
+	if p.declare(key, sc) {
+		a.slot = len(sc.locals) - 1
+		s.set = append(s.set, a)
+	}
+}
+
+// declare makes a name known to what follows.
+func (p *parser) declare(key *scenarios.Node, sc *scope) bool {
+	name := key.Text()
+	switch {
+	case !localName.MatchString(name):
+		p.Add(key, fmt.Sprintf("%q is not a name", name), "use a to z, 0 to 9, - and _, and begin with a letter")
+		return false
+	case p.reserved(name), slices.ContainsFunc(p.file.feeds, func(f *feed) bool { return f.name == name }), slices.Contains(sc.locals, name):
+		p.Add(key, fmt.Sprintf("%q already means something", name), "choose another name")
+		return false
+	}
+	sc.locals = append(sc.locals, name)
+	return true
+}
+
+var thinkRange = regexp.MustCompile(`^(\S+?) *\.\. *(\S+)$`)
+
+// think reads 2s or 1s..3s.
+func (p *parser) think(n *scenarios.Node) (from, to time.Duration) {
+	source, ok := p.Words(n, "think")
+	if !ok {
+		return 0, 0
+	}
+	first, second := source, source
+	if m := thinkRange.FindStringSubmatch(source); m != nil {
+		first, second = m[1], m[2]
+	}
+	from, err := time.ParseDuration(first)
+	to, err2 := time.ParseDuration(second)
+	if err != nil || err2 != nil || from < 0 || to < from || to > 24*time.Hour {
+		p.Add(n, fmt.Sprintf("%q is no time to think", source), "write for example 2s, or 1s..3s for anything between")
+		return 0, 0
+	}
+	return from, to
+}
+
+// circles refuses requests that wait for each other's writes for ever.
+func (p *parser) circles() {
+	for _, j := range p.file.journeys {
+		seen := map[*journey]bool{}
+		for at := j; len(at.wants) > 0; {
+			if seen[at] {
+				p.Add(j.steps[0].place, quoteName(j.name)+" asks for writes that are never made", "one request must be possible without the writes of others")
+				return
+			}
+			seen[at] = true
+			at = at.wants[0].journey
+		}
+	}
+}
+
+func quoteName(name string) string {
+	if name == "" {
+		return "this request"
+	}
+	return name
+}
+
+// headersOf reads headers.
+func (p *parser) headersOf(n *scenarios.Node, sc *scope) []header {
+	var list []header
+	p.Pairs(n, "headers and their values", "{Accept: application/json}", func(k, v *scenarios.Node) {
+		if !headerName.MatchString(k.Text()) {
+			p.Add(k, fmt.Sprintf("%q is not the name of a header", k.Text()), "")
+			return
+		}
+		if t, ok := p.template(v, k.Text(), sc); ok {
+			list = append(list, header{http.CanonicalHeaderKey(k.Text()), t})
+		}
+	})
+	return list
+}
+
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")

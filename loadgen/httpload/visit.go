@@ -1,0 +1,267 @@
+package httpload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/loadgen"
+	"github.com/proofload/proofload/reports/history"
+)
+
+// A visit is one client that goes through a journey. It is on one goroutine at a
+// time: the schedule's for its first request, and then its own.
+type visit struct {
+	w       *Workload
+	journey *journey
+	drill   int
+	seq     uint64
+	rng     *rand.Rand
+	rows    []int // of each feed of the file
+	locals  []value
+	recents map[int]kept // by slot
+	cookies []*http.Cookie
+
+	at     int       // index of its step
+	key    value     // what the system knows its write by, once it is known
+	token  *loggedIn // that its request was sent with
+	broken error     // why its request cannot be made
+}
+
+// begin takes the rows that the journey uses.
+func (v *visit) begin() {
+	v.locals = make([]value, v.journey.locals)
+	if len(v.journey.feeds) == 0 {
+		return
+	}
+	v.rows = make([]int, len(v.w.feeds))
+	for _, i := range v.journey.feeds {
+		row, err := v.w.feeds[i].row(v.rng)
+		if err != nil {
+			v.broken = err
+		}
+		v.rows[i] = row
+	}
+}
+
+// recent returns the write of another request that this visit asks for.
+func (v *visit) recent(slot int, source *step) kept {
+	k, ok := v.recents[slot]
+	if !ok {
+		k = v.w.pools[source.index].pick(v.rng)
+		if v.recents == nil {
+			v.recents = map[int]kept{}
+		}
+		v.recents[slot] = k
+	}
+	return k
+}
+
+// operation makes the request that the visit has come to.
+func (v *visit) operation() loadgen.Operation {
+	s := v.journey.steps[v.at]
+	v.key, v.token = value{}, nil
+	for _, a := range s.set {
+		if a.whole != nil {
+			v.locals[a.slot] = a.whole(v)
+			continue
+		}
+		v.locals[a.slot] = text(a.value.render(v))
+	}
+	op := loadgen.Operation{
+		Op: s.op, Write: s.writes(), Method: s.method, Path: pathOf(s.path.render(v)), Header: v.header(s), Judge: v.judge,
+		Extras: loadgen.Extras{Timeout: s.timeout, MaxBody: s.maxBody, Then: v.then},
+	}
+	if s.body != nil {
+		op.Body = []byte(s.body.render(v))
+	}
+	if s.ack != nil && s.ack.made != nil {
+		v.key = text(s.ack.made.render(v))
+	}
+	op.ID = v.id(s)
+	for _, slot := range s.recents {
+		op.Key = v.recents[slot].id
+	}
+	if v.broken != nil || s.login && v.w.logins != nil {
+		op.Prepare = v.prepare
+	}
+	return op
+}
+
+// id returns the id of the write of a step in the history: its key, where the
+// client makes it. A write that cannot be looked up has none, for nobody could
+// say that it is lost.
+func (v *visit) id(s *step) string {
+	switch {
+	case s.ack == nil || s.ack.lookup == nil:
+		return ""
+	case s.ack.made != nil:
+		return v.key.text
+	}
+	return fmt.Sprintf("%s-%d-%d", s.op, v.drill, v.seq)
+}
+
+// header makes the header of a step.
+func (v *visit) header(s *step) http.Header {
+	h := make(http.Header, len(s.headers)+1)
+	if s.kind != "" {
+		h.Set("Content-Type", s.kind)
+	}
+	for _, f := range s.headers {
+		h.Set(f.name, f.value.render(v))
+	}
+	if len(v.cookies) > 0 && h.Get("Cookie") == "" {
+		pairs := make([]string, len(v.cookies))
+		for i, c := range v.cookies {
+			pairs[i] = c.Name + "=" + c.Value
+		}
+		h.Set("Cookie", strings.Join(pairs, "; "))
+	}
+	return h
+}
+
+// keepCookies takes the cookies of an answer, as a browser would for the rest of
+// the journey. All of it goes to one system, so they are sent whatever their
+// domain and path.
+func (v *visit) keepCookies(header http.Header) {
+	if len(header["Set-Cookie"]) == 0 || v.at+1 == len(v.journey.steps) {
+		return
+	}
+	for _, c := range (&http.Response{Header: header}).Cookies() {
+		v.cookies = slices.DeleteFunc(v.cookies, func(o *http.Cookie) bool { return o.Name == c.Name })
+		if c.MaxAge >= 0 {
+			v.cookies = append(v.cookies, c)
+		}
+	}
+}
+
+// pathOf returns what is below the base URL. What an answer gave may be a whole
+// URL: load goes to the system alone, whatever its answers say.
+func pathOf(path string) string {
+	if !strings.Contains(path, "://") {
+		if !strings.HasPrefix(path, "/") {
+			return "/" + path
+		}
+		return path
+	}
+	u, err := url.Parse(path)
+	if err != nil || u.Host == "" || !strings.HasPrefix(path, u.Scheme+"://") {
+		return path
+	}
+	return u.RequestURI()
+}
+
+// prepare gives the request its token.
+func (v *visit) prepare(ctx context.Context, header http.Header) error {
+	s := v.journey.steps[v.at]
+	if v.broken != nil {
+		v.w.notes.add(s.place, s, true, v.broken.Error())
+		return v.broken
+	}
+	token, err := v.w.logins.token(ctx, v.seq)
+	if err != nil {
+		v.w.notes.add(v.w.file.auth.place, s, true, "could not be sent: "+err.Error())
+		return err
+	}
+	v.token = token
+	token.set(header)
+	return nil
+}
+
+// judge classifies an answer: by its status first, then by what else is
+// expected of it and taken from it.
+func (v *visit) judge(status int, header http.Header, body []byte) loadgen.Answer {
+	s := v.journey.steps[v.at]
+	switch {
+	case s.expect.status.has(status):
+	case status/100 == 4:
+		return loadgen.Refused
+	default:
+		return loadgen.Broken
+	}
+	v.keepCookies(header)
+	a := &answer{status: status, header: header, body: body}
+	if c := s.expect.unmet(v, a); c != nil {
+		v.w.notes.add(c.place, s, false, c.part+" was not what is expected")
+		return loadgen.Broken
+	}
+	whole := true
+	for _, x := range s.extract {
+		got, ok := x.from.find(a)
+		if !ok {
+			v.w.notes.add(x.place, s, false, x.place.Text()+" found nothing in the answer")
+			whole = false
+		}
+		v.locals[x.slot] = got
+	}
+	if s.ack != nil && s.ack.given != nil {
+		got, ok := s.ack.given.from.find(a)
+		if !ok {
+			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer")
+			whole = false
+		}
+		v.key = got
+	}
+	if !whole {
+		return loadgen.Broken
+	}
+	return loadgen.Done
+}
+
+// then takes note of how the request ended, and makes the next one.
+func (v *visit) then(end loadgen.End) (*loadgen.Operation, time.Duration) {
+	s := v.journey.steps[v.at]
+	v.w.notes.ended(s, end)
+	if end.Class == loadgen.ClassTooLarge {
+		v.w.notes.add(s.place, s, false, fmt.Sprintf("an answer was longer than %d bytes", limitOf(s)))
+	}
+	if end.Status == http.StatusUnauthorized && v.token != nil {
+		v.token.refused()
+	}
+	v.acknowledge(s, end)
+	if end.Kind != history.OK || v.at+1 == len(v.journey.steps) {
+		return nil, 0
+	}
+	v.at++
+	next := v.journey.steps[v.at]
+	think := next.thinkFrom
+	if spread := next.thinkTo - next.thinkFrom; spread > 0 {
+		think += time.Duration(v.rng.Int64N(int64(spread)))
+	}
+	op := v.operation()
+	return &op, think
+}
+
+// acknowledge remembers a write: one that was acknowledged, to be asked for and
+// looked up, and one that may have happened, to be looked up if its key is known.
+func (v *visit) acknowledge(s *step, end loadgen.End) {
+	if s.ack == nil || v.key.text == "" {
+		return
+	}
+	id := v.id(s)
+	if end.Kind == history.OK {
+		v.w.pools[s.index].add(kept{id: id, key: v.key})
+	}
+	if s.ack.lookup != nil && (end.Kind == history.OK || end.Kind == history.Info) {
+		v.w.remember(v.drill, written{step: s, id: id, key: v.key.text})
+	}
+}
+
+// defaultMaxBody is the engine's limit of an answer, in bytes.
+const defaultMaxBody = 1 << 20
+
+func limitOf(s *step) int64 {
+	if s.maxBody == 0 {
+		return defaultMaxBody
+	}
+	return s.maxBody
+}
+
+// errNoToken is why an operation cannot be sent.
+var errNoToken = errors.New("there is no token")

@@ -1,0 +1,93 @@
+package loadgen
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// Extras are what an [Operation] may have beside its request. The zero value
+// asks for nothing.
+type Extras struct {
+	// Prepare completes the request's header just before it is sent, on the
+	// goroutine of the operation, so that it may wait for something, for
+	// example a token. An error means that nothing was sent. Ctx ends with the
+	// operation's timeout.
+	Prepare func(ctx context.Context, header http.Header) error
+
+	// Timeout bounds the operation, from sending to the end of the answer.
+	// Zero is the timeout of all operations.
+	Timeout time.Duration
+
+	// MaxBody is the longest answer that is read, in bytes. Zero is 1 MiB.
+	MaxBody int64
+
+	// Then makes the operation one request of a journey. It is called once the
+	// operation has ended and was recorded, and returns the next one and how
+	// long the client thinks before it, or nil where the journey ends.
+	//
+	// The schedule asks for the first request of a journey; each later one is
+	// due when the client has thought. They are operations of their own in the
+	// history, with a number of their own in it ([history.Event.Step]).
+	Then func(end End) (next *Operation, think time.Duration)
+}
+
+// An End says how an operation ended; see [history.Event].
+type End struct {
+	Kind   history.Kind // OK, Fail or Info
+	Class  string       // of the error, empty if there was none
+	Status int          // of the answer, 0 if there was none
+}
+
+// follow waits until the next request of a journey is due, and returns it. It
+// returns nil when the journey is over, or the load was stopped.
+func (e *engine) follow(j *job) *job {
+	if j.op.Then == nil {
+		return nil
+	}
+	op, think := j.op.Then(j.end)
+	if op == nil {
+		return nil
+	}
+	next := job{seq: j.seq, sched: e.Recorder.Now() + think, phase: j.phase, op: *op, user: nobody, step: j.step + 1}
+	if think > 0 && !wait(e.load.Done(), think) || e.load.Err() != nil {
+		return nil
+	}
+	return &next
+}
+
+// Allows reports whether load may be sent to a host: to the loopback interface,
+// or where the configuration says so.
+func (c Config) Allows(host string) bool { return c.allowed(host) }
+
+// Client returns a client for requests beside the load, such as logins and final
+// reads: to the same hosts alone, with the same timeouts, and it follows no
+// redirects.
+func (c Config) Client() *http.Client {
+	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&c.Timeouts.Dial, DefaultDialTimeout)
+	setDefault(&c.Timeouts.TLS, DefaultTLSTimeout)
+	setDefault(&c.Timeouts.Total, DefaultTotalTimeout)
+	connect := c.dial
+	if connect == nil {
+		connect = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			host, _, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			d := &dialer{allowed: c.allowed, host: host}
+			return (&net.Dialer{Timeout: c.Timeouts.Dial, Control: d.control}).DialContext(ctx, network, addr)
+		}
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: connect, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: c.Timeouts.TLS,
+			MaxIdleConnsPerHost: c.MaxInFlight, IdleConnTimeout: idleTimeout,
+		},
+		Timeout:       c.Timeouts.Total,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

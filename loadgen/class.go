@@ -72,7 +72,7 @@ func classifySent(err error, headed bool) string {
 		return ClassCanceled
 	case errors.Is(err, errTotal):
 		return ClassTimeout
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isStreamReset(err):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return ClassReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ClassEOF
@@ -80,15 +80,17 @@ func classifySent(err error, headed bool) string {
 		return ClassHeaderTimeout
 	case isTimeout(err):
 		return ClassTimeout
+	case isStreamReset(err):
+		return ClassReset
 	}
 	return ClassOther
 }
 
 // isStreamReset reports whether a stream of HTTP/2 was ended by the server, or
 // by net/http together with a broken connection that it was on. The types of
-// these errors are private to net/http.
+// these errors are private to net/http, and there are many.
 func isStreamReset(err error) bool {
-	return slices.ContainsFunc([]string{"stream error: ", "GOAWAY", "force closed"}, func(part string) bool {
+	return slices.ContainsFunc([]string{"stream error: ", "http2: ", "after connection loss"}, func(part string) bool {
 		return strings.Contains(err.Error(), part)
 	})
 }

@@ -45,6 +45,44 @@ func TestRequestsAreWellFormed(t *testing.T) {
 	}
 }
 
+// TestReuseOverTLS uses a connection again, past the session tickets that a
+// server sends once it has been made, and not once the server has closed it.
+func TestReuseOverTLS(t *testing.T) {
+	s := newTLSServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
+		if r.URL.Path == "/flush" {
+			_ = http.NewResponseController(w).Flush()
+			_, _ = io.WriteString(w, "more")
+		}
+	})
+	s.StartTLS()
+	c := Config{BaseURL: s.URL, Timeouts: long(), TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}.withDefaultsFor(t)
+	tr, err := newTransport(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.close()
+	for i, tt := range []struct {
+		path   string
+		bytes  int
+		made   bool // a connection
+		before func()
+	}{
+		{"/", 10_000, true, func() {}},
+		{"/", 10_000, false, func() {}},
+		{"/flush", 10_004, false, func() {}},
+		{"/", 10_000, false, func() {}},
+		{"/", 10_000, true, s.CloseClientConnections},
+		{"/", 10_000, false, func() {}},
+	} {
+		tt.before()
+		a, err := tr.exchange(&request{method: http.MethodGet, path: tt.path})
+		if err != nil || len(a.body) != tt.bytes || (a.timings.TLS > 0) != tt.made {
+			t.Errorf("exchange %d: %d bytes, handshake took %v, %v; want %d bytes, a new connection %t", i, len(a.body), a.timings.TLS, err, tt.bytes, tt.made)
+		}
+	}
+}
+
 // FuzzHTTP1Answer gives the client any bytes as an answer: it must end, and say
 // that all is well only of an answer with an end.
 func FuzzHTTP1Answer(f *testing.F) {

@@ -35,6 +35,7 @@ type Phase struct {
 	// evenly from From to To. It is zero for a closed phase, as these are: its
 	// users send when they have an answer, and nobody plans how often.
 	Planned float64 `json:"planned,omitempty"`
+	Users   int     `json:"users,omitempty"` // of a closed phase, at most; 0: it has a rate
 }
 
 // operations is how many operations were planned in the phase.

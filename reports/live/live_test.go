@@ -105,3 +105,17 @@ func TestPanelKeepsFiveRows(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsAsked(t *testing.T) {
+	for want, p := range map[string]check.Phase{
+		"200/s asked":    {For: time.Minute, From: 200, To: 200},
+		"50/s asked":     {For: time.Minute, From: 0, To: 200},
+		"300/s asked":    {For: time.Minute, From: 200, To: 2000, Planned: 18_000},
+		"up to 50 users": {For: time.Minute, Users: 50},
+		"0/s asked":      {For: time.Minute},
+	} {
+		if got := askedOf(p, 15*time.Second); got != want {
+			t.Errorf("asked: %q, want %q", got, want)
+		}
+	}
+}

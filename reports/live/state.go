@@ -259,13 +259,10 @@ func (s *State) Summary(now time.Duration) string {
 }
 
 func (s *State) load(into time.Duration) string {
-	asked := 0.0
+	asked := "0/s asked"
 	for _, p := range s.header.Spec.Phases {
 		if into >= p.Start && into < p.Start+p.For {
-			asked = p.From + (p.To-p.From)*float64(into-p.Start)/float64(p.For)
-			if p.Planned > 0 {
-				asked = p.Planned / p.For.Seconds() // on average
-			}
+			asked = askedOf(p, into-p.Start)
 		}
 	}
 	l := s.last
@@ -279,8 +276,21 @@ func (s *State) load(into time.Duration) string {
 	if l.ok > 0 {
 		p99 = fmt.Sprintf("%d ms", l.latency.ValueAtQuantile(99))
 	}
-	return fmt.Sprintf("%s  %.0f/s asked  %d/s completed  ok %.1f %%  p99 %s  latest send %d ms late",
+	return fmt.Sprintf("%s  %s  %d/s completed  ok %.1f %%  p99 %s  latest send %d ms late",
 		s.phase, asked, l.offered, 100*float64(l.ok)/float64(l.offered), p99, l.maxLag.Milliseconds())
+}
+
+// askedOf says what is asked of the system at a time within a phase. Of a rate
+// that does not go evenly it is the mean.
+func askedOf(p check.Phase, at time.Duration) string {
+	rate := p.From + (p.To-p.From)*float64(at)/float64(p.For)
+	switch {
+	case p.Users > 0:
+		return fmt.Sprintf("up to %d users", p.Users)
+	case p.Planned > 0:
+		rate = p.Planned / p.For.Seconds()
+	}
+	return fmt.Sprintf("%.0f/s asked", rate)
 }
 
 func (s *State) system() string {

@@ -26,7 +26,7 @@ func (b *builder) load() {
 		b.plan.Phases = append(b.plan.Phases, phase)
 		spec := check.Phase{Name: f.Name, Start: start, For: f.For, From: phase.From, To: phase.To, Score: f.Score}
 		if phase.Profile != loadgen.Linear {
-			spec.Planned = phase.Planned()
+			spec.Planned, spec.Users = phase.Planned(), max(f.Users.From, f.Users.To)
 		}
 		b.plan.Spec.Phases = append(b.plan.Spec.Phases, spec)
 		start += f.For

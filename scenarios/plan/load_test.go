@@ -49,8 +49,13 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("phases (-want +got):\n%s", diff)
 	}
 	var planned []float64
+	var users []int
 	for _, f := range p.Spec.Phases {
 		planned = append(planned, f.Planned)
+		users = append(users, f.Users)
+	}
+	if diff := cmp.Diff([]int{0, 0, 0, 0, 0, 0, 50, 5}, users); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]float64{0, 15_000, 21_000, 48_000, 0, 4, 0, 0}, planned); diff != "" {
 		t.Errorf("planned (-want +got):\n%s", diff)

@@ -24,6 +24,16 @@ type Extras struct {
 	// MaxBody is the longest answer that is read, in bytes. Zero is 1 MiB.
 	MaxBody int64
 
+	// Do carries the operation out in place of the engine, with the request that
+	// the engine would have sent and the transport that it would have used. It
+	// must end with the request's context; what it leaves open belongs to the
+	// workload.
+	Do func(r *http.Request, transport http.RoundTripper) Result
+
+	// Early, when it is closed, makes an operation that follows another due at
+	// once, though the client has not thought for as long as it wanted.
+	Early <-chan struct{}
+
 	// Then makes the operation one request of a journey. It is called once the
 	// operation has ended and was recorded, and returns the next one and how
 	// long the client thinks before it, or nil where the journey ends.
@@ -52,9 +62,10 @@ func (e *engine) follow(j *job) *job {
 		return nil
 	}
 	next := job{seq: j.seq, sched: e.Recorder.Now() + think, phase: j.phase, op: *op, step: j.step + 1}
-	if think > 0 && !wait(e.stopped, think) {
+	if think > 0 && !e.pause(think, op.Early) {
 		return nil
 	}
+	next.sched = min(next.sched, e.Recorder.Now())
 	select {
 	case <-e.stopped:
 		return nil

@@ -77,6 +77,10 @@ func (e *engine) send(j *job, event *history.Event) {
 		event.Class = ClassNotSent
 		return
 	}
+	if j.op.Do != nil {
+		e.settle(ctx, j, j.op.Do(req, e.transport), &w, event)
+		return
+	}
 	resp, err := e.transport.RoundTrip(req)
 	switch {
 	case err != nil && !w.sent():

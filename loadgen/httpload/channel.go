@@ -122,7 +122,7 @@ func (v *visit) openStream(r *http.Request, transport http.RoundTripper, s *step
 func (v *visit) openSocket(r *http.Request, transport http.RoundTripper, s *step) (*channel, loadgen.Result) {
 	conn, resp, err := websocket.Dial(r.Context(), r.URL.String(), &websocket.DialOptions{
 		HTTPClient: &http.Client{
-			Transport:     transport,
+			Transport:     once{transport},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		HTTPHeader: r.Header,
@@ -156,6 +156,17 @@ func (v *visit) openSocket(r *http.Request, transport http.RoundTripper, s *step
 		}
 	})
 	return c, loadgen.Result{Status: resp.StatusCode, Header: resp.Header}
+}
+
+// once is a transport that sends nothing twice: a body that cannot be had again
+// keeps it from silently repeating a request on another connection.
+type once struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Body, r.GetBody, r.ContentLength = io.NopCloser(strings.NewReader("")), nil, 0
+	return o.RoundTripper.RoundTrip(r)
 }
 
 // lost says in the words of package io that the other side closed a WebSocket.

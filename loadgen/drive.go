@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,9 +39,12 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 		return Stats{}, fmt.Errorf("send load: %w", err)
 	}
 	defer transport.close()
+	beside := c.besides()
+	defer beside.CloseIdleConnections()
 	e := &engine{
 		Config:    c,
 		transport: transport,
+		beside:    beside,
 		requests:  requests,
 		load:      ctx,
 		schedule:  schedule,
@@ -88,6 +92,7 @@ type engine struct {
 	Config
 
 	transport transport       // outlives load by Config.Drain
+	beside    *http.Transport // of operations that carry themselves out
 	requests  context.Context // of all operations; outlives load by Config.Drain
 	load      context.Context // done when the load is to stop
 	schedule  *Schedule

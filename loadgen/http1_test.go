@@ -76,7 +76,7 @@ func TestReuseOverTLS(t *testing.T) {
 		{"/", 10_000, false, func() {}},
 	} {
 		tt.before()
-		a, err := tr.exchange(&request{method: http.MethodGet, path: tt.path})
+		a, err := tr.exchange(&request{method: http.MethodGet, path: tt.path, deadline: time.Now().Add(c.Timeouts.Total)})
 		if err != nil || len(a.body) != tt.bytes || (a.timings.TLS > 0) != tt.made {
 			t.Errorf("exchange %d: %d bytes, handshake took %v, %v; want %d bytes, a new connection %t", i, len(a.body), a.timings.TLS, err, tt.bytes, tt.made)
 		}

@@ -93,7 +93,7 @@ func (h *http2) exchange(r *request) (a answer, err error) {
 	ctx, cancel := context.WithDeadlineCause(h.ctx, r.deadline, errTotal)
 	defer cancel()
 	w := &wire2{began: time.Now()}
-	req, err := h.request(w.context(ctx), r)
+	req, err := newRequest(w.context(ctx), h.base, r)
 	if err != nil {
 		return a, err
 	}
@@ -111,12 +111,12 @@ func (h *http2) exchange(r *request) (a answer, err error) {
 	return a, err
 }
 
-// request builds a request. It is never sent twice: a body that cannot be had
+// newRequest builds a request for net/http. It is never sent twice: a body that cannot be had
 // again makes net/http give up where it would otherwise silently repeat
 // requests that were refused, reads, and whatever carries an idempotency key,
 // on another connection or stream.
-func (h *http2) request(ctx context.Context, r *request) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, h.base+r.path, http.NoBody)
+func newRequest(ctx context.Context, base string, r *request) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, base+r.path, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}

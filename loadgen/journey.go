@@ -25,6 +25,16 @@ type Extras struct {
 	// MaxBody is the longest answer that is read, in bytes. Zero is 1 MiB.
 	MaxBody int64
 
+	// Do carries the operation out in place of the engine, with the request that
+	// the engine would have sent and the transport that it would have used. It
+	// must end with the request's context; what it leaves open belongs to the
+	// workload.
+	Do func(r *http.Request, transport http.RoundTripper) Result
+
+	// Early, when it is closed, makes an operation that follows another due at
+	// once, though the client has not thought for as long as it wanted.
+	Early <-chan struct{}
+
 	// Then makes the operation one request of a journey. It is called once the
 	// operation has ended and was recorded, and returns the next one and how
 	// long the client thinks before it, or nil where the journey ends.
@@ -53,9 +63,10 @@ func (e *engine) follow(j *job) *job {
 		return nil
 	}
 	next := job{seq: j.seq, sched: e.Recorder.Now() + think, phase: j.phase, op: *op, user: nobody, step: j.step + 1}
-	if think > 0 && !wait(e.load.Done(), think) || e.load.Err() != nil {
+	if think > 0 && !e.pause(think, op.Early) || e.load.Err() != nil {
 		return nil
 	}
+	next.sched = min(next.sched, e.Recorder.Now())
 	return &next
 }
 
@@ -71,6 +82,16 @@ func (c Config) Client() *http.Client {
 	setDefault(&c.Timeouts.Dial, DefaultDialTimeout)
 	setDefault(&c.Timeouts.TLS, DefaultTLSTimeout)
 	setDefault(&c.Timeouts.Total, DefaultTotalTimeout)
+	return &http.Client{
+		Transport:     c.besides(),
+		Timeout:       c.Timeouts.Total,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// besides returns a transport of net/http for what the engine's own does not
+// carry. It goes where load may be sent, and through no proxy.
+func (c Config) besides() *http.Transport {
 	connect := c.dial
 	if connect == nil {
 		connect = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -82,12 +103,15 @@ func (c Config) Client() *http.Client {
 			return (&net.Dialer{Timeout: c.Timeouts.Dial, Control: d.control}).DialContext(ctx, network, addr)
 		}
 	}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: connect, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: c.Timeouts.TLS,
-			MaxIdleConnsPerHost: c.MaxInFlight, IdleConnTimeout: idleTimeout,
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := connect(ctx, network, addr)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return &countingConn{Conn: conn}, nil
 		},
-		Timeout:       c.Timeouts.Total,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: c.Timeouts.TLS, ResponseHeaderTimeout: c.Timeouts.Header,
+		MaxResponseHeaderBytes: maxHead, MaxIdleConnsPerHost: c.MaxInFlight, IdleConnTimeout: idleTimeout, DisableCompression: true,
 	}
 }

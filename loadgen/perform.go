@@ -82,6 +82,10 @@ func (e *engine) send(j *job, event *history.Event) {
 			return
 		}
 	}
+	if j.op.Do != nil {
+		e.carryOut(j, &r, event)
+		return
+	}
 	a, err := e.transport.exchange(&r)
 	if a.timings.connected() || j.seq%timingsEvery == 0 {
 		event.DNS, event.Connect, event.TLS, event.FirstByte = a.timings.DNS, a.timings.Connect, a.timings.TLS, a.timings.FirstByte

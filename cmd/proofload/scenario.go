@@ -151,8 +151,8 @@ func (a *app) planCommand() *cobra.Command {
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate SCENARIO...",
-		Short: "Check scenario files: every mistake, with its place and how to mend it",
+		Use:   "validate FILE...",
+		Short: "Check scenario and workload files: every mistake, with its place and how to mend it",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			bad := 0
@@ -173,6 +173,9 @@ func (a *app) validateCommand() *cobra.Command {
 // validate checks one scenario against its target and prints that it is sound,
 // after what is probably not meant.
 func (a *app) validate(name string) error {
+	if src, err := os.ReadFile(name); err == nil && isWorkload(src) {
+		return a.validateWorkload(name)
+	}
 	sc, err := a.readScenario(name)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -29,7 +30,7 @@ func (a *app) workloadCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		a.workloadValidateCommand(),
+		a.workloadValidateCommand(), a.workloadTryCommand(),
 		a.draftCommand("from-openapi", "Write a first workload from an OpenAPI 3 document, JSON or YAML", draft.OpenAPI),
 		a.draftCommand("from-har", "Write a first workload from a browser's recording, an HTTP Archive", draft.HAR),
 	)
@@ -44,13 +45,10 @@ func (a *app) workloadValidateCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			bad := 0
 			for _, name := range args {
-				f, err := a.parseWorkload(name)
-				if err != nil {
+				if err := a.validateWorkload(name); err != nil {
 					bad++
 					fmt.Fprintln(a.stderr, err)
-					continue
 				}
-				fmt.Fprintf(a.stdout, "%s ok: %s\n", name, strings.Join(f.Ops(), ", "))
 			}
 			if bad > 0 {
 				return exit(reports.ExitUsage, nil)
@@ -58,6 +56,27 @@ func (a *app) workloadValidateCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// validateWorkload checks one workload file and prints that it is sound, with
+// its operations.
+func (a *app) validateWorkload(name string) error {
+	f, err := a.parseWorkload(name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s ok: %s\n", name, strings.Join(f.Ops(), ", "))
+	return nil
+}
+
+// isWorkload reports whether a file says that it is a workload.
+func isWorkload(src []byte) bool {
+	for line := range bytes.Lines(src) {
+		if version, ok := bytes.CutPrefix(line, []byte("proofload:")); ok {
+			return bytes.HasPrefix(bytes.TrimSpace(version), []byte("workload/"))
+		}
+	}
+	return false
 }
 
 // parseWorkload reads a workload file.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,12 +143,13 @@ func bare(err error) error {
 // errLookup is why a lookup says nothing.
 var errLookup = errors.New("the lookup was not answered as expected")
 
-// find returns how many times a write is there.
+// find returns how many times a write is there, and where it was looked for.
 func (a *audit) find(ctx context.Context, e written) (count int, where string, err error) {
 	l := e.step.ack.lookup
 	v := &visit{w: a.w, locals: []value{text(e.key)}}
-	where = pathOf(l.path.render(v))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.w.BaseURL+where, http.NoBody)
+	path := pathOf(l.path.render(v))
+	where, _, _ = strings.Cut(path, "?") // there may be secrets in the query
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.w.BaseURL+path, http.NoBody)
 	if err != nil {
 		return 0, where, fmt.Errorf("%w: its address is no URL", errLookup)
 	}

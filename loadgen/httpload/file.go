@@ -78,6 +78,10 @@ type step struct {
 	timeout time.Duration // 0: the engine's
 	maxBody int64         // in bytes, 0: the engine's
 
+	channel string     // what is kept open: "" of a plain request, else one of its kinds
+	events  int        // on the channel, that the answer consists of
+	send    []template // messages, on a socket
+
 	recents []int // slots of the journey's values with the writes it asks for
 }
 

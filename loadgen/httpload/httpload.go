@@ -104,10 +104,7 @@ func (w *Workload) Ops() []string { return w.file.Ops() }
 
 // Next implements [loadgen.Workload].
 func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
-	v := &visit{
-		w: w, drill: drill, seq: seq,
-		rng: rand.New(rand.NewPCG(w.Seed^uint64(drill)<<48, seq)), //nolint:gosec // any bits will do
-	}
+	v := w.visit(drill, seq)
 	v.journey = w.choose(v.rng.Uint64N(w.file.weight))
 	v.begin()
 	return v.operation()

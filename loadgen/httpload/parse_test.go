@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -91,6 +92,35 @@ func TestParse(t *testing.T) {
 	}
 	if f.Name != "full" || f.Base != "http://localhost:8080" || f.weight != 38 || f.auth.clients != 2 {
 		t.Errorf("name %q, base %q, weight %d, %d clients", f.Name, f.Base, f.weight, f.auth.clients)
+	}
+}
+
+// TestCheckout reads a file that needs something of the environment.
+func TestCheckout(t *testing.T) {
+	const file = "testdata/checkout.yaml"
+	_, err := Parse(file, contents(t, file), Options{})
+	for _, want := range []string{
+		`checkout.yaml:4:7: BASE_URL is not set: set BASE_URL, for example https://staging.example.com`,
+		`checkout.yaml:6:25: the secret API_TOKEN is not set`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want %q", err, want)
+		}
+	}
+	f, err := Parse(file, contents(t, file), Options{Lookup: func(name string) (string, bool) {
+		v, ok := map[string]string{"BASE_URL": "https://staging.example.com", "API_TOKEN": "s3cret"}[name]
+		return v, ok
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := workload(t, f, 1)
+	op := w.Next(1, 0)
+	if op.Op != "create-order" || op.Header.Get("Authorization") != "Bearer s3cret" || op.Timeout != 2*time.Second {
+		t.Errorf("first operation, within %v: %s", op.Timeout, describe(op))
+	}
+	if l := f.steps[0].ack.lookup; len(l.headers) != 1 || l.headers[0].value.render(nil) != "Bearer s3cret" {
+		t.Errorf("a lookup is sent with %v, want the fixed headers of the file", l.headers)
 	}
 }
 

@@ -20,6 +20,7 @@ func methods() []string {
 type draft struct {
 	place, name, weight, think, set, headers, query, json, form, body *scenarios.Node
 	expect, extract, ack, auth, maxBody, steps                        *scenarios.Node
+	events, send, hold                                                *scenarios.Node
 
 	verbs []*scenarios.Node // keys
 	path  *scenarios.Node
@@ -46,7 +47,16 @@ func (d *draft) sentFields() []scenarios.Field {
 
 // stepFields are the keys of a request within a journey.
 func (d *draft) stepFields() []scenarios.Field {
+	open := func(k, v *scenarios.Node) {
+		d.verbs = append(d.verbs, k)
+		d.path = v
+	}
 	return append([]scenarios.Field{
+		{Key: streamKind, Set: open},
+		{Key: socketKind, Set: open},
+		{Key: "events", Set: keep(&d.events)},
+		{Key: "send", Set: keep(&d.send)},
+		{Key: "hold", Set: keep(&d.hold)},
 		{Key: "name", Set: keep(&d.name)},
 		{Key: "think", Set: keep(&d.think)},
 		{Key: "set", Set: keep(&d.set)},
@@ -110,7 +120,7 @@ func (p *parser) request(n *scenarios.Node) {
 		p.addStep(j, d, d.name, j.name)
 		return
 	}
-	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody} {
+	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody, d.events, d.send, d.hold} {
 		if own != nil {
 			p.Add(own, "a journey has steps instead", "move this into the step it belongs to")
 		}
@@ -147,6 +157,14 @@ func (p *parser) addStep(j *journey, d *draft, place *scenarios.Node, op string)
 	p.file.steps = append(p.file.steps, d.step)
 	p.drafts = append(p.drafts, d)
 	p.acked[op] = p.acked[op] || d.ack != nil
+	if d.hold != nil {
+		held := &step{op: op + "-held", index: len(p.file.steps), place: d.hold, journey: j, channel: heldKind}
+		held.expect.status = success()
+		held.thinkFrom, _ = p.Duration(d.hold, "hold")
+		held.thinkTo = held.thinkFrom
+		j.steps = append(j.steps, held)
+		p.file.steps = append(p.file.steps, held)
+	}
 }
 
 // compileAll understands every request, now that all names are known.
@@ -177,8 +195,8 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 	if d.set != nil {
 		p.Pairs(d.set, "names and their values", "{order: \"${uuid}\"}", func(k, v *scenarios.Node) { p.assign(s, k, v, sc) })
 	}
-	p.sent(d, s, sc)
 	s.expect.status = success()
+	p.sent(d, s, sc)
 	if d.expect != nil {
 		p.Mapping(d.expect, "what is expected", p.expectFields(s, sc))
 	}
@@ -207,13 +225,14 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 func (p *parser) sent(d *draft, s *step, sc *scope) {
 	switch {
 	case len(d.verbs) == 0:
-		p.AddAt(d.place.Pos(), 1, quoteName(s.op)+" does nothing", "give it one of: "+strings.Join(methods(), ", "))
+		p.AddAt(d.place.Pos(), 1, quoteName(s.op)+" does nothing", "give it one of: "+strings.Join(append(methods(), streamKind, socketKind), ", "))
 		return
 	case len(d.verbs) > 1:
 		p.Add(d.verbs[1], fmt.Sprintf("one request cannot both %s and %s", d.verbs[0].Text(), d.verbs[1].Text()), "write a request for each")
 		return
 	}
 	s.method = strings.ToUpper(d.verbs[0].Text())
+	p.channel(d, s, sc)
 	s.path, _ = p.path(d.path, sc)
 	if d.query != nil {
 		p.query(&s.path, d.query, sc)
@@ -225,6 +244,51 @@ func (p *parser) sent(d *draft, s *step, sc *scope) {
 		}
 	}
 }
+
+// channel understands what a step keeps open.
+func (p *parser) channel(d *draft, s *step, sc *scope) {
+	kind := d.verbs[0].Text()
+	if kind != streamKind && kind != socketKind {
+		for _, n := range []*scenarios.Node{d.events, d.send, d.hold} {
+			if n != nil {
+				p.Add(n, "a plain request keeps nothing open", "this belongs to stream: and socket:")
+			}
+		}
+		return
+	}
+	s.method, s.channel, s.events = "GET", kind, 1
+	for _, n := range []*scenarios.Node{d.json, d.form, d.body} {
+		if n != nil {
+			p.Add(n, "nothing is sent to open a "+kind, "what a socket sends then is send:")
+		}
+	}
+	if kind == socketKind {
+		s.expect.status = statuses{{101, 101}}
+	}
+	if d.events != nil {
+		if n, ok := p.Count(d.events, "events"); ok {
+			s.events = min(n, maxEvents)
+		}
+	}
+	if d.send == nil {
+		return
+	}
+	if kind == streamKind {
+		p.Add(d.send, "a stream of events takes no messages", "send: belongs to socket:")
+	}
+	p.List(d.send, "messages", func(n *scenarios.Node) {
+		var t template
+		if n.IsScalar() {
+			t, _ = p.template(n, "a message", sc)
+		} else {
+			p.json(&t, n, sc, 0)
+		}
+		s.send = append(s.send, t)
+	})
+}
+
+// maxEvents bounds how many events an answer consists of.
+const maxEvents = 10_000
 
 // assign gives a name to a value.
 func (p *parser) assign(s *step, key, n *scenarios.Node, sc *scope) {

@@ -40,7 +40,7 @@ func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fail {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	} else {
-		fmt.Fprintf(w, `{"access_token": "t%d", "refresh_token": "r%d", "expires_in": 100}`, n, n)
+		fmt.Fprintf(w.Body, `{"access_token": "t%d", "refresh_token": "r%d", "expires_in": 100}`, n, n)
 	}
 	return w.Result(), nil
 }

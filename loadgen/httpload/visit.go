@@ -27,6 +27,7 @@ type visit struct {
 	locals  []value
 	recents map[int]kept // by slot
 	cookies []*http.Cookie
+	open    *channel // nil: none
 
 	at     int       // index of its step
 	key    value     // what the system knows its write by, once it is known
@@ -67,6 +68,9 @@ func (v *visit) recent(slot int, source *step) kept {
 func (v *visit) operation() loadgen.Operation {
 	s := v.journey.steps[v.at]
 	v.key, v.token = value{}, nil
+	if s.channel == heldKind {
+		return v.hold(s)
+	}
 	for _, a := range s.set {
 		if a.whole != nil {
 			v.locals[a.slot] = a.whole(v)
@@ -87,6 +91,9 @@ func (v *visit) operation() loadgen.Operation {
 	op.ID = v.id(s)
 	for _, slot := range s.recents {
 		op.Key = v.recents[slot].id
+	}
+	if s.channel != "" {
+		op.Do = v.connect
 	}
 	if v.broken != nil || s.login && v.w.logins != nil {
 		op.Prepare = v.prepare
@@ -226,10 +233,14 @@ func (v *visit) then(end loadgen.End) (*loadgen.Operation, time.Duration) {
 	}
 	v.acknowledge(s, end)
 	if end.Kind != history.OK || v.at+1 == len(v.journey.steps) {
+		v.leave()
 		return nil, 0
 	}
 	v.at++
 	next := v.journey.steps[v.at]
+	if next.channel != heldKind {
+		v.leave()
+	}
 	think := next.thinkFrom
 	if spread := next.thinkTo - next.thinkFrom; spread > 0 {
 		think += time.Duration(v.rng.Int64N(int64(spread)))

@@ -59,6 +59,27 @@ func TestGenerator(t *testing.T) {
 	}
 }
 
+// TestStepsOfJourneysAreNoArrivals has every second arrival missing, and as many
+// later requests of journeys in their place.
+func TestStepsOfJourneysAreNoArrivals(t *testing.T) {
+	var events []history.Event
+	n := 0
+	for _, e := range load(1000, 0) {
+		if e.By == history.ByLoad && e.Kind != history.Invoke {
+			e.Step = n % 2
+			n++
+		}
+		events = append(events, e)
+	}
+	j := judge(t, onlyPhase(1000), events)
+	if g := j.Generator; g.Offered != 500 || !g.Fell || !strings.HasPrefix(g.Reason, "50 % of the 1,000 operations planned") {
+		t.Errorf("offered %d, %q; want 500, and that half is missing", g.Offered, g.Reason)
+	}
+	if got := j.Windows[0].Count; got != 1000 {
+		t.Errorf("%d operations in the phase, want the later requests as well", got)
+	}
+}
+
 // TestLateGenerator has clients served late, by a generator that is late itself
 // and by a system that is not: only the second is a miss.
 func TestLateGenerator(t *testing.T) {

@@ -229,7 +229,11 @@ func (h *recording) body(e tree, r *request) {
 			return
 		}
 	}
-	if text != "" {
+	switch {
+	case text == "":
+	case strings.HasPrefix(kind, "multipart/") || secretKey.MatchString(text):
+		h.w.left = append(h.w.left, "the body of "+r.name+": it may hold secrets")
+	default:
 		r.body = fixedText(text)
 		r.headers = r.headers.with("Content-Type", fixedText(oneLine(kind)))
 	}

@@ -60,8 +60,17 @@ func LoadYAML(file string, src []byte, limit int) (*Node, error) {
 	return root, nil
 }
 
-// Err returns all mistakes found so far as *[Problems], or nil.
-func (p *Reader) Err() error { return p.problems.Err() }
+// Err returns all mistakes found so far as *[Problems], or nil. What is found
+// several times, because several places use it, is one mistake.
+func (p *Reader) Err() error {
+	seen := map[Problem]bool{}
+	p.problems.List = slices.DeleteFunc(p.problems.List, func(q Problem) bool {
+		again := seen[q]
+		seen[q] = true
+		return again
+	})
+	return p.problems.Err()
+}
 
 // Quiet returns a reader whose mistakes are not collected.
 func (p *Reader) Quiet() *Reader {

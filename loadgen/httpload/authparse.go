@@ -157,7 +157,8 @@ func (p *parser) authHeader(a *auth, n *scenarios.Node, sc *scope) {
 
 // without returns the template without what it begins with, and spaces.
 func (t template) without(prefix string) template {
-	parts := append([]part(nil), t.parts...)
-	parts[0].text = strings.TrimLeft(strings.TrimPrefix(parts[0].text, prefix), " ")
-	return template{parts: parts}
+	var rest template
+	rest.literal(strings.TrimLeft(strings.TrimPrefix(t.parts[0].literal.String(), prefix), " "))
+	rest.join(template{parts: t.parts[1:]})
+	return rest
 }

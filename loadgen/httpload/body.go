@@ -10,8 +10,11 @@ import (
 	"github.com/proofload/proofload/scenarios"
 )
 
-// maxDepth is how deep a JSON body may be nested.
-const maxDepth = 64
+// The bounds of a JSON body. Aliases make a small file say very much.
+const (
+	maxDepth  = 64
+	maxValues = 100_000 // in all bodies of a file together
+)
 
 // bodyOf returns the body of a request and its type, or nil.
 func (p *parser) bodyOf(d *draft, sc *scope) (*template, string) {
@@ -45,9 +48,14 @@ func (p *parser) bodyOf(d *draft, sc *scope) (*template, string) {
 // json writes a value of the file as JSON. An expression that stands alone keeps
 // its type; within other text it is text.
 func (p *parser) json(t *template, n *scenarios.Node, sc *scope, depth int) {
+	p.values++
 	switch {
 	case depth > maxDepth:
 		p.Add(n, fmt.Sprintf("this is nested more than %d levels deep", maxDepth), "")
+	case p.values > maxValues:
+		if p.values == maxValues+1 {
+			p.Add(n, fmt.Sprintf("the file has more than %d values to send", maxValues), "")
+		}
 	case n.IsMap():
 		t.literal("{")
 		for i, key := range n.Keys() {
@@ -115,7 +123,7 @@ func (p *parser) constantJSON(n *scenarios.Node) (string, bool) {
 func (p *parser) query(t *template, n *scenarios.Node, sc *scope) {
 	separator := "?"
 	for _, part := range t.parts {
-		if part.expr == nil && strings.Contains(part.text, "?") {
+		if part.expr == nil && strings.Contains(part.literal.String(), "?") {
 			separator = "&"
 		}
 	}

@@ -76,6 +76,7 @@ type parser struct {
 	drafts  []*draft // of the steps of the file, in their order
 	vars    map[string]value
 	acked   map[string]bool // requests with ack:
+	values  int             // in JSON bodies
 }
 
 // fileNodes are the parts of a file; nil where it has none.

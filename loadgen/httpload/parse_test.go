@@ -3,6 +3,7 @@ package httpload
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,19 @@ func TestSecretsStayOut(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// TestBombIsRefused has a body that says very much in few words.
+func TestBombIsRefused(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("proofload: workload/v1\nname: w\nrequests:\n  - name: a\n    post: /\n    json:\n      v0: &v0 x\n")
+	for i := 1; i < 60; i++ {
+		fmt.Fprintf(&b, "      v%d: &v%d [*v%d, *v%d]\n", i, i, i-1, i-1)
+	}
+	_, err := Parse("w.yaml", []byte(b.String()), Options{})
+	if err == nil || !strings.Contains(err.Error(), "more than 100000 values") {
+		t.Errorf("error = %v", err)
 	}
 }
 

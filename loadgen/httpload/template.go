@@ -62,9 +62,9 @@ type template struct {
 
 // A part is literal text, or an expression.
 type part struct {
-	text   string
-	expr   expr
-	escape escape
+	literal *strings.Builder // grows while the template is made
+	expr    expr
+	escape  escape
 }
 
 // literal adds text as it is.
@@ -73,10 +73,12 @@ func (t *template) literal(text string) {
 		return
 	}
 	if n := len(t.parts); n > 0 && t.parts[n-1].expr == nil {
-		t.parts[n-1].text += text
+		t.parts[n-1].literal.WriteString(text)
 		return
 	}
-	t.parts = append(t.parts, part{text: text})
+	b := &strings.Builder{}
+	b.WriteString(text)
+	t.parts = append(t.parts, part{literal: b})
 }
 
 // constant adds a value that is known, written as it must be where it stands.
@@ -95,7 +97,7 @@ func (t *template) expression(x expr, e escape) {
 func (t *template) join(o template) {
 	for _, p := range o.parts {
 		if p.expr == nil {
-			t.literal(p.text)
+			t.literal(p.literal.String())
 			continue
 		}
 		t.parts = append(t.parts, p)
@@ -108,12 +110,12 @@ func (t template) render(v *visit) string {
 	case len(t.parts) == 0:
 		return ""
 	case len(t.parts) == 1 && t.parts[0].expr == nil:
-		return t.parts[0].text
+		return t.parts[0].literal.String()
 	}
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.expr == nil {
-			b.WriteString(p.text)
+			b.WriteString(p.literal.String())
 			continue
 		}
 		p.escape.write(&b, p.expr(v))

@@ -24,8 +24,12 @@ func decode(file string, src []byte) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, ok := plainValue(root, 0).(map[string]any)
-	if !ok {
+	left := maxValues
+	doc, ok := plainValue(root, 0, &left).(map[string]any)
+	switch {
+	case left <= 0:
+		return nil, fmt.Errorf("%s: it has more than %d values", file, maxValues)
+	case !ok:
 		return nil, fmt.Errorf("%s:1:1: want a mapping, got %s", file, root.Kind())
 	}
 	return doc, nil
@@ -55,24 +59,29 @@ func decodeJSON(file string, src []byte) (map[string]any, error) {
 	return nil, fmt.Errorf("%s:%d:%d: this is not JSON: %w", file, line, max(1, col-1), err)
 }
 
-// maxDepth is how deep a document may be nested.
-const maxDepth = 100
+// The bounds of a document. Aliases make a small one say very much.
+const (
+	maxDepth  = 100
+	maxValues = 2_000_000
+)
 
-// plainValue converts a node to what encoding/json gives.
-func plainValue(n *scenarios.Node, depth int) any {
+// plainValue converts a node to what encoding/json gives, unless more values are
+// left than may be.
+func plainValue(n *scenarios.Node, depth int, left *int) any {
+	*left--
 	switch {
-	case depth > maxDepth:
+	case depth > maxDepth || *left <= 0:
 		return nil
 	case n.IsMap():
 		m := map[string]any{}
 		for i, k := range n.Keys() {
-			m[k.Text()] = plainValue(n.Items()[i], depth+1)
+			m[k.Text()] = plainValue(n.Items()[i], depth+1, left)
 		}
 		return m
 	case n.IsList():
 		list := make([]any, len(n.Items()))
 		for i, item := range n.Items() {
-			list[i] = plainValue(item, depth+1)
+			list[i] = plainValue(item, depth+1, left)
 		}
 		return list
 	case n.IsText():

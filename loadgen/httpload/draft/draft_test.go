@@ -2,6 +2,7 @@ package draft
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,16 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// bomb says very much in few words.
+func bomb() string {
+	var b strings.Builder
+	b.WriteString("openapi: 3.1.0\nv0: &v0 x\n")
+	for i := 1; i < 90; i++ {
+		fmt.Fprintf(&b, "v%d: &v%d [*v%d, *v%d]\n", i, i, i-1, i-1)
+	}
+	return b.String()
+}
+
 func TestBadDocuments(t *testing.T) {
 	for _, tc := range []struct{ name, src, openAPI, har string }{
 		{"empty", "", "the file is empty", "this is not JSON"},
@@ -80,6 +91,7 @@ func TestBadDocuments(t *testing.T) {
 		{"neither", `{"a": 1}`, "does not begin with openapi", "it has no log.entries"},
 		{"no paths", `{"openapi": "3.0.0", "paths": {"/x": {"delete": {}}}}`, "no requests", "it has no log.entries"},
 		{"two values", `{"openapi": "3.0.0"} {}`, "more follows", "more follows"},
+		{"a bomb", bomb(), "it has more than 2000000 values", "this is not JSON"},
 		{"no entries", `{"log": {"entries": []}, "openapi": "3.1.0"}`, "no requests", "no requests"},
 	} {
 		for _, w := range []struct {

@@ -106,10 +106,7 @@ func TestAwaitPlaceIsSeen(t *testing.T) {
 		if err := d.awaitPlace(ctx); err != nil || len(spans.Ended()) != 0 {
 			t.Fatalf("the first writer: %v with %d spans; want a place at once and none", err, len(spans.Ended()))
 		}
-		go func() {
-			time.Sleep(time.Second) // of the test's own clock
-			<-d.writers
-		}()
+		time.AfterFunc(time.Second, func() { <-d.writers })
 		if err := d.awaitPlace(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -58,6 +58,11 @@ bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BE
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload
 
+.PHONY: cover
+cover: engine build ## coverage of the ledger by its tests against real servers, which has to be above 80 %
+	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -coverpkg=./sut/ledger/... -coverprofile=$(BIN)/ledger.cover ./sut/ledger/ledgertest
+	$(GO) tool cover -func=$(BIN)/ledger.cover | awk 'END { print "sut/ledger: " $$NF; exit ($$NF + 0 <= 80) }'
+
 .PHONY: lint
 lint: ## all linters and the formatter's check
 	$(LINT) run ./...

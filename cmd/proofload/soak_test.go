@@ -193,8 +193,15 @@ func (s *soak) awaitBaseline(ctx context.Context) (err error) {
 // failures says in what the soak was not passed.
 func (s *soak) failures() []string {
 	var list []string
+	if load := &s.Figures.Load; load.All.Count == 0 || load.All.Errors > 0 || load.Achieved < minAchieved {
+		list = append(list, fmt.Sprintf("the load: %d of %d operations failed, %.2f %% of the arrivals were sent in time",
+			load.All.Errors, load.All.Count, load.Achieved))
+	}
 	for _, instance := range s.rig.instances() {
 		first, last := s.windows(instance)
+		if len(first) == 0 || average(first, measures()[0]) == 0 {
+			list = append(list, instance+": no samples")
+		}
 		for _, m := range measures() {
 			if m.flat && !isFlat(average(first, m), average(last, m)) {
 				list = append(list, fmt.Sprintf("%s: %s grew from %.1f to %.1f MiB", instance, m.name,

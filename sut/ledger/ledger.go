@@ -49,7 +49,7 @@ const (
 // RunAPI serves the HTTP interface until ctx is done, then drains. It logs JSON
 // lines.
 func RunAPI(ctx context.Context, cfg Config, logs io.Writer) (err error) {
-	p, err := openProcess(ctx, "ledger-api", cfg, cfg.RequestTimeout, logs)
+	p, err := openProcess(ctx, "ledger-api", cfg, logs)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func RunAPI(ctx context.Context, cfg Config, logs io.Writer) (err error) {
 // RunWorker relays the outbox, does what was asked for and keeps things tidy
 // until ctx is done. It logs JSON lines.
 func RunWorker(ctx context.Context, cfg Config, logs io.Writer) (err error) {
-	p, err := openProcess(ctx, "ledger-worker", cfg, relayTimeout, logs)
+	p, err := openProcess(ctx, "ledger-worker", cfg, logs)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/proofload/proofload/sut/ledger/cache"
-	"github.com/proofload/proofload/sut/ledger/jobs"
 	"github.com/proofload/proofload/sut/ledger/obs"
 	"github.com/proofload/proofload/sut/ledger/resilience"
 	"github.com/proofload/proofload/sut/ledger/server"
@@ -26,12 +25,6 @@ const (
 	acquireTimeout = time.Second
 	drainTimeout   = 8 * time.Second
 	flushTimeout   = 2 * time.Second // for what the collector of traces has not got yet
-
-	// relayTimeout is how long a worker's transaction may be silent or wait for
-	// a lock. A relay holds one open while a batch is published, which takes a
-	// slow broker longer than any request: it has to exceed
-	// [jobs.PublishTimeout], or the events are published twice.
-	relayTimeout = 2 * jobs.PublishTimeout
 
 	// How long a circuit stays open until one call may try again, and how long
 	// that may take. Meanwhile requests fail that might succeed, so both are
@@ -46,7 +39,6 @@ const (
 // by close, in the reverse order.
 type process struct {
 	cfg       Config
-	txTimeout time.Duration // longest silence of a transaction
 	log       *slog.Logger
 	telemetry *obs.Telemetry
 	health    *server.Health
@@ -62,13 +54,11 @@ type process struct {
 
 // openProcess opens everything that API and worker share. No connection is
 // made yet.
-func openProcess(
-	ctx context.Context, service string, cfg Config, txTimeout time.Duration, logs io.Writer,
-) (p *process, err error) {
+func openProcess(ctx context.Context, service string, cfg Config, logs io.Writer) (p *process, err error) {
 	// What clients were promised is finished on what is opened here after ctx
 	// is done.
 	ctx = context.WithoutCancel(ctx)
-	p = &process{cfg: cfg, txTimeout: txTimeout}
+	p = &process{cfg: cfg}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -140,7 +130,7 @@ func (p *process) openLog(ctx context.Context, service string, logs io.Writer) (
 func (p *process) openDatabase(ctx context.Context) (err error) {
 	opts := store.Options{
 		MaxConns:       int32(p.cfg.DatabaseConns), //nolint:gosec // bounded by LoadConfig
-		AcquireTimeout: min(acquireTimeout, p.cfg.RequestTimeout), TxTimeout: p.txTimeout,
+		AcquireTimeout: min(acquireTimeout, p.cfg.RequestTimeout), TxTimeout: p.cfg.RequestTimeout,
 		Spans: p.telemetry.Tracer, SlowQuery: p.cfg.SlowQuery, Log: p.log,
 	}
 	opts.Breaker = p.breaker(ctx, resilience.Settings{Name: "database", OpenFor: databaseOpenFor, TryFor: databaseTryFor})

@@ -18,10 +18,10 @@ var (
 	errNotTaken   = errors.New("the broker did not confirm the message")
 )
 
-const publishBatch = 100 // messages published together at most
-
-// PublishTimeout is how long it may take to publish a batch.
-const PublishTimeout = 5 * time.Second
+const (
+	publishBatch   = 100             // messages published together at most
+	publishTimeout = 5 * time.Second // of such a batch
+)
 
 // A message is something to publish. Its id should be unique among those that
 // are published together: those with the same id share the worse fate.
@@ -129,7 +129,7 @@ func (p *publisher) close() error {
 // returns the indices of those that are in a queue, and an error if any is not.
 // A batch that has begun is finished even if ctx ends, within its timeout.
 func (p *publisher) publish(ctx context.Context, messages []message) (confirmed []int, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), PublishTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	err = p.guard(ctx, func(ctx context.Context) error {
 		if connectErr := p.connect(ctx); connectErr != nil {

@@ -101,9 +101,18 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s reads a whole table and nothing was noticed", sql)
 		}
 	}
-	for _, c := range append(changesToPlan(sniffed), readsToPlan(sniffed)...) {
+	for _, c := range changesToPlan(sniffed) {
 		for _, waste := range wasteful(c) {
 			t.Errorf("%s: %s", c.name, waste)
+		}
+	}
+	for _, c := range readsToPlan(sniffed) {
+		// From the sixth execution on the server may choose a plan that suits
+		// all values of the parameters.
+		for i := range 8 {
+			for _, waste := range wasteful(c) {
+				t.Errorf("%s, time %d: %s", c.name, i+1, waste)
+			}
 		}
 	}
 }

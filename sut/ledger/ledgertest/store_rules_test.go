@@ -73,6 +73,8 @@ func TestTheDatabaseRefusesWrongBooks(t *testing.T) {
 		{"a refund the same way", refund + `($new, $a, $b, 5, 'EUR', $booked, '')`, "transfers_refundable"},
 		{"a refund of a refund", refund + `($new, $b, $a, 5, 'EUR', $booked, ''), ($other, $a, $b, 5, 'EUR', $new, '')`, "transfers_refundable"},
 		{"a refund of nothing", refund + `($new, $b, $a, 5, 'EUR', $other, '')`, "transfers_refund_of"},
+		{"a transfer that begins refunded", `INSERT INTO transfers (id, from_account, to_account, amount, currency, request_hash, refunded)
+			VALUES ($new, $a, $b, 5, 'EUR', '', 5); ` + posting + `($new, $a, -5), ($new, $b, 5)`, "transfers_begin_unrefunded"},
 		{"a refunded amount", `UPDATE transfers SET refunded = 5 WHERE id = $booked`, "transfers_stay"},
 		{"a settlement of nothing", `INSERT INTO settlements (transfer_id) VALUES ($new)`, "settlements_transfer"},
 		{"a second settlement", `INSERT INTO settlements (transfer_id) VALUES ($booked), ($booked)`, "settlements_pkey"},

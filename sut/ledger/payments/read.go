@@ -51,16 +51,29 @@ func (l *Ledger) follow(p domain.Position) node { return l.replica.After(p) }
 
 // read reads from the node that the reading asks for.
 //
-// A replica that is behind or away is no reason to fail: the primary has all
-// that the replica has, and the answer says who gave it.
+// A replica that is behind, away or silent is no reason to fail: the primary has
+// all that the replica has, and the answer says who gave it. So a replica has
+// half of the time there is.
 func read[T any](ctx context.Context, primary node, replica follow, want domain.Reading, from load[T]) (found[T], error) {
 	if want.Want == domain.Follower {
-		f, err := from(ctx, replica(want.After))
-		if !errors.Is(err, domain.ErrBehind) && !errors.Is(err, domain.ErrUnavailable) {
+		half, cancel := halfOf(ctx)
+		f, err := from(half, replica(want.After))
+		silent := half.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !silent && !errors.Is(err, domain.ErrBehind) && !errors.Is(err, domain.ErrUnavailable) {
 			return f, err
 		}
 	}
 	return twice(ctx, func() (found[T], error) { return from(ctx, primary) })
+}
+
+// halfOf returns a context with half of the time of another.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 const (

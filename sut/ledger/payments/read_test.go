@@ -96,3 +96,31 @@ func TestRead(t *testing.T) {
 		})
 	}
 }
+
+// TestReadFromSilentReplica has a replica that never answers: half of the time
+// is left for the primary. Nobody asks the primary when all of it is gone.
+func TestReadFromSilentReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		began := time.Now()
+		var asked []time.Duration // when the primary was
+		from := func(ctx context.Context, n node) (found[int], error) {
+			if is, ok := n.(named); ok && is.name == "primary" {
+				asked = append(asked, time.Since(began))
+				return found[int]{value: 7}, nil
+			}
+			<-ctx.Done()
+			return found[int]{}, ctx.Err()
+		}
+		follow := func(domain.Position) node { return named{name: "replica"} }
+		got, err := read(ctx, named{name: "primary"}, follow, domain.Reading{Want: domain.Follower}, from)
+		if err != nil || got.value != 7 || !cmp.Equal(asked, []time.Duration{time.Second}) {
+			t.Errorf("read = %d, %v, the primary asked after %v; want 7 after 1s", got.value, err, asked)
+		}
+		cancel()
+		if _, err = read(ctx, named{name: "primary"}, follow, domain.Reading{Want: domain.Follower}, from); !errors.Is(err, context.Canceled) || len(asked) != 1 {
+			t.Errorf("read after the end = %v, the primary asked %d times; want canceled, once", err, len(asked))
+		}
+	})
+}

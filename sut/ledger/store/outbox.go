@@ -19,6 +19,17 @@ type Event struct {
 	Traceparent string // "" if the request had no trace
 }
 
+const (
+	// relaySilence is how long the transaction of a relay may be silent, while
+	// its events are published. A slow broker takes longer than any request
+	// may, and if the server gives up first the events are published twice.
+	relaySilence = 10 * time.Second
+
+	// markTimeout bounds the marking of what was published, however long that
+	// took.
+	markTimeout = 2 * time.Second
+)
+
 // Relay takes up to limit unpublished events, oldest first, hands them to
 // publish and marks those that it reports as confirmed, even if it also
 // reports an error. It returns how many were marked.
@@ -32,7 +43,7 @@ func (p *Primary) Relay(
 	const doing = "relay outbox"
 	var events []Event
 	var timeline int
-	b := p.db.begin(&timeline)
+	b := p.db.begin(&timeline, relaySilence)
 	b.Queue(`SELECT id, event_key, topic, payload::text, correlation_id, traceparent FROM outbox
 		WHERE published_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`, limit).
 		Query(func(rows pgx.Rows) (err error) {
@@ -64,6 +75,8 @@ func publishAndMark(
 	if confirmed, publishErr = publish(ctx, events); len(confirmed) == 0 {
 		return nil, publishErr, nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+	defer cancel()
 	_, err = w.Exec(ctx, `UPDATE outbox SET published_at = now() WHERE id = ANY($1)`, confirmed)
 	return confirmed, publishErr, err
 }

@@ -116,7 +116,7 @@ func (w writer) release() {
 // error.
 func (d database) inTx(ctx context.Context, doing string, queue func(*pgx.Batch)) (domain.Origin, error) {
 	origin := domain.Origin{Source: domain.Primary}
-	b := d.begin(&origin.Timeline)
+	b := d.begin(&origin.Timeline, d.opts.TxTimeout)
 	queue(b)
 	w, err := d.open(ctx, b)
 	if err != nil {
@@ -133,7 +133,7 @@ func (d database) inTx(ctx context.Context, doing string, queue func(*pgx.Batch)
 // locks that are to be had, not held.
 func (d database) peek(ctx context.Context, doing string, queue func(*pgx.Batch)) error {
 	var timeline int
-	b := d.begin(&timeline)
+	b := d.begin(&timeline, d.opts.TxTimeout)
 	queue(b)
 	w, err := d.open(ctx, b)
 	if err != nil {
@@ -164,10 +164,11 @@ func (d database) open(ctx context.Context, b *pgx.Batch) (w writer, err error) 
 }
 
 // begin returns a batch that opens a transaction and tells its timeline; on a
-// standby it fails. Its limits are the server's own: they free the locks of a
-// client that was cut off before its COMMIT.
-func (d database) begin(timeline *int) *pgx.Batch {
-	ms := strconv.FormatInt(d.opts.TxTimeout.Milliseconds(), 10)
+// standby it fails. The limit of a silence and of a wait for a lock is the
+// server's own: it frees the locks of a client that was cut off before its
+// COMMIT.
+func (d database) begin(timeline *int, limit time.Duration) *pgx.Batch {
+	ms := strconv.FormatInt(limit.Milliseconds(), 10)
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
 	b.Queue(`SELECT `+timelineOfPrimary+`, set_config('lock_timeout', $1, true),

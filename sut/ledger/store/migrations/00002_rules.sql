@@ -108,6 +108,8 @@ CREATE TRIGGER accounts_change_by_posting BEFORE UPDATE ON accounts
     EXECUTE FUNCTION refuse();
 CREATE TRIGGER accounts_stay_closed BEFORE UPDATE ON accounts
     FOR EACH ROW WHEN (OLD.status = 'closed' AND NEW.status <> 'closed') EXECUTE FUNCTION refuse();
+CREATE TRIGGER transfers_begin_unrefunded BEFORE INSERT ON transfers
+    FOR EACH ROW WHEN (NEW.refunded <> 0) EXECUTE FUNCTION refuse();
 CREATE TRIGGER transfers_stay BEFORE UPDATE OR DELETE ON transfers
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse();
 CREATE TRIGGER postings_stay BEFORE UPDATE OR DELETE ON postings FOR EACH ROW EXECUTE FUNCTION refuse();

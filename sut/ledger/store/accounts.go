@@ -88,10 +88,10 @@ func (n node) ListAccounts(
 		l.where("a.customer_id = %s", f.Customer)
 	}
 	if f.Currency != "" {
-		l.where("a.currency = %s", f.Currency)
+		l.is("a.currency", f.Currency)
 	}
 	if f.Status != "" {
-		l.where("a.status = %s", string(f.Status))
+		l.is("a.status", string(f.Status))
 	}
 	sql := `SELECT ` + accountColumns + `, ` + by.sql + `::text, a.id::text FROM accounts a` + l.page(by, p)
 	return readPage(ctx, n, what, sql, &l, p, scanAccount)

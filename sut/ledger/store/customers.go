@@ -111,7 +111,7 @@ func (n node) ListCustomers(
 	}
 	var l listing
 	if f.Status != "" {
-		l.where("c.status = %s", string(f.Status))
+		l.is("c.status", string(f.Status))
 	}
 	if f.Email != "" {
 		l.where("lower(c.email) = lower(%s::text)", f.Email)

@@ -128,6 +128,18 @@ func (l *listing) where(condition string, value any) {
 	l.conditions = append(l.conditions, fmt.Sprintf(condition, l.arg(value)))
 }
 
+// is adds the condition that a column has one of a few values. The value is
+// written into the statement, so that each has a plan of its own: a prepared
+// one that suits them all would look through the many that are open to find
+// the few that are frozen. Anything but letters stays a parameter.
+func (l *listing) is(column, value string) {
+	if strings.ContainsFunc(value, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') }) {
+		l.where(column+" = %s", value)
+		return
+	}
+	l.conditions = append(l.conditions, column+" = '"+value+"'")
+}
+
 // page adds what restricts the list to a page and returns WHERE, ORDER BY and
 // LIMIT. One entry more than wanted is asked for, to see whether there is one.
 //

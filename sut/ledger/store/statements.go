@@ -98,7 +98,7 @@ func (n node) ListStatements(
 		l.where("s.account_id = %s", f.Account)
 	}
 	if f.Status != "" {
-		l.where("s.status = %s", string(f.Status))
+		l.is("s.status", string(f.Status))
 	}
 	sql := `SELECT ` + statementColumns + `, ` + by.sql + `::text, s.id::text FROM statements s` + l.page(by, p)
 	return readPage(ctx, n, what, sql, &l, p, scanStatement)

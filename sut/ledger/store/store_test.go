@@ -178,3 +178,13 @@ func TestSeedRows(t *testing.T) {
 		}
 	}
 }
+
+// TestListingIs writes what is harmless into the statement and nothing else.
+func TestListingIs(t *testing.T) {
+	l := &listing{}
+	l.is("a.status", "frozen")
+	l.is("a.currency", "E'R")
+	if diff := cmp.Diff([]string{"a.status = 'frozen'", "a.currency = $1"}, l.conditions); diff != "" {
+		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+}

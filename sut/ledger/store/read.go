@@ -133,7 +133,7 @@ func (l *listing) where(condition string, value any) {
 // one that suits them all would look through the many that are open to find
 // the few that are frozen. Anything but letters stays a parameter.
 func (l *listing) is(column, value string) {
-	if strings.ContainsFunc(value, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') }) {
+	if strings.ContainsFunc(value, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 		l.where(column+" = %s", value)
 		return
 	}

@@ -87,6 +87,9 @@ func wait(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
+// Wait waits for d and reports whether it passed before ctx was done.
+func Wait(ctx context.Context, d time.Duration) bool { return wait(ctx.Done(), d) }
+
 // An engine sends the load of one drill.
 type engine struct {
 	Config

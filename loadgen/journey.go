@@ -26,9 +26,9 @@ type Extras struct {
 	MaxBody int64
 
 	// Do carries the operation out in place of the engine, with the request that
-	// the engine would have sent and the transport that it would have used. It
-	// must end with the request's context; what it leaves open belongs to the
-	// workload.
+	// the engine would have sent and a transport of net/http, since a connection
+	// that is held cannot be the engine's own. It must end with the request's
+	// context; what it leaves open belongs to the workload.
 	Do func(r *http.Request, transport http.RoundTripper) Result
 
 	// Early, when it is closed, makes an operation that follows another due at

@@ -385,19 +385,3 @@ func (p *Reader) text(dst *string) func(key, value *node) {
 		}
 	}
 }
-
-// value makes a setter for what parse reads.
-func value[T any](p scalarReader, dst *T, parse func(string) (T, *mistake)) func(key, value *node) {
-	return func(key, value *node) {
-		text, ok := p.scalar(value, key.text)
-		if !ok {
-			return
-		}
-		v, wrong := parse(text)
-		if wrong != nil {
-			p.add(value, wrong.msg, wrong.hint)
-			return
-		}
-		*dst = v
-	}
-}

@@ -135,3 +135,19 @@ func (m metric) limit(text string) (op string, limit float64, wrong *mistake) {
 	}
 	return op, limit, wrong
 }
+
+// value makes a setter for what parse reads.
+func value[T any](p scalarReader, dst *T, parse func(string) (T, *mistake)) func(key, value *node) {
+	return func(key, value *node) {
+		text, ok := p.scalar(value, key.text)
+		if !ok {
+			return
+		}
+		v, wrong := parse(text)
+		if wrong != nil {
+			p.add(value, wrong.msg, wrong.hint)
+			return
+		}
+		*dst = v
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports/history"
 )
 
@@ -55,7 +56,7 @@ func (w *Workload) Audit(ctx context.Context, c AuditConfig) error {
 	total := len(pending)
 	for {
 		pending = a.round(ctx, pending)
-		if len(pending) == 0 || !after(ctx, lookupAgain) {
+		if len(pending) == 0 || !loadgen.Wait(ctx, lookupAgain) {
 			break
 		}
 	}

@@ -224,7 +224,7 @@ requests:
 		if found, missing, err := look(); found != 0 || missing != 1 || err != nil {
 			t.Errorf("never: %d found, %d missing, %v", found, missing, err)
 		}
-		after(t.Context(), time.Minute)
+		loadgen.Wait(t.Context(), time.Minute)
 		want := "look up the writes of drill 1: 1 of 1 could not be looked up: testdata/w.yaml:5:58: make: the lookup was not answered as expected: the answer is 503 Service Unavailable"
 		if found, missing, err := look(); found != 0 || missing != 0 || err == nil || err.Error() != want {
 			t.Errorf("down: %d found, %d missing,\n%v\n%v", found, missing, err, want)

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/proofload/proofload/loadgen"
 )
@@ -214,16 +213,4 @@ func (w *Workload) forget(drill int) []written {
 	list := w.writes[drill]
 	delete(w.writes, drill)
 	return list
-}
-
-// after waits for d and reports whether ctx is still good.
-func after(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

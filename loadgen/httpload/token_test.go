@@ -133,7 +133,7 @@ func TestTokenIsRefreshedInTime(t *testing.T) {
 			if err != nil || got == "" || time.Since(began) > 0 {
 				t.Fatalf("after %d s: %q, %v, waited %v", i, got, err, time.Since(began))
 			}
-			after(t.Context(), time.Second)
+			loadgen.Wait(t.Context(), time.Second)
 		}
 		if s.count() < 6 || s.count() > 8 {
 			t.Errorf("%d requests for tokens of 100 s in 500 s, want about one in 80 s", s.count())
@@ -162,7 +162,7 @@ func TestTokenEndpointFails(t *testing.T) {
 			if _, unsent := bearer(t.Context(), w, uint64(i)); unsent == nil {
 				t.Fatal("an operation is sent without a token")
 			}
-			after(t.Context(), 10*time.Millisecond)
+			loadgen.Wait(t.Context(), 10*time.Millisecond)
 		}
 		if n := s.count() - asked; n > 22 {
 			t.Errorf("%d logins in 10 s of two clients, want one a second each", n)
@@ -173,7 +173,7 @@ func TestTokenEndpointFails(t *testing.T) {
 		}
 
 		s.fail = false
-		after(t.Context(), 2*time.Second)
+		loadgen.Wait(t.Context(), 2*time.Second)
 		if got, err := bearer(t.Context(), w, 0); err != nil || got == "" {
 			t.Errorf("once it works again: %q, %v", got, err)
 		}
@@ -194,7 +194,7 @@ func TestRefusedTokenIsDropped(t *testing.T) {
 			}
 			ops = append(ops, op)
 		}
-		after(t.Context(), 2*time.Second)
+		loadgen.Wait(t.Context(), 2*time.Second)
 		for _, op := range ops {
 			op.Then(loadgen.End{Kind: history.Fail, Status: http.StatusUnauthorized})
 		}

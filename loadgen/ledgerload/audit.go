@@ -147,15 +147,3 @@ func (a *audit) connected(ctx context.Context, node string, do func(ctx context.
 	defer cancel()
 	return do(ctx, conn)
 }
-
-// wait waits for d and reports whether ctx is still good.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/loadgen/probe"
 	"github.com/proofload/proofload/reports/history"
 )
@@ -197,7 +198,7 @@ func (a *audit) checksums(ctx context.Context, conn *pgx.Conn, node string) erro
 func (a *audit) catchUp(ctx context.Context, conn *pgx.Conn, s probe.Status) (probe.Status, error) {
 	bounded, cancel := context.WithTimeout(ctx, a.CatchUp)
 	defer cancel()
-	for s.LSN < a.lsn && wait(bounded, pollEvery) {
+	for s.LSN < a.lsn && loadgen.Wait(bounded, pollEvery) {
 		var err error
 		if s, err = probe.ReadStatus(ctx, conn); err != nil {
 			return s, err
@@ -220,7 +221,7 @@ func snapshot(ctx context.Context, conn *pgx.Conn, read func(tx pgx.Tx) error) e
 			}
 			return read(tx)
 		})
-		if err == nil || !isConflict(err) || try == conflictRetries || !wait(ctx, pollEvery) {
+		if err == nil || !isConflict(err) || try == conflictRetries || !loadgen.Wait(ctx, pollEvery) {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/loadgen/probe"
 	"github.com/proofload/proofload/reports/history"
 )
@@ -53,7 +54,7 @@ func (a *audit) quiesce(ctx context.Context) error {
 		case bounded.Err() == nil:
 			known = false // it was reachable once, and is not now
 		}
-		if known && left.empty() || !wait(bounded, pollEvery) {
+		if known && left.empty() || !loadgen.Wait(bounded, pollEvery) {
 			if !known {
 				return fmt.Errorf("read what is left to do: %w", err)
 			}

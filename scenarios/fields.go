@@ -10,79 +10,79 @@ import (
 )
 
 // scenarioFields are the keys at the top of the file.
-func (p *parser) scenarioFields() []field {
-	return []field{
-		{key: "proofload", need: true, set: func(_, _ *node) {}}, // read before all others
-		{key: "name", need: true, set: p.name(&p.sc.Name, titlePattern)},
-		{key: "about", set: p.text(&p.sc.About)},
-		{key: "owner", set: p.text(&p.sc.Owner)},
-		{key: "tags", set: func(_, v *node) { p.list(v, "tags", p.tag) }},
-		{key: "target", need: true, set: func(k, v *node) {
+func (p *parser) scenarioFields() []Field {
+	return []Field{
+		{Key: "proofload", Need: true, Set: func(_, _ *node) {}}, // read before all others
+		{Key: "name", Need: true, Set: p.name(&p.sc.Name, titlePattern)},
+		{Key: "about", Set: p.text(&p.sc.About)},
+		{Key: "owner", Set: p.text(&p.sc.Owner)},
+		{Key: "tags", Set: func(_, v *node) { p.list(v, "tags", p.tag) }},
+		{Key: "target", Need: true, Set: func(k, v *node) {
 			p.sc.TargetPos = v.pos
 			p.text(&p.sc.Target)(k, v)
 		}},
-		{key: "options", set: func(_, v *node) { p.options(v) }},
-		{key: "seed", set: value(p, &p.sc.Seed, parseSeed)},
-		{key: "load", need: true, set: func(k, v *node) {
+		{Key: "options", Set: func(_, v *node) { p.options(v) }},
+		{Key: "seed", Set: value(p, &p.sc.Seed, parseSeed)},
+		{Key: "load", Need: true, Set: func(k, v *node) {
 			p.loadKey = k
-			p.mapping(v, "load", p.loadFields())
+			p.Mapping(v, "load", p.loadFields())
 		}},
-		{key: "timeline", set: func(_, v *node) { p.list(v, "entries", p.event) }},
-		{key: "objectives", set: func(_, v *node) { p.objectivesOf(v) }},
-		{key: "verify", set: func(_, v *node) { p.list(v, "checks", p.verify) }},
-		{key: "recovered", set: func(_, v *node) { p.mapping(v, "recovered", p.recoveredFields()) }},
-		{key: "repeat", set: func(_, v *node) { p.mapping(v, "repeat", p.repeatFields()) }},
-		{key: "abort", set: func(_, v *node) {
+		{Key: "timeline", Set: func(_, v *node) { p.list(v, "entries", p.event) }},
+		{Key: "objectives", Set: func(_, v *node) { p.objectivesOf(v) }},
+		{Key: "verify", Set: func(_, v *node) { p.list(v, "checks", p.verify) }},
+		{Key: "recovered", Set: func(_, v *node) { p.Mapping(v, "recovered", p.recoveredFields()) }},
+		{Key: "repeat", Set: func(_, v *node) { p.Mapping(v, "repeat", p.repeatFields()) }},
+		{Key: "abort", Set: func(_, v *node) {
 			p.sc.Abort = &Abort{}
-			p.mapping(v, "abort", p.abortFields())
+			p.Mapping(v, "abort", p.abortFields())
 		}},
 	}
 }
 
-func (p *parser) loadFields() []field {
+func (p *parser) loadFields() []Field {
 	load := &p.sc.Load
-	return []field{
-		{key: "workload", need: true, set: func(k, v *node) {
+	return []Field{
+		{Key: "workload", Need: true, Set: func(k, v *node) {
 			load.WorkloadPos = v.pos
 			p.text(&load.Workload)(k, v)
 		}},
-		{key: "arrivals", set: value(p, &load.Arrivals, oneOf("even", "poisson"))},
-		{key: "max_in_flight", set: value(p, &load.MaxInFlight, positive)},
-		{key: "connections", set: value(p, &load.Connections, connections)},
-		{key: "send_lag", set: value(p, &load.SendLag, length)},
-		{key: "phases", need: true, set: func(_, v *node) { p.list(v, "phases", p.phase) }},
+		{Key: "arrivals", Set: value(p, &load.Arrivals, oneOf("even", "poisson"))},
+		{Key: "max_in_flight", Set: value(p, &load.MaxInFlight, positive)},
+		{Key: "connections", Set: value(p, &load.Connections, connections)},
+		{Key: "send_lag", Set: value(p, &load.SendLag, length)},
+		{Key: "phases", Need: true, Set: func(_, v *node) { p.list(v, "phases", p.phase) }},
 	}
 }
 
-func (p *parser) phaseFields(f *draftPhase) []field {
-	return []field{
-		{key: "name", need: true, set: func(k, v *node) {
+func (p *parser) phaseFields(f *draftPhase) []Field {
+	return []Field{
+		{Key: "name", Need: true, Set: func(k, v *node) {
 			f.name = v
 			p.name(&f.Name, namePattern)(k, v)
 		}},
-		{key: "for", need: true, set: value(p, &f.For, length)},
-		{key: "rate", set: func(k, v *node) { p.rate(f, k, v) }},
-		{key: "replay", set: func(k, v *node) { p.replay(f, k, v) }},
-		{key: "users", set: func(k, v *node) { p.users(f, k, v) }},
-		{key: "think", set: func(k, v *node) { p.think(f, k, v) }},
-		{key: "score", set: value(p, &f.Score, truth)},
+		{Key: "for", Need: true, Set: value(p, &f.For, length)},
+		{Key: "rate", Set: func(k, v *node) { p.rate(f, k, v) }},
+		{Key: "replay", Set: func(k, v *node) { p.replay(f, k, v) }},
+		{Key: "users", Set: func(k, v *node) { p.users(f, k, v) }},
+		{Key: "think", Set: func(k, v *node) { p.think(f, k, v) }},
+		{Key: "score", Set: value(p, &f.Score, truth)},
 	}
 }
 
-func (p *parser) eventFields(e *draftEvent) []field {
-	fields := []field{
-		{key: "at", need: true, set: func(k, v *node) { p.at(e, k, v) }},
-		{key: "as", set: func(k, v *node) {
+func (p *parser) eventFields(e *draftEvent) []Field {
+	fields := []Field{
+		{Key: "at", Need: true, Set: func(k, v *node) { p.at(e, k, v) }},
+		{Key: "as", Set: func(k, v *node) {
 			e.as, e.Named = v, true
 			p.name(&e.As, namePattern)(k, v)
 		}},
-		{key: "for", set: func(k, v *node) {
+		{Key: "for", Set: func(k, v *node) {
 			e.length = k
 			value(p, &e.For, length)(k, v)
 		}},
 	}
 	for _, verb := range Verbs() {
-		fields = append(fields, field{key: verb.Name, set: func(k, v *node) {
+		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
 			e.verbs = append(e.verbs, k)
 			e.Verb, e.VerbPos, e.TargetPos, e.value = verb.Name, k.pos, v.pos, v
 			p.text(&e.Target)(k, v)
@@ -91,37 +91,37 @@ func (p *parser) eventFields(e *draftEvent) []field {
 	return fields
 }
 
-func (p *parser) recoveredFields() []field {
+func (p *parser) recoveredFields() []Field {
 	r := &p.sc.Recovered
-	return []field{
-		{key: "window", set: value(p, &r.Window, length)},
-		{key: "good", set: value(p, &r.Good, share)},
-		{key: "rate", set: value(p, &r.Rate, share)},
-		{key: "within", set: value(p, &r.Within, length)},
+	return []Field{
+		{Key: "window", Set: value(p, &r.Window, length)},
+		{Key: "good", Set: value(p, &r.Good, share)},
+		{Key: "rate", Set: value(p, &r.Rate, share)},
+		{Key: "within", Set: value(p, &r.Within, length)},
 	}
 }
 
-func (p *parser) repeatFields() []field {
+func (p *parser) repeatFields() []Field {
 	r := &p.sc.Repeat
-	return []field{
-		{key: "times", set: value(p, &r.Times, times)},
-		{key: "jitter", set: value(p, &r.Jitter, parseDuration)},
+	return []Field{
+		{Key: "times", Set: value(p, &r.Times, times)},
+		{Key: "jitter", Set: value(p, &r.Jitter, parseDuration)},
 	}
 }
 
-func (p *parser) abortFields() []field {
+func (p *parser) abortFields() []Field {
 	a := p.sc.Abort
-	return []field{
-		{key: "errors", need: true, set: value(p, &a.Errors, parsePercent)},
-		{key: "for", need: true, set: value(p, &a.For, length)},
+	return []Field{
+		{Key: "errors", Need: true, Set: value(p, &a.Errors, parsePercent)},
+		{Key: "for", Need: true, Set: value(p, &a.For, length)},
 	}
 }
 
 // objectiveFields are the metrics that one subject may be limited in.
-func (p *parser) objectiveFields(subject *node) []field {
-	var fields []field
+func (p *parser) objectiveFields(subject *node) []Field {
+	var fields []Field
 	for _, m := range metrics() {
-		fields = append(fields, field{key: m.name, set: func(k, v *node) { p.objective(subject, m, k, v) }})
+		fields = append(fields, Field{Key: m.name, Set: func(k, v *node) { p.objective(subject, m, k, v) }})
 	}
 	return fields
 }
@@ -168,7 +168,7 @@ func (p *parser) options(n *node) {
 
 func (p *parser) event(n *node) {
 	e := &draftEvent{Event: Event{Pos: n.pos}}
-	clean := p.mapping(n, "an entry of the timeline", p.eventFields(e))
+	clean := p.Mapping(n, "an entry of the timeline", p.eventFields(e))
 	switch {
 	case len(e.verbs) > 1:
 		p.add(e.verbs[1], fmt.Sprintf("one entry cannot both %s and %s", e.verbs[0].text, e.verbs[1].text), "write an entry for each")
@@ -205,7 +205,7 @@ func (p *parser) objectivesOf(n *node) {
 		case n.items[i].isNull():
 			p.add(subject, fmt.Sprintf("%q has no objective", subject.text), "write for example {p99: 250ms}, or leave it out")
 		default:
-			p.mapping(n.items[i], "an objective", p.objectiveFields(subject))
+			p.Mapping(n.items[i], "an objective", p.objectiveFields(subject))
 		}
 	}
 }

@@ -29,7 +29,7 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*S
 	if !p.version(root, "scenario") {
 		return nil, problems.Err()
 	}
-	p.mapping(root, "a scenario", p.scenarioFields())
+	p.Mapping(root, "a scenario", p.scenarioFields())
 	p.lint()
 	if err := problems.Err(); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ func loads() []string { return []string{"rate", "replay", "users"} }
 
 func (p *parser) phase(n *node) {
 	f := &draftPhase{Phase: Phase{Pos: n.pos, Score: true}}
-	p.mapping(n, "a phase", p.phaseFields(f))
+	p.Mapping(n, "a phase", p.phaseFields(f))
 	p.phases = append(p.phases, f)
 	if n.kind != mapNode {
 		return

@@ -23,13 +23,6 @@ type Field struct {
 	Set  func(key, value *Node) // called if it is given; value is not null
 }
 
-// A field is a [Field] of this package's own tables.
-type field struct {
-	key  string
-	need bool
-	set  func(key, value *node)
-}
-
 // Open reads a file of that kind, for example "workload", of version 1. File
 // names it in messages; lookup resolves ${VAR}, and may be nil. The error is
 // *[Problems]; later mistakes are collected for [Reader.Err].
@@ -88,16 +81,6 @@ func (p *Reader) Warn(n *Node, msg, hint string) { p.problems.Warn(n.pos, n.widt
 
 // Warnings returns what [Reader.Warn] noted, sorted by place.
 func (p *Reader) Warnings() []Problem { return p.problems.Warnings() }
-
-// Mapping sets the fields of a mapping, and reports whether it has all that it
-// needs and nothing else. What names the mapping in messages, with an article.
-func (p *Reader) Mapping(n *Node, what string, fields []Field) bool {
-	own := make([]field, len(fields))
-	for i, f := range fields {
-		own[i] = field{key: f.Key, need: f.Need, set: f.Set}
-	}
-	return p.mapping(n, what, own)
-}
 
 // Pairs calls each for every key of a mapping whose keys are free to choose,
 // with its value, which is not null.
@@ -276,9 +259,9 @@ type scalarReader interface {
 // add notes a problem with the whole of a value.
 func (p *Reader) add(n *node, msg, hint string) { p.problems.Add(n.pos, n.width, msg, hint) }
 
-// mapping sets the fields of a mapping, and reports whether it has all that it
-// needs and nothing else.
-func (p *Reader) mapping(n *node, what string, fields []field) bool {
+// Mapping sets the fields of a mapping, and reports whether it has all that it
+// needs and nothing else. What names the mapping in messages, with an article.
+func (p *Reader) Mapping(n *node, what string, fields []Field) bool {
 	if n.kind != mapNode {
 		p.add(n, fmt.Sprintf("want the keys of %s, got %s", what, n.kind), "known here: "+strings.Join(fieldKeys(fields), ", "))
 		return false
@@ -291,7 +274,7 @@ func (p *Reader) mapping(n *node, what string, fields []field) bool {
 			clean = false
 			continue
 		}
-		j := slices.IndexFunc(fields, func(f field) bool { return f.key == key.text })
+		j := slices.IndexFunc(fields, func(f Field) bool { return f.Key == key.text })
 		switch value := n.items[i]; {
 		case j < 0:
 			p.add(key, fmt.Sprintf("unknown key %q", key.text), DidYouMean(key.text, fieldKeys(fields)))
@@ -301,12 +284,12 @@ func (p *Reader) mapping(n *node, what string, fields []field) bool {
 			p.add(key, fmt.Sprintf("%q has no value", key.text), "give it one, or leave the key out")
 			clean = false
 		default:
-			fields[j].set(key, value)
+			fields[j].Set(key, value)
 		}
 	}
 	for _, f := range fields {
-		if f.need && given[f.key] == nil && !slices.Contains(misspelt, f.key) {
-			p.problems.Add(n.pos, 1, fmt.Sprintf("%s has no %q", what, f.key), "")
+		if f.Need && given[f.Key] == nil && !slices.Contains(misspelt, f.Key) {
+			p.problems.Add(n.pos, 1, fmt.Sprintf("%s has no %q", what, f.Key), "")
 			clean = false
 		}
 	}
@@ -327,10 +310,10 @@ func (p *Reader) key(key *node, given map[string]*node) bool {
 	return true
 }
 
-func fieldKeys(fields []field) []string {
+func fieldKeys(fields []Field) []string {
 	keys := make([]string, len(fields))
 	for i, f := range fields {
-		keys[i] = f.key
+		keys[i] = f.Key
 	}
 	return keys
 }

@@ -43,7 +43,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		object object
-		fields []field
+		fields []Field
 	}{
 		{"scenario", root, p.scenarioFields()},
 		{"load", root.Properties["load"], p.loadFields()},
@@ -56,9 +56,9 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 	} {
 		var keys, need, properties []string
 		for _, f := range tc.fields {
-			keys = append(keys, f.key)
-			if f.need {
-				need = append(need, f.key)
+			keys = append(keys, f.Key)
+			if f.Need {
+				need = append(need, f.Key)
 			}
 		}
 		for name, property := range tc.object.Properties {

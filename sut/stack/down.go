@@ -7,14 +7,23 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 )
 
 // removalsAtOnce bounds concurrent removals of containers.
 const removalsAtOnce = 8
+
+// How often a network in use is tried again, and after what pause.
+const (
+	networkTries = 20
+	networkPause = 250 * time.Millisecond
+)
 
 // Down removes stacks by their labels: the one with the given id, or all of
 // this machine. It needs nothing else to be known of them, so it also removes
@@ -101,8 +110,46 @@ func removeNetworks(ctx context.Context, docker *client.Client, filter client.Fi
 	}
 	var errs []error
 	for _, n := range list.Items {
-		_, err := docker.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
-		errs = append(errs, note("network "+n.Name, err))
+		errs = append(errs, note("network "+n.Name, removeNetwork(ctx, docker, n.Network)))
+	}
+	return errors.Join(errs...)
+}
+
+// removeNetwork removes a network. An engine can keep the endpoint of a
+// container that is gone, when it was told to remove it while it had not seen
+// an earlier life of it end; then it refuses to remove the network until the
+// endpoint is disconnected by force.
+func removeNetwork(ctx context.Context, docker *client.Client, n network.Network) error {
+	_, err := backoff.Retry(ctx, func() (client.NetworkRemoveResult, error) {
+		done, err := docker.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+		if errdefs.IsPermissionDenied(err) {
+			return done, errors.Join(err, disconnectOwn(ctx, docker, n))
+		}
+		if err != nil {
+			return done, backoff.Permanent(err)
+		}
+		return done, nil
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(networkPause)), backoff.WithMaxTries(networkTries))
+	return err
+}
+
+// disconnectOwn disconnects by force what a network lists under the names of
+// our containers, which are all removed. Its error says what else is there.
+func disconnectOwn(ctx context.Context, docker *client.Client, n network.Network) error {
+	result, err := docker.NetworkInspect(ctx, n.ID, client.NetworkInspectOptions{})
+	if err != nil {
+		return fmt.Errorf("inspect network: %w", err)
+	}
+	var errs []error
+	for _, endpoint := range result.Network.Containers {
+		if !strings.HasPrefix(endpoint.Name, n.Name+"-") {
+			errs = append(errs, fmt.Errorf("container %s is in it; disconnect it", endpoint.Name))
+			continue
+		}
+		_, err := docker.NetworkDisconnect(ctx, n.ID, client.NetworkDisconnectOptions{Container: endpoint.Name, Force: true})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("disconnect %s: %w", endpoint.Name, err))
+		}
 	}
 	return errors.Join(errs...)
 }

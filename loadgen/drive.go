@@ -65,7 +65,7 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 			transport.abort()
 		}
 	})
-	e.attack(ctx)
+	err = e.attack(ctx)
 	close(over)
 	stopper.Wait()
 	if ctx.Err() != nil {
@@ -127,10 +127,15 @@ const nobody = -1
 // What Vegeta gives is a dispatcher that calls the pacer once for each arrival
 // and starts another worker whenever none is free. Its targets, client, results
 // and metrics are not used.
-func (e *engine) attack(ctx context.Context) {
-	for range vegeta.NewAttacker().Attack(e.target, newPacer(ctx, e), 0, "") {
+func (e *engine) attack(ctx context.Context) error {
+	t, err := newTurn()
+	if err != nil {
+		return fmt.Errorf("send load: %w", err)
+	}
+	for range vegeta.NewAttacker().Attack(e.target, newPacer(ctx, e, t), 0, "") {
 		continue // a result says nothing that its job has not recorded
 	}
+	return t.close()
 }
 
 // target is the targeter that each of Vegeta's workers asks once for each hit.

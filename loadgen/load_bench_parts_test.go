@@ -50,6 +50,7 @@ type part struct {
 	Connections int
 	Rate        float64
 	Seconds     float64
+	Unbound     bool // on all processors instead of one
 }
 
 func (p part) length() time.Duration { return time.Duration(p.Seconds * float64(time.Second)) }

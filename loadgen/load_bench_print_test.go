@@ -64,6 +64,12 @@ func (r *benchRunner) where(w io.Writer, profile string) {
 	}
 }
 
+func (f *openFigures) print(w io.Writer, where string) {
+	s := &f.Stats
+	fmt.Fprintf(w, "  %s: send lag p50 %.3f ms, p99 %.3f ms, max %.3f ms; %.3f %% of the arrivals sent; %d shed\n",
+		where, s.LagP50, s.LagP99, s.LagMax, f.Achieved, s.Shed)
+}
+
 // micros is a median in µs, empty of none.
 func micros(values []float64) string {
 	if len(values) == 0 {
@@ -91,9 +97,9 @@ func (f *loadFigures) print(w io.Writer) {
 	for _, tool := range f.Missing {
 		fmt.Fprintf(w, "%s is not installed\n", tool)
 	}
-	s := &f.Half.Stats
-	fmt.Fprintf(w, "\nat %.0f/s, half of that, open model: send lag p50 %.3f ms, p99 %.3f ms, max %.3f ms; %.3f %% of the arrivals sent; %d shed\n",
-		f.Half.Rate, s.LagP50, s.LagP99, s.LagMax, f.Half.Achieved, s.Shed)
+	fmt.Fprintf(w, "\nat %.0f/s, half of that, open model:\n", f.Half.Rate)
+	f.Half.print(w, "on one core")
+	f.HalfAll.print(w, fmt.Sprintf("on all %d, as a run", f.CPUs))
 	h := &f.History
 	fmt.Fprintf(w, "history: %.2f µs and %.1f bytes on disk an operation (%.0f %% writes), %.2f million events/s read back\n",
 		h.NanosPerOp/1e3, h.BytesPerOp, 100*h.WriteShare, h.ReadPerS/1e6)

@@ -44,7 +44,8 @@ type loadFigures struct {
 	Saturated   map[string][]float64 `json:"saturated_per_s"`
 	CPUPerOp    map[string][]float64 `json:"saturated_cpu_us_per_op"` // of the first two
 	Missing     []string             `json:"not_installed"`
-	Half        openFigures          `json:"half"`
+	Half        openFigures          `json:"half"`     // on one core
+	HalfAll     openFigures          `json:"half_all"` // on all, as a run has them
 	History     historyFigures       `json:"history"`
 	InFlight    inFlightFigures      `json:"in_flight"`
 	Soak        soakFigures          `json:"soak"`
@@ -164,9 +165,16 @@ func (r *benchRunner) play(ctx context.Context, p part, result any) error {
 	p.URL, p.Result, p.Connections = r.url, filepath.Join(r.dir, "result.json"), r.figures.Connections
 	p.Dir = r.dir
 	_ = os.Remove(p.Result)
-	cmd, err := self(ctx, r.loadOn, p)
+	bind := r.loadOn
+	if p.Unbound {
+		bind = nil
+	}
+	cmd, err := self(ctx, bind, p)
 	if err != nil {
 		return err
+	}
+	if p.Unbound {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", runtime.NumCPU()))
 	}
 	out, runErr := cmd.CombinedOutput() // fails for what Vegeta's client leaves behind, which is no matter here
 	text, err := os.ReadFile(p.Result)
@@ -202,8 +210,11 @@ func (r *benchRunner) measure(ctx context.Context, soak time.Duration, w interfa
 		}
 	}
 	half := part{Role: openRole, Rate: median(f.Saturated[engineRole]) / 2, Seconds: 2 * f.Seconds}
+	halfAll := half
+	halfAll.Unbound = true
 	return errors.Join(
 		r.play(ctx, half, &f.Half),
+		r.play(ctx, halfAll, &f.HalfAll),
 		r.play(ctx, part{Role: historyRole}, &f.History),
 		r.play(ctx, part{Role: inFlightRole}, &f.InFlight),
 		r.play(ctx, part{Role: soakRole, Rate: 5000, Seconds: soak.Seconds()}, &f.Soak),

@@ -19,10 +19,20 @@ type pacer struct {
 	arrival Arrival // the next one of this engine's share
 	more    bool    // there is one
 	made    *job    // the operation of it, if it was made already
+
+	turn   *turn
+	behind int // operations that were late since the answers had their turn
 }
 
-func newPacer(ctx context.Context, e *engine) *pacer {
-	p := &pacer{engine: e, ctx: ctx, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash()}
+// When to give way to answers: a pacer that is so much behind does so before
+// every so many operations.
+const (
+	giveWayBehind = time.Millisecond
+	giveWayEvery  = 8
+)
+
+func newPacer(ctx context.Context, e *engine, t *turn) *pacer {
+	p := &pacer{engine: e, ctx: ctx, turn: t, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash()}
 	p.advance()
 	return p
 }
@@ -65,6 +75,7 @@ func (p *pacer) next() *job {
 	for p.ctx.Err() == nil {
 		now := p.Recorder.Now()
 		if j := p.due(now); j != nil {
+			p.giveWay(now - j.sched)
 			return j
 		}
 		at, ok := p.wakes()
@@ -75,6 +86,23 @@ func (p *pacer) next() *job {
 		p.wait(at - p.Recorder.Now())
 	}
 	return nil
+}
+
+// giveWay lets answers be taken in while operations are late. A pacer that is
+// behind never waits, and with all processors busy the scheduler would go on
+// with it and the operations it starts: answers lie where they are, so no
+// connection is free, so each operation dials one of its own, which costs
+// several times what an operation costs. A stall of 10 ms would grow until the
+// cap on operations in flight ended it.
+func (p *pacer) giveWay(lag time.Duration) {
+	if lag < giveWayBehind {
+		p.behind = 0
+		return
+	}
+	if p.behind++; p.behind == giveWayEvery {
+		p.behind = 0
+		p.turn.wait()
+	}
 }
 
 // due returns the job that is due by now, if there is one.

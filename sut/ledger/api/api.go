@@ -46,9 +46,9 @@ type Ledger interface {
 // Customers serves the use cases of customers.
 type Customers interface {
 	CreateCustomer(ctx context.Context, c domain.NewCustomer) (payments.Written[domain.Customer], error)
-	ReplaceCustomer(ctx context.Context, id, ifVersion int64, f domain.CustomerFields) (payments.Written[domain.Customer], error)
-	ChangeCustomer(ctx context.Context, id, ifVersion int64, c domain.CustomerChange) (payments.Written[domain.Customer], error)
-	DeleteCustomer(ctx context.Context, id, ifVersion int64) (domain.Origin, error)
+	ReplaceCustomer(ctx context.Context, id int64, ifVersion domain.Versions, f domain.CustomerFields) (payments.Written[domain.Customer], error)
+	ChangeCustomer(ctx context.Context, id int64, ifVersion domain.Versions, c domain.CustomerChange) (payments.Written[domain.Customer], error)
+	DeleteCustomer(ctx context.Context, id int64, ifVersion domain.Versions) (domain.Origin, error)
 	Customer(ctx context.Context, id int64, want domain.Reading) (domain.Customer, domain.Origin, error)
 	Customers(ctx context.Context, f domain.CustomerFilter, p domain.Page, want domain.Reading) (payments.List[domain.Customer], error)
 }
@@ -56,7 +56,7 @@ type Customers interface {
 // Accounts serves the use cases of accounts.
 type Accounts interface {
 	OpenAccount(ctx context.Context, a domain.NewAccount) (payments.Written[domain.Account], error)
-	SetAccountStatus(ctx context.Context, id, ifVersion int64, status domain.AccountStatus) (payments.Written[domain.Account], error)
+	SetAccountStatus(ctx context.Context, id int64, ifVersion domain.Versions, status domain.AccountStatus) (payments.Written[domain.Account], error)
 	Account(ctx context.Context, id int64, want domain.Reading) (domain.Account, domain.Origin, error)
 	Accounts(ctx context.Context, f domain.AccountFilter, p domain.Page, want domain.Reading) (payments.List[domain.Account], error)
 }

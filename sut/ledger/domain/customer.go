@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,12 @@ type CustomerChange struct {
 }
 
 // A CustomerFilter restricts a list of customers; zero values do not.
+// Versions are those that a thing may have for it to be changed; nil are all.
+type Versions []int64
+
+// Allow reports whether a version is among them.
+func (v Versions) Allow(version int64) bool { return v == nil || slices.Contains(v, version) }
+
 type CustomerFilter struct {
 	Status CustomerStatus
 	Email  string // exact, whatever its case

@@ -165,16 +165,19 @@ func changesToPlan(b *books) []planned {
 		}},
 		{"create it again", func(ctx context.Context) error { _, err := b.primary.CreateCustomer(ctx, customer); return err }},
 		{"change customer", func(ctx context.Context) error {
-			_, err := b.primary.ChangeCustomer(ctx, customerID, 1, domain.CustomerChange{Name: &name})
+			_, err := b.primary.ChangeCustomer(ctx, customerID, domain.Versions{1}, domain.CustomerChange{Name: &name})
 			return err
 		}},
-		{"delete customer", func(ctx context.Context) error { _, err := b.primary.DeleteCustomer(ctx, customerID, 2); return err }},
+		{"delete customer", func(ctx context.Context) error {
+			_, err := b.primary.DeleteCustomer(ctx, customerID, domain.Versions{2})
+			return err
+		}},
 		{"open account", func(ctx context.Context) error {
 			_, err := b.primary.OpenAccount(ctx, domain.NewAccount{Key: uuid.New(), CustomerID: 1, Currency: "EUR"})
 			return err
 		}},
 		{"freeze account", func(ctx context.Context) error {
-			_, err := b.primary.SetAccountStatus(ctx, 5, 0, domain.Frozen)
+			_, err := b.primary.SetAccountStatus(ctx, 5, nil, domain.Frozen)
 			return err
 		}},
 	}

@@ -89,15 +89,16 @@ func change[T any](
 }
 
 // whyUnchanged finds out why a change of a thing with an id found nothing to
-// change: there is no such thing, or it has another version than expected.
+// change: there is no such thing, or it has none of the versions.
 func whyUnchanged[T any](
-	ctx context.Context, doing string, find func(context.Context) (T, domain.Origin, error), version func(T) int64, ifVersion int64,
+	ctx context.Context, doing string, find func(context.Context) (T, domain.Origin, error), version func(T) int64,
+	ifVersion domain.Versions,
 ) (domain.Origin, error) {
 	value, origin, err := find(ctx)
 	switch {
 	case err != nil:
 		return origin, err
-	case ifVersion != 0 && version(value) != ifVersion:
+	case !ifVersion.Allow(version(value)):
 		return origin, fmt.Errorf("%s: %w: it has version %d", doing, domain.ErrVersion, version(value))
 	}
 	return origin, fmt.Errorf("%s: %w: it appeared meanwhile", doing, domain.ErrUnavailable)

@@ -22,6 +22,7 @@ func (o accountOperations) add(s surface) {
 	}, o.open)
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-accounts", tag: accountsTag, summary: "List accounts",
+		detail:   pagesDetail,
 		problems: []string{"bad_cursor"},
 	}, o.list)
 	add(s, operation{

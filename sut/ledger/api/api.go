@@ -41,6 +41,7 @@ type Ledger interface {
 	Accounts
 	Transfers
 	Statements
+	Notifications
 }
 
 // Customers serves the use cases of customers.
@@ -77,6 +78,11 @@ type Statements interface {
 	Statements(ctx context.Context, f domain.StatementFilter, p domain.Page, want domain.Reading) (payments.List[domain.Statement], error)
 }
 
+// Notifications serves the use case of notifications.
+type Notifications interface {
+	Notifications(ctx context.Context, f domain.NotificationFilter, p domain.Page, want domain.Reading) (payments.List[domain.Notification], error)
+}
+
 // Options are the surroundings and the bounds of the interface.
 type Options struct {
 	Instance       string
@@ -108,6 +114,7 @@ func New(ledger Ledger, opts Options) (http.Handler, error) {
 	accountOperations{ledger}.add(s)
 	transferOperations{ledger}.add(s)
 	statementOperations{ledger}.add(s)
+	notificationOperations{ledger}.add(s)
 	firstVersion{ledger}.add(s)
 	pages, err := documentation(s.OpenAPI())
 	if err != nil {

@@ -22,6 +22,7 @@ func (o customerOperations) add(s surface) {
 	}, o.create)
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-customers", tag: customersTag, summary: "List customers",
+		detail:   pagesDetail,
 		problems: []string{"bad_cursor"},
 	}, o.list)
 	add(s, operation{

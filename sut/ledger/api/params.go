@@ -55,6 +55,11 @@ func parseID(s string) (uuid.UUID, error) {
 	return parsed, nil
 }
 
+// pagesDetail is what all lists say of their pages.
+const pagesDetail = "Turning pages shows every entry that was there when the first page was read once, whatever is inserted meanwhile. " +
+	"An entry that is committed meanwhile may have its place in the order before the cursor, even in an order of time, and is then seen by " +
+	"the next who begins: to follow a list, begin again a little before the last entry, and know entries by their ids."
+
 // Listing is what all lists have in common: which part of the list is wanted.
 type Listing struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many entries to return at most."`

@@ -32,6 +32,7 @@ func (o transferOperations) add(s surface) {
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-transfers", tag: transfersTag, summary: "List transfers and refunds",
 		problems: []string{"bad_cursor"},
+		detail:   pagesDetail,
 	}, o.list)
 	add(s, operation{
 		method: http.MethodPut, path: "/v2/refunds/{id}", id: "place-refund", tag: transfersTag, summary: "Give money back",

@@ -161,6 +161,58 @@ func TestAccounts(t *testing.T) {
 	wantErr(t, "open none", err, domain.ErrNotFound)
 }
 
+// TestSuspendedCustomer lets a transfer wait for an account while its customer
+// is suspended: it was begun before and comes after, so it is refused.
+func TestSuspendedCustomer(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(2)
+	rich := b.accounts(1)[0]
+	customer := one[int64](b, `SELECT customer_id FROM accounts WHERE id = $1`, a[0])
+	set := func(status domain.CustomerStatus) {
+		t.Helper()
+		if _, err := b.primary.ChangeCustomer(t.Context(), customer, nil, domain.CustomerChange{Status: &status}); err != nil {
+			t.Errorf("ChangeCustomer to %s = %v; want nil", status, err)
+		}
+	}
+	original := b.place(rich, a[0], 5)
+	tx, err := b.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err = tx.Exec(t.Context(), `SELECT FROM accounts WHERE id = $1 FOR NO KEY UPDATE`, a[0]); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(n int64) {
+		t.Helper()
+		eventually(t, "somebody waits for the account", func() bool {
+			return one[int64](b, `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`) == n
+		})
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { set(domain.Suspended) })
+	waiting(1)
+	var placed error
+	wg.Go(func() { _, placed = b.primary.Place(t.Context(), euros(a[0], rich, 1), store.Meta{}) })
+	waiting(2)
+	if err = tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	wantErr(t, "Place that had waited", placed, domain.ErrCustomerNotActive)
+	_, err = b.primary.Place(t.Context(), euros(rich, a[1], 1), store.Meta{})
+	wantErr(t, "Place to a suspended customer", err, domain.ErrCustomerNotActive)
+	_, err = b.primary.Refund(t.Context(), domain.Refund{ID: uuid.New(), Of: original.ID, Amount: 1}, store.Meta{})
+	wantErr(t, "Refund by a suspended customer", err, domain.ErrCustomerNotActive)
+	again, err := b.primary.Place(t.Context(), euros2(original), store.Meta{})
+	if err != nil || !again.Replayed {
+		t.Errorf("Place of what was placed before = %+v, %v; want a replay", again, err)
+	}
+	set(domain.Active)
+	b.place(a[0], rich, 1)
+	b.checkSums()
+}
+
 // TestConcurrentChanges has several clients change what they have all read: one
 // of them may.
 func TestConcurrentChanges(t *testing.T) {
@@ -213,7 +265,7 @@ func TestRoundTrips(t *testing.T) {
 			_, err := b.primary.Place(ctx, euros(a[0], a[1], 1), store.Meta{})
 			return err
 		}},
-		{"place it again", count{5, 12}, func(ctx context.Context) error {
+		{"place it again", count{2, 7}, func(ctx context.Context) error {
 			_, err := b.primary.Place(ctx, euros2(booked), store.Meta{})
 			return err
 		}},

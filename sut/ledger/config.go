@@ -26,6 +26,7 @@ type Config struct {
 	RedisURL       string
 	AMQPURL        string
 	RequestTimeout time.Duration
+	ClientTimeout  time.Duration
 	MaxInFlight    int
 	DatabaseConns  int
 	RelayInterval  time.Duration
@@ -76,6 +77,7 @@ func Variables(cmd Command) []Variable {
 		{"LEDGER_REDIS_URL", "redis:// URL", "", serves, serves},
 		{"LEDGER_AMQP_URL", "amqp:// URL", "", Worker | DeadLetters, Worker | DeadLetters},
 		{"LEDGER_REQUEST_TIMEOUT", "deadline of a request", "3s", serves, 0},
+		{"LEDGER_CLIENT_TIMEOUT", "what a client may take to send the head of a request, and twice that to take the answer", "2s", serves, 0},
 		{"LEDGER_MAX_IN_FLIGHT", "requests at once before others are refused", "128", API, 0},
 		{"LEDGER_DATABASE_CONNS", "connections of each pool", "10", serves, 0},
 		{"LEDGER_RELAY_INTERVAL", "pause between looks at an empty outbox", "150ms", Worker, 0},
@@ -104,6 +106,7 @@ func LoadConfig(cmd Command, getenv func(string) string) (Config, error) {
 		RedisURL:       e.checked("LEDGER_REDIS_URL", cache.CheckURL),
 		AMQPURL:        e.checked("LEDGER_AMQP_URL", jobs.CheckURL),
 		RequestTimeout: e.duration("LEDGER_REQUEST_TIMEOUT", 10*time.Millisecond, time.Minute),
+		ClientTimeout:  e.duration("LEDGER_CLIENT_TIMEOUT", 10*time.Millisecond, time.Minute),
 		MaxInFlight:    e.number("LEDGER_MAX_IN_FLIGHT", 1, 100_000),
 		DatabaseConns:  e.number("LEDGER_DATABASE_CONNS", 1, 1000),
 		RelayInterval:  e.duration("LEDGER_RELAY_INTERVAL", 10*time.Millisecond, time.Minute),

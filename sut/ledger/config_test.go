@@ -99,7 +99,7 @@ func TestLoadConfigDefaults(t *testing.T) {
 	want := ledger.Config{
 		Instance: "worker-1", Listen: ":8080",
 		DatabaseURL: "postgres://u@h/d", ReplicaURL: "postgres://u@r/d", RedisURL: "redis://h:6379/0", AMQPURL: "amqp://h/",
-		RequestTimeout: 3 * time.Second, DatabaseConns: 10, RelayInterval: 150 * time.Millisecond,
+		RequestTimeout: 3 * time.Second, ClientTimeout: 2 * time.Second, DatabaseConns: 10, RelayInterval: 150 * time.Millisecond,
 		Statements: 1, StatementTime: 30 * time.Second, DrainDelay: 2 * time.Second, HealthInterval: 30 * time.Second,
 		SlowQuery: 250 * time.Millisecond, TraceRatio: 0.1,
 	}

@@ -39,9 +39,8 @@ const (
 	lagEvery       = 5 * time.Second
 	monthsAhead    = 2
 	partitionsCare = 6 * time.Hour
-	eventsCare     = time.Minute
-	eventsKept     = 7 * 24 * time.Hour // as long as a dead letter may wait to be replayed
-	eventsAtOnce   = 1000
+	purgeCare      = time.Minute
+	purgedAtOnce   = 1000
 	careTimeout    = 2 * time.Minute
 	careAgain      = time.Minute // after it failed
 )
@@ -98,16 +97,23 @@ func RunWorker(ctx context.Context, cfg Config, logs io.Writer) (err error) {
 		p.care("prepare partitions", partitionsCare, func(ctx context.Context) error {
 			return p.primary.EnsurePartitions(ctx, monthsAhead)
 		}),
-		p.care("purge events", eventsCare, p.purgeEvents),
+		p.care("purge events", purgeCare, func(ctx context.Context) error {
+			return purge(ctx, store.EventsKept, p.primary.PurgeEvents)
+		}),
+		p.care("purge notifications", purgeCare, func(ctx context.Context) error {
+			return purge(ctx, store.NotificationsKept, p.primary.PurgeNotifications)
+		}),
 	)
 	return p.run(ctx, nil)
 }
 
-// purgeEvents deletes the events that nobody will need again.
-func (p *process) purgeEvents(ctx context.Context) error {
+// purge has what nobody will need again deleted, a little at a time.
+func purge(
+	ctx context.Context, kept time.Duration, some func(ctx context.Context, age time.Duration, limit int) (int64, error),
+) error {
 	for {
-		deleted, err := p.primary.PurgeEvents(ctx, eventsKept, eventsAtOnce)
-		if err != nil || deleted < eventsAtOnce {
+		deleted, err := some(ctx, kept, purgedAtOnce)
+		if err != nil || deleted < purgedAtOnce {
 			return err
 		}
 	}

@@ -249,7 +249,8 @@ func (p *process) run(ctx context.Context, next http.Handler) error {
 	}
 	group.Go(func() error {
 		return server.Run(ctx, p.handler(next), p.health, server.Options{
-			Listen: p.cfg.Listen, RequestTimeout: p.cfg.RequestTimeout, DrainDelay: p.cfg.DrainDelay, DrainTimeout: drainTimeout,
+			Listen: p.cfg.Listen, RequestTimeout: p.cfg.RequestTimeout, ClientTimeout: p.cfg.ClientTimeout,
+			DrainDelay: p.cfg.DrainDelay, DrainTimeout: drainTimeout,
 		}, p.log)
 	})
 	return group.Wait()

@@ -22,6 +22,7 @@ func (o accountOperations) add(s surface) {
 	}, o.open)
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-accounts", tag: accountsTag, summary: "List accounts",
+		detail:   pagesDetail,
 		problems: []string{"bad_cursor"},
 	}, o.list)
 	add(s, operation{
@@ -139,16 +140,16 @@ func (o accountOperations) list(ctx context.Context, in *listAccounts) (*many[ac
 
 type changeAccount struct {
 	ID   int64      `path:"id" minimum:"1"`
-	If   entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse the change if the account has another ETag."`
+	If   entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse the change if the account has none of these ETags."`
 	Body accountChange
 }
 
 func (o accountOperations) change(ctx context.Context, in *changeAccount) (*one[account], error) {
-	version, err := in.If.version()
+	versions, err := in.If.versions()
 	if err != nil {
 		return nil, err
 	}
-	w, err := o.ledger.SetAccountStatus(ctx, in.ID, version, in.Body.Status)
+	w, err := o.ledger.SetAccountStatus(ctx, in.ID, versions, in.Body.Status)
 	if err != nil {
 		return nil, failed(w.Origin, err)
 	}

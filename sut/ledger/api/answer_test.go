@@ -209,7 +209,7 @@ func FuzzRequest(f *testing.F) {
 		refund: func(r domain.Refund) (payments.Written[domain.Transfer], error) {
 			return payments.Written[domain.Transfer]{Value: domain.Transfer{ID: r.ID, RefundOf: r.Of}}, nil
 		},
-		customer: func(int64, domain.CustomerChange) (payments.Written[domain.Customer], error) {
+		customer: func(domain.Versions, domain.CustomerChange) (payments.Written[domain.Customer], error) {
 			return payments.Written[domain.Customer]{}, nil
 		},
 	})

@@ -41,14 +41,15 @@ type Ledger interface {
 	Accounts
 	Transfers
 	Statements
+	Notifications
 }
 
 // Customers serves the use cases of customers.
 type Customers interface {
 	CreateCustomer(ctx context.Context, c domain.NewCustomer) (payments.Written[domain.Customer], error)
-	ReplaceCustomer(ctx context.Context, id, ifVersion int64, f domain.CustomerFields) (payments.Written[domain.Customer], error)
-	ChangeCustomer(ctx context.Context, id, ifVersion int64, c domain.CustomerChange) (payments.Written[domain.Customer], error)
-	DeleteCustomer(ctx context.Context, id, ifVersion int64) (domain.Origin, error)
+	ReplaceCustomer(ctx context.Context, id int64, ifVersion domain.Versions, f domain.CustomerFields) (payments.Written[domain.Customer], error)
+	ChangeCustomer(ctx context.Context, id int64, ifVersion domain.Versions, c domain.CustomerChange) (payments.Written[domain.Customer], error)
+	DeleteCustomer(ctx context.Context, id int64, ifVersion domain.Versions) (domain.Origin, error)
 	Customer(ctx context.Context, id int64, want domain.Reading) (domain.Customer, domain.Origin, error)
 	Customers(ctx context.Context, f domain.CustomerFilter, p domain.Page, want domain.Reading) (payments.List[domain.Customer], error)
 }
@@ -56,7 +57,7 @@ type Customers interface {
 // Accounts serves the use cases of accounts.
 type Accounts interface {
 	OpenAccount(ctx context.Context, a domain.NewAccount) (payments.Written[domain.Account], error)
-	SetAccountStatus(ctx context.Context, id, ifVersion int64, status domain.AccountStatus) (payments.Written[domain.Account], error)
+	SetAccountStatus(ctx context.Context, id int64, ifVersion domain.Versions, status domain.AccountStatus) (payments.Written[domain.Account], error)
 	Account(ctx context.Context, id int64, want domain.Reading) (domain.Account, domain.Origin, error)
 	Accounts(ctx context.Context, f domain.AccountFilter, p domain.Page, want domain.Reading) (payments.List[domain.Account], error)
 }
@@ -75,6 +76,11 @@ type Statements interface {
 	DeleteStatement(ctx context.Context, id uuid.UUID) (domain.Origin, error)
 	Statement(ctx context.Context, id uuid.UUID, want domain.Reading) (domain.Statement, domain.Origin, error)
 	Statements(ctx context.Context, f domain.StatementFilter, p domain.Page, want domain.Reading) (payments.List[domain.Statement], error)
+}
+
+// Notifications serves the use case of notifications.
+type Notifications interface {
+	Notifications(ctx context.Context, f domain.NotificationFilter, p domain.Page, want domain.Reading) (payments.List[domain.Notification], error)
 }
 
 // Options are the surroundings and the bounds of the interface.
@@ -108,6 +114,7 @@ func New(ledger Ledger, opts Options) (http.Handler, error) {
 	accountOperations{ledger}.add(s)
 	transferOperations{ledger}.add(s)
 	statementOperations{ledger}.add(s)
+	notificationOperations{ledger}.add(s)
 	firstVersion{ledger}.add(s)
 	pages, err := documentation(s.OpenAPI())
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -178,29 +179,45 @@ func TestConditionalReads(t *testing.T) {
 
 func TestConditionalChanges(t *testing.T) {
 	tests := []struct {
-		match   string
-		version int64 // that the ledger is asked for, -1 if it is not asked
-		status  int
+		match    string
+		versions domain.Versions // that the ledger is asked for
+		status   int             // 200 if it is asked
 	}{
-		{"", 0, 200}, {`*`, 0, 200}, {`"3"`, 3, 200}, {`W/"3"`, -1, 412}, {`"x"`, -1, 412}, {`"0"`, -1, 412}, {`"2", "3"`, -1, 400}, {`3`, -1, 400},
+		{"", nil, 200},
+		{`*`, nil, 200},
+		{`"3"`, domain.Versions{3}, 200},
+		{`"2", "3"`, domain.Versions{2, 3}, 200},
+		{`W/"2","3" , "x"`, domain.Versions{3}, 200},
+		{`W/"3"`, nil, 412},
+		{`"x"`, nil, 412},
+		{`"0"`, nil, 412},
+		{`"03", "+3"`, nil, 412},
+		{`3`, nil, 400},
+		{`"3", *`, nil, 400},
 	}
-	var asked int64
-	h := newHandler(t, fake{customer: func(ifVersion int64, c domain.CustomerChange) (payments.Written[domain.Customer], error) {
-		asked = ifVersion
+	var asked bool
+	var versions domain.Versions
+	h := newHandler(t, fake{customer: func(ifVersion domain.Versions, c domain.CustomerChange) (payments.Written[domain.Customer], error) {
+		asked, versions = true, ifVersion
 		if c.Name == nil || *c.Name != "Ada" || c.Email != nil || c.Status != nil {
 			t.Errorf("change = %+v; want the name alone", c)
 		}
 		return payments.Written[domain.Customer]{Value: domain.Customer{ID: 7, Version: 4}}, nil
 	}})
 	for _, tt := range tests {
-		asked = -1
+		asked, versions = false, nil
 		w := do(t, h, http.MethodPatch, "/v2/customers/7", `{"name":"Ada"}`, "If-Match", tt.match, "Content-Type", "application/merge-patch+json")
-		if w.Code != tt.status || asked != tt.version {
-			t.Errorf("If-Match %s: status %d, version %d; want %d, %d; body %s", tt.match, w.Code, asked, tt.status, tt.version, w.Body)
+		if w.Code != tt.status || asked != (tt.status == http.StatusOK) || !slices.Equal(versions, tt.versions) {
+			t.Errorf("If-Match %s: status %d, versions %v; want %d, %v; body %s", tt.match, w.Code, versions, tt.status, tt.versions, w.Body)
 		}
 		if w.Code == 200 {
 			wantHeaders(t, w, map[string]string{"ETag": `"4"`})
 		}
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPatch, "/v2/customers/7", strings.NewReader(`{"name":"Ada"}`))
+	r.Header["If-Match"] = []string{`"2"`, `"3", "5"`}
+	if w := serve(h, r); w.Code != http.StatusOK || !slices.Equal(versions, domain.Versions{2, 3, 5}) {
+		t.Errorf("If-Match in two lines: status %d, versions %v; want 200, 2 3 5; body %s", w.Code, versions, w.Body)
 	}
 }
 

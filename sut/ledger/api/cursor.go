@@ -30,6 +30,8 @@ const (
 	accountList   listKind = 'a'
 	transferList  listKind = 't'
 	statementList listKind = 's'
+
+	notificationList listKind = 'n'
 )
 
 // A place says what a cursor is a place of.
@@ -91,7 +93,7 @@ func (p place) decode(s string) (domain.Cursor, error) {
 
 // possible reports whether there could be an entry with this sort value and id.
 func (p place) possible(c domain.Cursor) bool {
-	numbered := p.kind == customerList || p.kind == accountList
+	numbered := p.kind == customerList || p.kind == accountList || p.kind == notificationList
 	if numbered && !isPositive(c.ID) {
 		return false
 	}

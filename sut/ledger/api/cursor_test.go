@@ -16,7 +16,7 @@ func places() []place {
 	var all []place
 	for kind, sorts := range map[listKind][]domain.SortKey{
 		customerList: domain.CustomerSorts(), accountList: domain.AccountSorts(),
-		transferList: domain.TransferSorts(), statementList: domain.StatementSorts(),
+		transferList: domain.TransferSorts(), statementList: domain.StatementSorts(), notificationList: domain.NotificationSorts(),
 	} {
 		for _, sort := range sorts {
 			all = append(all, place{kind, sort, false}, place{kind, sort, true})
@@ -28,7 +28,7 @@ func places() []place {
 // cursorAt returns a cursor that is possible at the place.
 func cursorAt(p place) domain.Cursor {
 	c := domain.Cursor{ID: "6f1f6d1e-0c38-4bd4-9f5a-5f1c3d9e0a01"}
-	if p.kind == customerList || p.kind == accountList {
+	if p.kind == customerList || p.kind == accountList || p.kind == notificationList {
 		c.ID = "42"
 	}
 	c.Value = map[domain.SortKey]string{

@@ -22,6 +22,7 @@ func (o customerOperations) add(s surface) {
 	}, o.create)
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-customers", tag: customersTag, summary: "List customers",
+		detail:   pagesDetail,
 		problems: []string{"bad_cursor"},
 	}, o.list)
 	add(s, operation{
@@ -189,16 +190,16 @@ func (o customerOperations) list(ctx context.Context, in *listCustomers) (*many[
 
 type replaceCustomer struct {
 	ID   int64      `path:"id" minimum:"1"`
-	If   entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse the change if the customer has another ETag."`
+	If   entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse the change if the customer has none of these ETags."`
 	Body customerFields
 }
 
 func (o customerOperations) replace(ctx context.Context, in *replaceCustomer) (*one[customer], error) {
-	version, err := in.If.version()
+	versions, err := in.If.versions()
 	if err != nil {
 		return nil, err
 	}
-	w, err := o.ledger.ReplaceCustomer(ctx, in.ID, version, in.Body.domain())
+	w, err := o.ledger.ReplaceCustomer(ctx, in.ID, versions, in.Body.domain())
 	if err != nil {
 		return nil, failed(w.Origin, err)
 	}
@@ -207,16 +208,16 @@ func (o customerOperations) replace(ctx context.Context, in *replaceCustomer) (*
 
 type changeCustomer struct {
 	ID   int64      `path:"id" minimum:"1"`
-	If   entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse the change if the customer has another ETag."`
+	If   entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse the change if the customer has none of these ETags."`
 	Body customerChange
 }
 
 func (o customerOperations) change(ctx context.Context, in *changeCustomer) (*one[customer], error) {
-	version, err := in.If.version()
+	versions, err := in.If.versions()
 	if err != nil {
 		return nil, err
 	}
-	w, err := o.ledger.ChangeCustomer(ctx, in.ID, version, domain.CustomerChange{
+	w, err := o.ledger.ChangeCustomer(ctx, in.ID, versions, domain.CustomerChange{
 		Name: in.Body.Name, Email: in.Body.Email, Status: in.Body.Status,
 	})
 	if err != nil {
@@ -227,15 +228,15 @@ func (o customerOperations) change(ctx context.Context, in *changeCustomer) (*on
 
 type deleteCustomer struct {
 	ID int64      `path:"id" minimum:"1"`
-	If entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse to delete the customer if it has another ETag."`
+	If entityTags `header:"If-Match" example:"\"3\"" doc:"Refuse to delete the customer if it has none of these ETags."`
 }
 
 func (o customerOperations) delete(ctx context.Context, in *deleteCustomer) (*none, error) {
-	version, err := in.If.version()
+	versions, err := in.If.versions()
 	if err != nil {
 		return nil, err
 	}
-	origin, err := o.ledger.DeleteCustomer(ctx, in.ID, version)
+	origin, err := o.ledger.DeleteCustomer(ctx, in.ID, versions)
 	if err != nil {
 		return nil, failed(origin, err)
 	}

@@ -35,6 +35,7 @@ func tags() []*huma.Tag {
 		{Name: accountsTag, Description: "Where the money is."},
 		{Name: customersTag, Description: "Whose accounts they are."},
 		{Name: statementsTag, Description: "What happened on an account in a period. They are requested, and built by a job."},
+		{Name: notificationsTag, Description: "What customers are told of transfers."},
 		{Name: v1Tag, Description: "The first version, for clients that have not moved yet. See " + v1Notice + " for what it loses and when it ends."},
 	}
 }

@@ -33,7 +33,7 @@ type fake struct {
 	refund   func(r domain.Refund) (payments.Written[domain.Transfer], error)
 	read     func(want domain.Reading) (domain.Origin, error)
 	list     func(p domain.Page) (payments.List[domain.Transfer], error)
-	customer func(ifVersion int64, c domain.CustomerChange) (payments.Written[domain.Customer], error)
+	customer func(ifVersion domain.Versions, c domain.CustomerChange) (payments.Written[domain.Customer], error)
 }
 
 func (f fake) Place(ctx context.Context, t domain.Transfer) (payments.Written[domain.Transfer], error) {
@@ -61,7 +61,7 @@ func (f fake) Transfers(
 }
 
 func (f fake) ChangeCustomer(
-	_ context.Context, _, ifVersion int64, c domain.CustomerChange,
+	_ context.Context, _ int64, ifVersion domain.Versions, c domain.CustomerChange,
 ) (payments.Written[domain.Customer], error) {
 	return f.customer(ifVersion, c)
 }

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -102,8 +103,17 @@ func (x *exchange) SetStatus(status int) {
 // Header implements [huma.Context]. What the client accepts was looked at
 // before, so that no change is made whose answer it cannot take.
 func (x *exchange) Header(name string) string {
-	if name == "Accept" {
+	switch name {
+	case "Accept":
 		return ""
+	case "If-Match", "If-None-Match": // lists, which may be given in several lines
+		var lines []string
+		x.EachHeader(func(other, value string) {
+			if http.CanonicalHeaderKey(other) == name {
+				lines = append(lines, value)
+			}
+		})
+		return strings.Join(lines, ", ")
 	}
 	return x.humaContext.Header(name)
 }

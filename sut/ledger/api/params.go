@@ -55,6 +55,11 @@ func parseID(s string) (uuid.UUID, error) {
 	return parsed, nil
 }
 
+// pagesDetail is what all lists say of their pages.
+const pagesDetail = "Turning pages shows every entry that was there when the first page was read once, whatever is inserted meanwhile. " +
+	"An entry that is committed meanwhile may have its place in the order before the cursor, even in an order of time, and is then seen by " +
+	"the next who begins: to follow a list, begin again a little before the last entry, and know entries by their ids."
+
 // Listing is what all lists have in common: which part of the list is wanted.
 type Listing struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many entries to return at most."`
@@ -147,22 +152,23 @@ func (e entityTags) include(tag string) bool {
 	return false
 }
 
-// version returns the version that a change asks for, 0 for any. A tag that was
-// never given out matches no version.
-func (e entityTags) version() (int64, error) {
-	switch {
-	case e.any || len(e.tags) == 0:
-		return 0, nil
-	case len(e.tags) > 1:
-		return 0, refuse("malformed", "If-Match: a change is of one version")
+// versions returns those of which a change may be, by the strong comparison. A
+// tag that was never given out, as a weak one, is that of no version.
+func (e entityTags) versions() (domain.Versions, error) {
+	if e.any || len(e.tags) == 0 {
+		return nil, nil
 	}
-	digits, ok1 := strings.CutPrefix(e.tags[0], `"`)
-	digits, ok2 := strings.CutSuffix(digits, `"`)
-	version, err := strconv.ParseInt(digits, 10, 64)
-	if !ok1 || !ok2 || err != nil || version < 1 {
-		return 0, domain.ErrVersion
+	var versions domain.Versions
+	for _, tag := range e.tags {
+		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
+		if err == nil && version > 0 && versionTag(version) == tag {
+			versions = append(versions, version)
+		}
 	}
-	return version, nil
+	if versions == nil {
+		return nil, domain.ErrVersion
+	}
+	return versions, nil
 }
 
 // versionTag is the entity tag of a version.

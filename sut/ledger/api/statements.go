@@ -25,6 +25,7 @@ func (o statementOperations) add(s surface) {
 	}, o.request)
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-statements", tag: statementsTag, summary: "List statements, without their lines",
+		detail:   pagesDetail,
 		problems: []string{"bad_cursor"},
 	}, o.list)
 	add(s, operation{

@@ -22,7 +22,8 @@ func (o transferOperations) add(s surface) {
 		detail: "The money has moved once this is answered; settlement follows. Repeating the request moves nothing again.",
 		status: http.StatusCreated, also: map[int]string{http.StatusOK: replayed},
 		problems: []string{
-			"id_conflict", "same_account", "unknown_account", "wrong_currency", "account_not_open", "insufficient_funds",
+			"id_conflict", "same_account", "unknown_account", "wrong_currency", "account_not_open", "customer_not_active",
+			"insufficient_funds", "balance_limit",
 		},
 	}, o.place)
 	add(s, operation{
@@ -31,6 +32,7 @@ func (o transferOperations) add(s surface) {
 	}, o.get)
 	add(s, operation{
 		method: http.MethodGet, path: path, id: "list-transfers", tag: transfersTag, summary: "List transfers and refunds",
+		detail:   pagesDetail,
 		problems: []string{"bad_cursor"},
 	}, o.list)
 	add(s, operation{
@@ -39,7 +41,8 @@ func (o transferOperations) add(s surface) {
 			"Repeating the request gives nothing back again.",
 		status: http.StatusCreated, also: map[int]string{http.StatusOK: replayed},
 		problems: []string{
-			"not_found", "id_conflict", "not_refundable", "refund_exceeds", "account_not_open", "insufficient_funds",
+			"not_found", "id_conflict", "not_refundable", "refund_exceeds", "account_not_open", "customer_not_active",
+			"insufficient_funds", "balance_limit",
 		},
 	}, o.refund)
 }

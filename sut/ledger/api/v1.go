@@ -51,7 +51,8 @@ func (o firstVersion) add(s surface) {
 		method: http.MethodPut, path: transfer, id: "place-transfer-v1", tag: v1Tag, summary: "Move money",
 		status: http.StatusCreated, also: map[int]string{http.StatusOK: replayed},
 		problems: []string{
-			"id_conflict", "same_account", "unknown_account", "wrong_currency", "account_not_open", "insufficient_funds",
+			"id_conflict", "same_account", "unknown_account", "wrong_currency", "account_not_open", "customer_not_active",
+			"insufficient_funds", "balance_limit",
 		},
 	}, o.place)
 	add(s, operation{

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,7 +10,8 @@ import (
 // A CustomerStatus says whether a customer may act.
 type CustomerStatus string
 
-// The states of a customer.
+// The states of a customer. The accounts of one that is suspended neither give
+// nor take money.
 const (
 	Active    CustomerStatus = "active"
 	Suspended CustomerStatus = "suspended"
@@ -50,6 +52,12 @@ type CustomerChange struct {
 	Email  *string
 	Status *CustomerStatus
 }
+
+// Versions are those that a thing may have for it to be changed; nil are all.
+type Versions []int64
+
+// Allow reports whether a version is among them.
+func (v Versions) Allow(version int64) bool { return v == nil || slices.Contains(v, version) }
 
 // A CustomerFilter restricts a list of customers; zero values do not.
 type CustomerFilter struct {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -48,6 +50,8 @@ type Broker struct {
 	log       *slog.Logger
 	metrics   *metrics
 	publisher *publisher
+
+	declared atomic.Bool // the topology has been complete
 }
 
 // NewBroker returns the broker at an AMQP URL. No connection is made yet.
@@ -99,12 +103,41 @@ func (b *Broker) dial(ctx context.Context, name string) (*amqp.Connection, error
 	if err != nil {
 		return nil, fmt.Errorf("connect to broker: %w", err)
 	}
-	if err := b.topology.declareOn(conn); err != nil {
+	if err := b.declare(ctx, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("declare topology: %w", err), hangUp(conn))
 	}
 	b.metrics.connects.WithLabelValues(name).Inc()
 	b.log.InfoContext(ctx, "connected to broker", slog.String("connection", name))
 	return conn, nil
+}
+
+// declare makes everything exist, and tells of queues that have existed before
+// and do not any more. On a new broker none has.
+func (b *Broker) declare(ctx context.Context, conn *amqp.Connection) error {
+	known, last := b.declared.Load(), b.topology.last()
+	lost, err := lostOf(conn, b.topology.names()...)
+	if err != nil {
+		return err
+	}
+	if known || !slices.Contains(lost, last) {
+		b.tellLost(ctx, lost)
+	}
+	if err := b.topology.declareOn(conn); err != nil {
+		return err
+	}
+	b.declared.Store(true)
+	return nil
+}
+
+// tellLost tells that queues were missing. What was published meanwhile to an
+// exchange that has other queues did not reach them, and nobody else noticed.
+func (b *Broker) tellLost(ctx context.Context, queues []string) {
+	for label, name := range b.topology.queues() {
+		if slices.Contains(queues, name) {
+			b.metrics.lost.WithLabelValues(label).Inc()
+			b.log.Log(ctx, obs.LevelCritical, "queue was missing, and what was published meanwhile did not reach it", slog.String("queue", label))
+		}
+	}
 }
 
 // hangUp closes a connection without waiting long for a broker that is gone.

@@ -81,7 +81,7 @@ func (c *consumer) session(ctx context.Context, conn *amqp.Connection, progress 
 			err = errors.Join(err, ch.Close())
 		}
 	}()
-	deliveries, err := c.subscribe(ctx, ch)
+	deliveries, err := c.subscribe(ctx, conn, ch)
 	if err != nil {
 		return err
 	}
@@ -104,15 +104,21 @@ func (c *consumer) session(ctx context.Context, conn *amqp.Connection, progress 
 // subscribe begins to consume. The queue is declared anew, for it may have
 // ended the session by its disappearance. While a batch is worked on the next
 // one is on its way.
-func (c *consumer) subscribe(ctx context.Context, ch *amqp.Channel) (<-chan amqp.Delivery, error) {
-	if err := c.broker.topology.declareWork(ch, c.queue); err != nil {
+func (c *consumer) subscribe(ctx context.Context, conn *amqp.Connection, ch *amqp.Channel) (<-chan amqp.Delivery, error) {
+	lost, err := lostOf(conn, c.broker.topology.queue(c.queue))
+	if err != nil {
+		return nil, err
+	}
+	c.broker.tellLost(ctx, lost)
+	err = c.broker.topology.declareWork(ch, c.queue)
+	if err != nil {
 		return nil, err
 	}
 	prefetch := c.batch
 	if c.batch > 1 {
 		prefetch *= 2
 	}
-	if err := ch.Qos(prefetch, 0, false); err != nil {
+	if err = ch.Qos(prefetch, 0, false); err != nil {
 		return nil, fmt.Errorf("bound prefetch: %w", err)
 	}
 	deliveries, err := ch.ConsumeWithContext(

@@ -29,6 +29,7 @@
 //	ledger_jobs_duration_seconds{queue}   histogram of batches, from the first effect to the acknowledgement
 //	ledger_jobs_queue_messages{queue}     messages ready, sampled every 15 s; none while unknown
 //	ledger_jobs_connects_total{connection}  connections made: publisher, consumers, dead letters
+//	ledger_jobs_queues_lost_total{queue}  times that a queue was missing which had been there
 //	ledger_jobs_relayed_total             events of the outbox that were published and confirmed
 //	ledger_jobs_unroutable_total          messages that came back because no queue takes them
 //	ledger_jobs_relay_lag_seconds         time since everything in the outbox was seen published

@@ -13,6 +13,7 @@ type metrics struct {
 	duration                                  *prometheus.HistogramVec // by queue
 	depth                                     *prometheus.GaugeVec     // by queue
 	connects                                  *prometheus.CounterVec   // by connection
+	lost                                      *prometheus.CounterVec   // by queue
 	relayed, unroutable                       prometheus.Counter
 	lag                                       prometheus.GaugeFunc
 
@@ -30,6 +31,7 @@ func newMetrics() *metrics {
 		dead:      counter("dead_total", "Deliveries that became dead letters.", "queue"),
 		paused:    counter("paused_total", "Times that consumption paused because database or broker were away.", "queue"),
 		connects:  counter("connects_total", "Connections made to the broker, the first of each included.", "connection"),
+		lost:      counter("queues_lost_total", "Times that a queue was missing which had been there.", "queue"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ledger_jobs_duration_seconds", Help: "Time a batch of deliveries took, from its first effect to its acknowledgement.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
@@ -79,7 +81,7 @@ func (m *metrics) of(queue string) queueMetrics {
 
 func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.delivered, m.settled, m.retried, m.dead, m.paused, m.duration, m.depth, m.connects, m.relayed, m.unroutable, m.lag,
+		m.delivered, m.settled, m.retried, m.dead, m.paused, m.duration, m.depth, m.connects, m.lost, m.relayed, m.unroutable, m.lag,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 var (
 	errUnroutable = errors.New("no queue takes the message")
 	errNotTaken   = errors.New("the broker did not confirm the message")
+	errLostQueue  = errors.New("a queue is missing")
 )
 
 const (
@@ -48,16 +50,32 @@ type publisher struct {
 	returns chan amqp.Return
 }
 
-// check makes sure of a connection.
+// check makes sure of a connection, that all queues are there, and that they
+// get what they should. If one is missing it is an error, and the next
+// connection declares it.
 func (p *publisher) check(ctx context.Context) error {
-	return p.guard(ctx, p.connect)
+	return p.guard(ctx, func(ctx context.Context) error {
+		if err := p.connect(ctx); err != nil {
+			return err
+		}
+		conn := p.conn
+		defer context.AfterFunc(ctx, func() { _ = hangUp(conn) })() // what follows knows no deadline
+		lost, err := lostOf(conn, p.broker.topology.names()...)
+		if err != nil {
+			return err
+		}
+		if len(lost) > 0 {
+			return fmt.Errorf("%w: %s", errLostQueue, strings.Join(lost, ", "))
+		}
+		return p.broker.topology.declareOn(conn)
+	})
 }
 
 // guard makes a call while nobody else uses the connection, and gives the
 // connection up if the call fails. Every failure is [domain.ErrUnavailable];
-// that there is no queue for a message does not speak against the broker.
+// that there is no queue does not speak against the broker.
 func (p *publisher) guard(ctx context.Context, call func(context.Context) error) error {
-	var unroutable error
+	var astray error
 	err := p.breaker.Do(ctx, func(ctx context.Context) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -68,13 +86,13 @@ func (p *publisher) guard(ctx context.Context, call func(context.Context) error)
 		if err != nil {
 			err = errors.Join(err, p.hangUp())
 		}
-		if errors.Is(err, errUnroutable) {
-			unroutable = err
+		if errors.Is(err, errUnroutable) || errors.Is(err, errLostQueue) {
+			astray = err
 			return nil
 		}
 		return err
 	})
-	if err = errors.Join(err, unroutable); err != nil {
+	if err = errors.Join(err, astray); err != nil {
 		return fmt.Errorf("%w: %w", domain.ErrUnavailable, err)
 	}
 	return nil

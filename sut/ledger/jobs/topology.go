@@ -3,6 +3,8 @@ package jobs
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -80,6 +82,53 @@ func (t topology) queues() map[string]string {
 		names["retry."+strconv.Itoa(level)] = t.retryQueue(level)
 	}
 	return names
+}
+
+// names returns the full names of all queues. The one that is declared last is
+// the first: where it was there, what is looked for after it has been declared.
+func (t topology) names() []string {
+	names := []string{t.last()}
+	for _, name := range slices.Sorted(maps.Values(t.queues())) {
+		if name != t.last() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// last is the full name of the queue that is declared last: where it is, the
+// others have been.
+func (t topology) last() string {
+	if t.levels > 0 {
+		return t.retryQueue(t.levels)
+	}
+	return t.deadQueue(StatementsQueue)
+}
+
+// lostOf returns those of the queues that do not exist. They are looked for in
+// the given order.
+func lostOf(conn *amqp.Connection, queues ...string) (lost []string, err error) {
+	var ch *amqp.Channel
+	for _, queue := range queues {
+		if ch == nil {
+			if ch, err = conn.Channel(); err != nil {
+				return nil, fmt.Errorf("open channel: %w", err)
+			}
+		}
+		_, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		reason, ok := errors.AsType[*amqp.Error](err)
+		switch {
+		case ok && reason.Code == amqp.NotFound:
+			lost = append(lost, queue)
+			ch = nil // the broker closed it
+		case err != nil:
+			return nil, fmt.Errorf("look for queue %s: %w", queue, err)
+		}
+	}
+	if ch == nil {
+		return lost, nil
+	}
+	return lost, ch.Close()
 }
 
 // declareOn makes everything exist.

@@ -14,6 +14,9 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/proofload/proofload/sut/ledger/domain"
+	"github.com/proofload/proofload/sut/ledger/store"
 )
 
 // walk follows a list from page to page by its links and returns the entries.
@@ -92,6 +95,31 @@ func aHistory(t *testing.T) (s *site, account int64) {
 		}
 	}
 	return s, a[0]
+}
+
+// TestAPINotifications turns the pages of what customers were told.
+func TestAPINotifications(t *testing.T) {
+	s := newSite(t)
+	a := append(s.accounts(1), s.accounts(1)...)
+	var events []store.TransferEvent
+	for range 5 {
+		id := uuid.MustParse(strings.TrimPrefix(s.put(a[0], a[1], 3), "/v2/transfers/"))
+		events = append(events, event(domain.Transfer{ID: id}))
+	}
+	if _, err := s.primary.Notify(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	payer := one[int64](s.books, `SELECT customer_id FROM accounts WHERE id = $1`, a[0])
+	mine := s.walk(fmt.Sprintf("/v2/notifications?sort=-id&customer=%d", payer), 2, func() {})
+	if len(mine) != 5 || len(s.walk("/v2/notifications", 3, func() {})) != 10 {
+		t.Errorf("%d notifications of the payer; want 5, and 10 of all", len(mine))
+	}
+	for _, n := range mine {
+		if n["customer"] != float64(payer) || n["account"] != float64(a[0]) || n["amount"] != -3.0 {
+			t.Errorf("notification %v; want 3 taken from account %d of customer %d", n, a[0], payer)
+		}
+	}
+	wantRefused(t, s.read("/v2/notifications?customer=0"), http.StatusBadRequest, "malformed")
 }
 
 // compareBy orders entries by a field and, where that is the same, by id.

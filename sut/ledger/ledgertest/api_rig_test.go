@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -39,19 +40,7 @@ type site struct {
 func newSite(t *testing.T, change ...func(*api.Options)) *site {
 	t.Helper()
 	b := newBooks(t)
-	redisURL, err := inDatabase(dsn(t, redisVar), siteCache)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts, err := redis.ParseURL(redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rdb := redis.NewClient(opts)
-	defer rdb.Close()
-	if err = rdb.FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	redisURL := emptyCache(t)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil)) // shown if the test fails
 	c, err := cache.Open(redisURL, cache.Options{Log: log})
 	if err != nil {
@@ -69,7 +58,40 @@ func newSite(t *testing.T, change ...func(*api.Options)) *site {
 	}
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	return &site{books: b, url: srv.URL, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
+	return &site{books: b, url: srv.URL, client: plainClient()}
+}
+
+func plainClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableCompression: true}}
+}
+
+// emptyCache returns the URL of the cache of the sites, without anything in it.
+func emptyCache(t *testing.T) string {
+	t.Helper()
+	redisURL, err := inDatabase(dsn(t, redisVar), siteCache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts, err := redis.ParseURL(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(opts)
+	defer rdb.Close()
+	if err = rdb.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return redisURL
+}
+
+// serveBooks has a whole API process serve the books, as the command runs it,
+// with its real server and the limits of that. Variables change it.
+func serveBooks(t *testing.T, b *books, variables map[string]string) (*site, *service) {
+	t.Helper()
+	environment := map[string]string{"LEDGER_DATABASE_URL": b.url, "LEDGER_DATABASE_RO_URL": b.url, "LEDGER_REDIS_URL": emptyCache(t)}
+	maps.Copy(environment, variables)
+	s := startAPI(t, environment)
+	return &site{books: b, url: s.url, client: plainClient()}, s
 }
 
 // A response is an answer of a site, read to its end.
@@ -171,7 +193,8 @@ func wantFields(t *testing.T, r response, want document) {
 
 // A content is how much is in the database, and where the money is.
 type content struct {
-	Customers, Accounts, Transfers, Postings, Statements, Outbox, Versions, Frozen, Spread int64
+	Customers, Accounts, Transfers, Postings, Statements, Outbox, Versions, Frozen int64
+	Spread                                                                         string
 }
 
 func (s *site) content() content {
@@ -181,7 +204,7 @@ func (s *site) content() content {
 		(SELECT count(*) FROM postings), (SELECT count(*) FROM statements), (SELECT count(*) FROM outbox),
 		(SELECT coalesce(sum(version), 0)::bigint FROM accounts) + (SELECT coalesce(sum(version), 0)::bigint FROM customers),
 		(SELECT count(*) FROM accounts WHERE status <> 'open'),
-		(SELECT coalesce(sum(balance * id), 0)::bigint FROM accounts)`)
+		(SELECT coalesce(sum(balance::numeric * id), 0)::text FROM accounts)`)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -187,17 +187,17 @@ func TestInvalidation(t *testing.T) {
 	fmt.Sscan(things[cache.Customer].id, &customer)
 	transferID, statement := uuid.MustParse(things[cache.Transfer].id), uuid.MustParse(things[cache.Statement].id)
 
-	if _, err := c.ledger.SetAccountStatus(ctx, account, 0, domain.Frozen); err != nil {
+	if _, err := c.ledger.SetAccountStatus(ctx, account, nil, domain.Frozen); err != nil {
 		t.Fatal(err)
 	}
 	if got, _, err := c.ledger.Account(ctx, account, domain.Reading{}); err != nil || got.Status != domain.Frozen {
 		t.Errorf("Account after freezing = %+v, %v; want it frozen", got, err)
 	}
-	if _, err := c.ledger.SetAccountStatus(ctx, account, 0, domain.Open); err != nil {
+	if _, err := c.ledger.SetAccountStatus(ctx, account, nil, domain.Open); err != nil {
 		t.Fatal(err)
 	}
 	name := "Another"
-	if _, err := c.ledger.ChangeCustomer(ctx, customer, 0, domain.CustomerChange{Name: &name}); err != nil {
+	if _, err := c.ledger.ChangeCustomer(ctx, customer, nil, domain.CustomerChange{Name: &name}); err != nil {
 		t.Fatal(err)
 	}
 	if got, _, err := c.ledger.Customer(ctx, customer, domain.Reading{}); err != nil || got.Name != name {
@@ -215,7 +215,7 @@ func TestInvalidation(t *testing.T) {
 	if got, _, err := c.ledger.Statement(ctx, statement, domain.Reading{}); !errors.Is(err, domain.ErrNotFound) {
 		t.Errorf("Statement after its deletion = %+v, %v; want %v", got, err, domain.ErrNotFound)
 	}
-	if _, err := c.ledger.DeleteCustomer(ctx, customer, 0); err != nil {
+	if _, err := c.ledger.DeleteCustomer(ctx, customer, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, _, err := c.ledger.Customer(ctx, customer, domain.Reading{}); !errors.Is(err, domain.ErrNotFound) {

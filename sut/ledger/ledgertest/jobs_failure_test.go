@@ -258,6 +258,60 @@ func TestLostQueue(t *testing.T) {
 	c.awaitEffects(a, c.place(a[0], a[1], 1))
 }
 
+// TestOneQueueIsLost deletes one of several queues that are bound to the same
+// exchange, so that no message comes back for want of it: whoever looks first
+// notices, says so and makes it again.
+func TestOneQueueIsLost(t *testing.T) {
+	c := newCore(t, coreOptions{})
+	broker := c.startWorker(workerOptions{})
+	a := c.accounts(2)
+	ch := openChannel(t)
+	lost := func(b *jobs.Broker, queue string) float64 {
+		return value(t, b.Collector(), "ledger_jobs_queues_lost_total", "queue="+queue)
+	}
+	remove := func(queue string) {
+		t.Helper()
+		if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := value(t, broker.Collector(), "ledger_jobs_queues_lost_total"); n != 0 {
+		t.Errorf("%g queues were missing on a new broker; want none, for there were none to miss", n)
+	}
+	remove(broker.QueueName(jobs.NotificationsQueue))
+	eventually(t, "the consumer notices", func() bool { return lost(broker, jobs.NotificationsQueue) > 0 })
+	c.awaitEffects(a, c.place(a[0], a[1], 1))
+
+	// Nobody consumes dead letters: the check of health notices.
+	remove(broker.DeadQueueName(jobs.ProjectionQueue))
+	err := broker.Check(t.Context())
+	if err == nil || !strings.Contains(err.Error(), broker.DeadQueueName(jobs.ProjectionQueue)) {
+		t.Errorf("Check = %v; want an error that names the queue", err)
+	}
+	if err := broker.Check(t.Context()); err != nil || lost(broker, "projection.dead") != 1 {
+		t.Errorf("second Check = %v, with %g queues told of; want nil, for it is there again, and one", err, lost(broker, "projection.dead"))
+	}
+
+	// A binding cannot be asked for, so each check makes it again.
+	if err := ch.QueueUnbind(broker.QueueName(jobs.ProjectionQueue), "transfer.accepted", broker.ExchangeName(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.Check(t.Context()); err != nil {
+		t.Errorf("Check = %v; want nil", err)
+	}
+	c.awaitEffects(a, c.place(a[0], a[1], 1))
+
+	// A process that starts notices what was lost while there was none.
+	remove(broker.DeadQueueName(jobs.StatementsQueue))
+	next := jobs.NewBroker(dsn(t, amqpVar), jobs.Options{
+		Name: broker.ExchangeName(), RetryDelays: []time.Duration{20 * time.Millisecond, 40 * time.Millisecond},
+	})
+	t.Cleanup(func() { _ = next.Close() })
+	if err := next.Check(t.Context()); err != nil || lost(next, "statements.dead") != 1 {
+		t.Errorf("Check of the next = %v, with %g queues told of; want nil, and one", err, lost(next, "statements.dead"))
+	}
+}
+
 // TestLostDeadQueue has nowhere to put a dead letter: it stays with the broker
 // until there is a queue for it again, and what took effect beside it is done.
 func TestLostDeadQueue(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// link is a TCP proxy that can be cut, and that counts cancel requests of the
+// link is a TCP proxy that can be cut or go silent, and that counts cancel requests of the
 // PostgreSQL protocol.
 type link struct {
 	addr    string
@@ -21,6 +21,7 @@ type link struct {
 	mu    sync.Mutex
 	down  bool
 	conns []net.Conn
+	gate  chan struct{} // closed while what arrives is passed on
 }
 
 func newLink(t *testing.T, upstream string) *link {
@@ -29,7 +30,8 @@ func newLink(t *testing.T, upstream string) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{addr: ln.Addr().String()}
+	l := &link{addr: ln.Addr().String(), gate: make(chan struct{})}
+	close(l.gate)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -42,6 +44,7 @@ func newLink(t *testing.T, upstream string) *link {
 	})
 	t.Cleanup(func() {
 		_ = ln.Close()
+		l.speak()
 		l.cut()
 		wg.Wait()
 	})
@@ -58,8 +61,8 @@ func (l *link) serve(client net.Conn, upstream string) {
 		return
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { pipe(client, server, nil) })
-	wg.Go(func() { pipe(server, client, l.inspect) })
+	wg.Go(func() { pipe(client, gated{server, l}, nil) })
+	wg.Go(func() { pipe(server, gated{client, l}, l.inspect) })
 	wg.Wait()
 }
 
@@ -108,6 +111,40 @@ func (l *link) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = false
+}
+
+// fallSilent keeps all connections and takes new ones, and passes nothing on
+// until speak is called: what a peer sees of a host that hangs.
+func (l *link) fallSilent() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gate = make(chan struct{})
+}
+
+func (l *link) speak() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.gate:
+	default:
+		close(l.gate)
+	}
+}
+
+// gated is a connection whose reads wait while the link is silent.
+type gated struct {
+	net.Conn
+	l *link
+}
+
+// Read implements [io.Reader].
+func (g gated) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	g.l.mu.Lock()
+	gate := g.l.gate
+	g.l.mu.Unlock()
+	<-gate
+	return n, err
 }
 
 // through returns the URL with the link's address in place of its own.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/proofload/proofload/sut/ledger/jobs"
 	"github.com/proofload/proofload/sut/ledger/obs"
 )
 
@@ -218,4 +219,42 @@ func TestServiceWithoutBroker(t *testing.T) {
 	a := c.accounts(2)
 	id := c.place(a[0], a[1], 1)
 	eventually(t, "a transfer takes effect", func() bool { return c.effects(id) == once })
+}
+
+// TestServiceLosesQueue deletes a queue, to which nobody listens, under a worker
+// process: it is told, seen in the health, and there again.
+func TestServiceLosesQueue(t *testing.T) {
+	hook, ch := newWebhook(t), openChannel(t)
+	s := startWorkerProcess(t, map[string]string{
+		"LEDGER_HEALTH_INTERVAL": "100ms", "LEDGER_ALERT_WEBHOOK": hook.url,
+	}).awaitReady()
+	queue := jobs.NewBroker(dsn(t, amqpVar), jobs.Options{}).DeadQueueName(jobs.StatementsQueue)
+	if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the health says so", func() bool {
+		_, dependencies := s.health()
+		return strings.Contains(dependencies["broker"].LastError, "a queue is missing: "+queue)
+	})
+	eventually(t, "it is told", func() bool {
+		return s.logs.count("queue was missing", `"critical":true`, `"queue":"statements.dead"`) == 1
+	})
+	eventually(t, "the webhook heard", func() bool { return hook.heardOf("queue was missing") == 1 })
+	s.awaitReady()
+	if _, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil); err != nil {
+		t.Errorf("the queue is still missing: %v", err)
+	}
+}
+
+// heardOf returns how often a message that begins so was heard.
+func (h *webhook) heardOf(message string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, note := range h.heard {
+		if strings.HasPrefix(note.Message, message) {
+			n++
+		}
+	}
+	return n
 }

@@ -143,6 +143,104 @@ func TestNotifyAndProject(t *testing.T) {
 	b.checkProjection()
 }
 
+// TestLateEvents delivers events again after it was forgotten that they took
+// effect, as a dead letter is that lay for long, and one that never did.
+func TestLateEvents(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(3)
+	const transfers = 12
+	events := make([]store.TransferEvent, transfers)
+	for i := range events {
+		events[i] = event(b.place(a[i%3], a[(i+1)%3], int64(1+i)))
+	}
+	never := event(b.place(a[0], a[1], 100)) // it took no effect when it was young
+	project := func(events ...store.TransferEvent) {
+		t.Helper()
+		if _, err := b.primary.Project(t.Context(), events); err != nil {
+			t.Fatalf("Project: %v", err)
+		}
+	}
+	notify := func(events ...store.TransferEvent) {
+		t.Helper()
+		if _, err := b.primary.Notify(t.Context(), events); err != nil {
+			t.Fatalf("Notify: %v", err)
+		}
+	}
+	project(events...)
+	notify(append(events, never)...)
+	b.age(store.EventsKept + 24*time.Hour)
+	b.do(`UPDATE account_activity SET day = day - $1::int`, int(store.EventsKept/(24*time.Hour))+1)
+	young := event(b.place(a[1], a[2], 7))
+	project(young)
+	notify(young)
+	if _, err := b.primary.PurgeEvents(t.Context(), store.EventsKept, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if n := one[int64](b, `SELECT count(*) FROM consumed_events`); n != 2 {
+		t.Fatalf("%d notes are left; want those of the young event", n)
+	}
+	project(events[:5]...)
+	project(append(events[3:], never, young)...)
+	notify(append(events, never, young)...)
+	b.checkProjection()
+	b.checkNotifications()
+
+	// What is older than notifications are kept is not notified again.
+	b.age(store.NotificationsKept)
+	b.do(`DELETE FROM notifications`)
+	b.do(`DELETE FROM consumed_events`)
+	notify(append(events, never, young)...)
+	if n := one[int64](b, `SELECT count(*) FROM notifications`); n != 0 {
+		t.Errorf("%d notifications of transfers that are older than they are kept; want none", n)
+	}
+}
+
+// age makes everything in the books older, by the rules put aside.
+func (b *books) age(by time.Duration) {
+	b.t.Helper()
+	tx, err := b.db.Begin(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(b.t.Context())) }()
+	if _, err = tx.Exec(b.t.Context(), `SET LOCAL session_replication_role = replica`); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, column := range []string{
+		"transfers.created_at", "postings.created_at", "unsettled.created_at", "consumed_events.consumed_at", "notifications.created_at",
+	} {
+		table, name, _ := strings.Cut(column, ".")
+		sql := `UPDATE ` + table + ` SET ` + name + ` = ` + name + ` - $1::bigint * interval '1 microsecond'`
+		if _, err = tx.Exec(b.t.Context(), sql, by.Microseconds()); err != nil {
+			b.t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	if err = tx.Commit(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestPurgeNotifications(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(2)
+	var events []store.TransferEvent
+	for range 4 {
+		events = append(events, event(b.place(a[0], a[1], 1)))
+	}
+	if _, err := b.primary.Notify(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	b.do(`UPDATE notifications SET created_at = now() - interval '2 hours' WHERE id IN (SELECT id FROM notifications ORDER BY id LIMIT 5)`)
+	for _, want := range []int64{3, 2, 0} { // of 8, at most 3 at once
+		if n, err := b.primary.PurgeNotifications(t.Context(), time.Hour, 3); n != want || err != nil {
+			t.Errorf("PurgeNotifications = %d, %v; want %d", n, err, want)
+		}
+	}
+	if n := one[int64](b, `SELECT count(*) FROM notifications`); n != 3 {
+		t.Errorf("%d notifications are left; want the 3 that are young", n)
+	}
+}
+
 // checkNotifications expects one for each posting.
 func (b *books) checkNotifications() {
 	b.t.Helper()

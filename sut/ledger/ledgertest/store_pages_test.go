@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
 	"github.com/proofload/proofload/sut/ledger/store"
@@ -244,6 +246,74 @@ func TestListStatements(t *testing.T) {
 		}, domain.ByCreated, want, func(a, b domain.Statement) int {
 			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID.String(), b.ID.String()))
 		})
+	}
+}
+
+func TestListNotifications(t *testing.T) {
+	b := newBooks(t)
+	a, other := b.accounts(2), b.accounts(1)[0]
+	var events []store.TransferEvent
+	for i := range 9 {
+		events = append(events, event(b.place(a[i%2], other, int64(1+i))))
+	}
+	if _, err := b.primary.Notify(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := b.db.Query(t.Context(), `SELECT id, customer_id, account_id, transfer_id, amount, created_at FROM notifications`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	everything, err := pgx.CollectRows(rows, pgx.RowToStructByPos[domain.Notification])
+	if err != nil || len(everything) != 18 {
+		t.Fatalf("%d notifications, %v; want one for each side", len(everything), err)
+	}
+	for _, f := range []domain.NotificationFilter{{}, {Customer: everything[0].Customer}, {Customer: math.MaxInt64}} {
+		want := slices.DeleteFunc(slices.Clone(everything), func(n domain.Notification) bool { return f.Customer != 0 && n.Customer != f.Customer })
+		checkPages(t, fmt.Sprintf("notifications %+v", f), func(ctx context.Context, p domain.Page) ([]domain.Notification, *domain.Cursor, domain.Origin, error) {
+			return b.primary.ListNotifications(ctx, f, p)
+		}, domain.ByID, want, func(a, b domain.Notification) int { return cmp.Compare(a.ID, b.ID) })
+	}
+}
+
+// TestLateCommit says what a list cannot do: a transfer that got its time
+// before, and is committed after, somebody turned a page. Whoever turns pages
+// does not see it, and whoever begins does.
+func TestLateCommit(t *testing.T) {
+	b := newBooks(t)
+	a := b.accounts(4)
+	b.atCommit(77, `PERFORM pg_advisory_xact_lock(77)`)
+	tx, err := b.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(77)`); err != nil {
+		t.Fatal(err)
+	}
+	late := euros(a[0], a[1], 77)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := b.primary.Place(t.Context(), late, store.Meta{}); err != nil {
+			t.Errorf("Place = %v; want nil", err)
+		}
+	})
+	eventually(t, "the commit waits", func() bool {
+		return one[int64](b, `SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'`) > 0
+	})
+	for range 4 {
+		b.place(a[2], a[3], 1)
+	}
+	list := func(ctx context.Context, p domain.Page) ([]domain.Transfer, *domain.Cursor, domain.Origin, error) {
+		return b.primary.ListTransfers(ctx, domain.TransferFilter{}, p)
+	}
+	turned := pages(t, list, domain.Page{Limit: 2}, func() {
+		if err := tx.Rollback(t.Context()); err == nil {
+			wg.Wait()
+		}
+	})
+	begun := pages(t, list, domain.Page{Limit: 2}, func() {})
+	if len(turned) != 4 || len(begun) != 5 || begun[0].ID != late.ID {
+		t.Errorf("%d transfers, then %d, the first %s; want 4, then 5 with %s the first", len(turned), len(begun), begun[0].ID, late.ID)
 	}
 }
 

@@ -129,6 +129,7 @@ func changesToPlan(b *books) []planned {
 	customer := newCustomer("Ada", "ada@example.com")
 	events := []store.TransferEvent{event(transfer), {Key: "transfer.accepted:" + refund.String(), TransferID: refund}}
 	var customerID int64
+	oldest := one[uuid.UUID](b, `SELECT id FROM transfers ORDER BY created_at LIMIT 1`)
 	name := "Ada King"
 	publish := func(_ context.Context, events []store.Event) (ids []int64, err error) {
 		for _, e := range events {
@@ -150,6 +151,17 @@ func changesToPlan(b *books) []planned {
 		}},
 		{"notify", func(ctx context.Context) error { _, err := b.primary.Notify(ctx, events); return err }},
 		{"project", func(ctx context.Context) error { _, err := b.primary.Project(ctx, events); return err }},
+		{"project what is old", func(ctx context.Context) error {
+			if _, err := b.primary.PurgeEvents(ctx, time.Hour, 100); err != nil { // with the notes of the oldest
+				return err
+			}
+			_, err := b.primary.Project(ctx, []store.TransferEvent{event(domain.Transfer{ID: oldest})})
+			return err
+		}},
+		{"purge notifications", func(ctx context.Context) error {
+			_, err := b.primary.PurgeNotifications(ctx, time.Nanosecond, 100)
+			return err
+		}},
 		{"purge", func(ctx context.Context) error { _, err := b.primary.PurgeEvents(ctx, time.Hour, 100); return err }},
 		{"request statement", func(ctx context.Context) error {
 			_, err := b.primary.RequestStatement(ctx, statement, store.Meta{})
@@ -165,16 +177,19 @@ func changesToPlan(b *books) []planned {
 		}},
 		{"create it again", func(ctx context.Context) error { _, err := b.primary.CreateCustomer(ctx, customer); return err }},
 		{"change customer", func(ctx context.Context) error {
-			_, err := b.primary.ChangeCustomer(ctx, customerID, 1, domain.CustomerChange{Name: &name})
+			_, err := b.primary.ChangeCustomer(ctx, customerID, domain.Versions{1}, domain.CustomerChange{Name: &name})
 			return err
 		}},
-		{"delete customer", func(ctx context.Context) error { _, err := b.primary.DeleteCustomer(ctx, customerID, 2); return err }},
+		{"delete customer", func(ctx context.Context) error {
+			_, err := b.primary.DeleteCustomer(ctx, customerID, domain.Versions{2})
+			return err
+		}},
 		{"open account", func(ctx context.Context) error {
 			_, err := b.primary.OpenAccount(ctx, domain.NewAccount{Key: uuid.New(), CustomerID: 1, Currency: "EUR"})
 			return err
 		}},
 		{"freeze account", func(ctx context.Context) error {
-			_, err := b.primary.SetAccountStatus(ctx, 5, 0, domain.Frozen)
+			_, err := b.primary.SetAccountStatus(ctx, 5, nil, domain.Frozen)
 			return err
 		}},
 	}
@@ -241,6 +256,12 @@ func readsToPlan(b *books) []planned {
 	} {
 		reads = append(reads, listsToPlan(fmt.Sprintf("transfers %+v", f), domain.TransferSorts(), func(ctx context.Context, p domain.Page) (int, *domain.Cursor, error) {
 			page, next, _, err := n.ListTransfers(ctx, f, p)
+			return len(page), next, err
+		})...)
+	}
+	for _, f := range []domain.NotificationFilter{{}, {Customer: 9}} {
+		reads = append(reads, listsToPlan(fmt.Sprintf("notifications %+v", f), domain.NotificationSorts(), func(ctx context.Context, p domain.Page) (int, *domain.Cursor, error) {
+			page, next, _, err := n.ListNotifications(ctx, f, p)
 			return len(page), next, err
 		})...)
 	}

@@ -74,6 +74,9 @@ func TestRefusals(t *testing.T) {
 	a := b.accounts(4)
 	dollars := b.accountsIn("USD", 2)
 	b.do(`UPDATE accounts SET status = 'frozen' WHERE id = $1`, a[2])
+	full := b.fullAccount()
+	suspended := b.accounts(1)[0]
+	b.do(`UPDATE customers SET status = 'suspended' WHERE id = (SELECT customer_id FROM accounts WHERE id = $1)`, suspended)
 	const nobody = 9_000_000_000_000_000_000
 	tests := []struct {
 		name             string
@@ -90,6 +93,10 @@ func TestRefusals(t *testing.T) {
 		{"payee of another currency", a[0], dollars[0], 1, "EUR", domain.ErrWrongCurrency},
 		{"frozen payer", a[2], a[0], 1, "EUR", domain.ErrAccountNotOpen},
 		{"frozen payee", a[0], a[2], 1, "EUR", domain.ErrAccountNotOpen},
+		{"suspended payer", suspended, a[0], 1, "EUR", domain.ErrCustomerNotActive},
+		{"suspended payee", a[0], suspended, 1, "EUR", domain.ErrCustomerNotActive},
+		{"full payee", a[0], full, 1, "EUR", domain.ErrBalanceLimit},
+		{"one cent too many for a full payee", a[0], full, opening + 1, "EUR", domain.ErrInsufficientFunds},
 		{"one cent too many", a[0], a[1], opening + 1, "EUR", domain.ErrInsufficientFunds},
 		{"all the money in the world", a[0], a[1], math.MaxInt64, "EUR", domain.ErrInsufficientFunds},
 		{"all the money in the world, the other way", a[1], a[0], math.MaxInt64, "EUR", domain.ErrInsufficientFunds},

@@ -12,10 +12,10 @@ func (l *Ledger) OpenAccount(ctx context.Context, a domain.NewAccount) (Written[
 	return l.primary.OpenAccount(ctx, a)
 }
 
-// SetAccountStatus freezes, reopens or closes an account, if it still has the
-// version; 0 is any.
+// SetAccountStatus freezes, reopens or closes an account, if it has one of
+// the versions.
 func (l *Ledger) SetAccountStatus(
-	ctx context.Context, id, ifVersion int64, status domain.AccountStatus,
+	ctx context.Context, id int64, ifVersion domain.Versions, status domain.AccountStatus,
 ) (Written[domain.Account], error) {
 	w, err := l.primary.SetAccountStatus(ctx, id, ifVersion, status)
 	if err == nil || errors.Is(err, domain.ErrUnknownOutcome) {

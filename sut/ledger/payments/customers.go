@@ -12,29 +12,29 @@ func (l *Ledger) CreateCustomer(ctx context.Context, c domain.NewCustomer) (Writ
 	return l.primary.CreateCustomer(ctx, c)
 }
 
-// ReplaceCustomer replaces what a customer says of itself, if it still has the
-// version; 0 is any.
+// ReplaceCustomer replaces what a customer says of itself, if it has one of
+// the versions.
 func (l *Ledger) ReplaceCustomer(
-	ctx context.Context, id, ifVersion int64, f domain.CustomerFields,
+	ctx context.Context, id int64, ifVersion domain.Versions, f domain.CustomerFields,
 ) (Written[domain.Customer], error) {
 	w, err := l.primary.ReplaceCustomer(ctx, id, ifVersion, f)
 	l.customerChanged(ctx, id, w, err)
 	return w, err
 }
 
-// ChangeCustomer changes some of what a customer says of itself, if it still
-// has the version; 0 is any.
+// ChangeCustomer changes some of what a customer says of itself, if it has
+// one of the versions.
 func (l *Ledger) ChangeCustomer(
-	ctx context.Context, id, ifVersion int64, c domain.CustomerChange,
+	ctx context.Context, id int64, ifVersion domain.Versions, c domain.CustomerChange,
 ) (Written[domain.Customer], error) {
 	w, err := l.primary.ChangeCustomer(ctx, id, ifVersion, c)
 	l.customerChanged(ctx, id, w, err)
 	return w, err
 }
 
-// DeleteCustomer deletes a customer without accounts, if it still has the
-// version; 0 is any.
-func (l *Ledger) DeleteCustomer(ctx context.Context, id, ifVersion int64) (domain.Origin, error) {
+// DeleteCustomer deletes a customer without accounts, if it has one of
+// the versions.
+func (l *Ledger) DeleteCustomer(ctx context.Context, id int64, ifVersion domain.Versions) (domain.Origin, error) {
 	origin, err := l.primary.DeleteCustomer(ctx, id, ifVersion)
 	l.customerChanged(ctx, id, Written[domain.Customer]{Origin: origin}, err)
 	return origin, err

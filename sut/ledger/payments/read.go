@@ -27,6 +27,7 @@ type lister interface {
 	ListAccounts(ctx context.Context, f domain.AccountFilter, p domain.Page) ([]domain.Account, *domain.Cursor, domain.Origin, error)
 	ListTransfers(ctx context.Context, f domain.TransferFilter, p domain.Page) ([]domain.Transfer, *domain.Cursor, domain.Origin, error)
 	ListStatements(ctx context.Context, f domain.StatementFilter, p domain.Page) ([]domain.Statement, *domain.Cursor, domain.Origin, error)
+	ListNotifications(ctx context.Context, f domain.NotificationFilter, p domain.Page) ([]domain.Notification, *domain.Cursor, domain.Origin, error)
 }
 
 // A node is what the primary and the replicas have in common.

@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Listen         string
 	RequestTimeout time.Duration // what handlers are given; writing may take a little longer
+	ClientTimeout  time.Duration // for the head of a request to arrive; bodies and answers get it beyond RequestTimeout
 	DrainDelay     time.Duration // between becoming unready and refusing connections
 	DrainTimeout   time.Duration // for requests in flight to finish
 }
@@ -24,12 +25,11 @@ type Options struct {
 // load balancers to see that, finishes what is in flight and returns. While it
 // waits it serves on, and asks clients to leave the connection with each answer.
 func Run(ctx context.Context, h http.Handler, health *Health, opts Options, log *slog.Logger) error {
-	const slack = 2 * time.Second
 	srv := &http.Server{
 		Handler:           hangUpWhenDraining(h, health),
-		ReadHeaderTimeout: slack,
-		ReadTimeout:       opts.RequestTimeout + slack,
-		WriteTimeout:      opts.RequestTimeout + 2*slack,
+		ReadHeaderTimeout: opts.ClientTimeout,
+		ReadTimeout:       opts.RequestTimeout + opts.ClientTimeout,
+		WriteTimeout:      opts.RequestTimeout + 2*opts.ClientTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

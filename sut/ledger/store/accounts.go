@@ -41,18 +41,18 @@ func (p *Primary) OpenAccount(ctx context.Context, a domain.NewAccount) (Written
 	return w, err
 }
 
-// SetAccountStatus freezes, reopens or closes an account, if it still has the
-// version; 0 is any. A status that the account has already changes nothing, but
+// SetAccountStatus freezes, reopens or closes an account, if it has one of
+// the versions. A status that the account has already changes nothing, but
 // is answered no sooner than the change would be.
 func (p *Primary) SetAccountStatus(
-	ctx context.Context, id, ifVersion int64, status domain.AccountStatus,
+	ctx context.Context, id int64, ifVersion domain.Versions, status domain.AccountStatus,
 ) (Written[domain.Account], error) {
 	const doing = "set status of account"
 	w, err := change(ctx, p, doing, `
 		UPDATE accounts a SET status = $3::text, version = a.version + (a.status <> $3::text)::int,
 			updated_at = CASE WHEN a.status = $3::text THEN a.updated_at ELSE now() END
-		WHERE a.id = $1 AND $2::bigint IN (0, a.version) RETURNING `+accountColumns,
-		[]any{id, ifVersion, string(status)}, scanAccount)
+		WHERE a.id = $1 AND ($2::bigint[] IS NULL OR a.version = ANY($2)) RETURNING `+accountColumns,
+		[]any{id, []int64(ifVersion), string(status)}, scanAccount)
 	switch {
 	case violates(err, codeCheck, accountsClosedEmpty):
 		return w, fmt.Errorf("account %d: %w", id, domain.ErrNotEmpty)

@@ -45,21 +45,21 @@ func (p *Primary) CreateCustomer(ctx context.Context, c domain.NewCustomer) (Wri
 	return w, err
 }
 
-// ReplaceCustomer replaces what a customer says of itself, if it still has the
-// version; 0 is any.
-func (p *Primary) ReplaceCustomer(ctx context.Context, id, ifVersion int64, f domain.CustomerFields) (Written[domain.Customer], error) {
+// ReplaceCustomer replaces what a customer says of itself, if it has one of
+// the versions.
+func (p *Primary) ReplaceCustomer(ctx context.Context, id int64, ifVersion domain.Versions, f domain.CustomerFields) (Written[domain.Customer], error) {
 	return p.ChangeCustomer(ctx, id, ifVersion, domain.CustomerChange{Name: &f.Name, Email: &f.Email, Status: &f.Status})
 }
 
-// ChangeCustomer changes some of what a customer says of itself, if it still
-// has the version; 0 is any.
-func (p *Primary) ChangeCustomer(ctx context.Context, id, ifVersion int64, c domain.CustomerChange) (Written[domain.Customer], error) {
+// ChangeCustomer changes some of what a customer says of itself, if it has
+// one of the versions.
+func (p *Primary) ChangeCustomer(ctx context.Context, id int64, ifVersion domain.Versions, c domain.CustomerChange) (Written[domain.Customer], error) {
 	const doing = "change customer"
 	w, err := change(ctx, p, doing, `
 		UPDATE customers c SET name = coalesce($3::text, c.name), email = coalesce($4::text, c.email),
 			status = coalesce($5::text, c.status), version = c.version + 1, updated_at = now()
-		WHERE c.id = $1 AND $2::bigint IN (0, c.version) RETURNING `+customerColumns,
-		[]any{id, ifVersion, c.Name, c.Email, (*string)(c.Status)}, scanCustomer)
+		WHERE c.id = $1 AND ($2::bigint[] IS NULL OR c.version = ANY($2)) RETURNING `+customerColumns,
+		[]any{id, []int64(ifVersion), c.Name, c.Email, (*string)(c.Status)}, scanCustomer)
 	switch {
 	case violates(err, codeUnique, customersEmail):
 		return w, domain.ErrEmailTaken
@@ -69,12 +69,12 @@ func (p *Primary) ChangeCustomer(ctx context.Context, id, ifVersion int64, c dom
 	return w, err
 }
 
-// DeleteCustomer deletes a customer without accounts, if it still has the
-// version; 0 is any.
-func (p *Primary) DeleteCustomer(ctx context.Context, id, ifVersion int64) (domain.Origin, error) {
+// DeleteCustomer deletes a customer without accounts, if it has one of
+// the versions.
+func (p *Primary) DeleteCustomer(ctx context.Context, id int64, ifVersion domain.Versions) (domain.Origin, error) {
 	const doing = "delete customer"
 	w, err := change(ctx, p, doing,
-		`DELETE FROM customers WHERE id = $1 AND $2::bigint IN (0, version) RETURNING id`, []any{id, ifVersion}, scanID)
+		`DELETE FROM customers WHERE id = $1 AND ($2::bigint[] IS NULL OR version = ANY($2)) RETURNING id`, []any{id, []int64(ifVersion)}, scanID)
 	switch {
 	case violates(err, codeForeignKey, accountsCustomer):
 		return w.Origin, fmt.Errorf("customer %d: %w", id, domain.ErrInUse)
@@ -85,7 +85,7 @@ func (p *Primary) DeleteCustomer(ctx context.Context, id, ifVersion int64) (doma
 }
 
 // whyNoCustomer finds the reason why a customer could not be changed.
-func (p *Primary) whyNoCustomer(ctx context.Context, doing string, id, ifVersion int64) (domain.Origin, error) {
+func (p *Primary) whyNoCustomer(ctx context.Context, doing string, id int64, ifVersion domain.Versions) (domain.Origin, error) {
 	return whyUnchanged(ctx, doing, func(ctx context.Context) (domain.Customer, domain.Origin, error) {
 		return p.FindCustomer(ctx, id)
 	}, versionOfCustomer, ifVersion)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -62,18 +63,25 @@ func (p *Primary) Settle(ctx context.Context, transfers []uuid.UUID) (unknown []
 	return slices.Collect(maps.Keys(missing)), nil
 }
 
+// EventsKept is how long it is known what a consumer has seen to, at least.
+// What consumers do about events that are older does not depend on it.
+const EventsKept = 7 * 24 * time.Hour
+
 // Notify notes for the customers on both sides of transfers that they happened,
 // and returns how many transfers were new to it. The error wraps
 // [domain.ErrNotFound], and nothing is done, if any of them does not exist.
 func (p *Primary) Notify(ctx context.Context, events []TransferEvent) (int, error) {
-	return p.consume(ctx, consumerNotifications, events, notifySQL)
+	return p.consume(ctx, consumerNotifications, events, NotificationsKept, notifySQL)
 }
 
 // Project adds transfers to the activity of their accounts, and returns how
 // many were new to it. The error wraps [domain.ErrNotFound], and nothing is
 // done, if any of them does not exist.
+//
+// Of a day that is longer ago than [EventsKept] it is not known which of its
+// transfers were added. Such a day is over, so its activity is made anew.
 func (p *Primary) Project(ctx context.Context, events []TransferEvent) (int, error) {
-	return p.consume(ctx, consumerProjection, events, projectSQL+freshPostings+projectGroupSQL+projectMergeSQL)
+	return p.consume(ctx, consumerProjection, events, EventsKept, projectFreshSQL)
 }
 
 const (
@@ -86,21 +94,39 @@ const (
 		seen AS (INSERT INTO consumed_events AS c (consumer, event_key) SELECT $1, key FROM event ORDER BY key
 			ON CONFLICT (consumer, event_key) DO UPDATE SET deliveries = c.deliveries + 1 RETURNING event_key, deliveries),
 		fresh AS (SELECT event.transfer_id FROM event JOIN seen ON seen.event_key = event.key WHERE seen.deliveries = 1),
-		effect AS (`
-	consumeEndSQL = `) SELECT count(*) FROM fresh`
+		`
+	consumeEndSQL = ` SELECT count(*) FROM fresh`
 
 	freshPostings = `fresh JOIN transfers t ON t.id = fresh.transfer_id
 		JOIN postings p ON p.transfer_id = t.id AND p.created_at = t.created_at`
 
-	notifySQL = `INSERT INTO notifications (customer_id, account_id, transfer_id, amount)
+	notifySQL = `effect AS (INSERT INTO notifications (customer_id, account_id, transfer_id, amount)
 		SELECT a.customer_id, a.id, p.transfer_id, p.amount
-		FROM ` + freshPostings + ` JOIN accounts a ON a.id = p.account_id ORDER BY p.transfer_id, a.id`
+		FROM ` + freshPostings + ` JOIN accounts a ON a.id = p.account_id
+		WHERE p.created_at >= now() - $4::bigint * interval '1 microsecond' ORDER BY p.transfer_id, a.id
+		ON CONFLICT (transfer_id, account_id) DO NOTHING)`
+
+	// Of the days from this time on it is known what was added.
+	knownSince = `date_trunc('day', now() - $4::bigint * interval '1 microsecond', 'UTC') + interval '24 hours'`
+
+	projectFreshSQL = `moved AS (SELECT p.account_id, p.amount, p.created_at FROM ` + freshPostings + `),
+		added AS (` + projectSQL + `moved p WHERE p.created_at >= ` + knownSince + projectGroupSQL + projectMergeSQL + `),
+		remade AS (INSERT INTO account_activity AS a (account_id, day, transfers, debited, credited)
+			SELECT old.account_id, old.day, sums.* FROM (
+				SELECT DISTINCT p.account_id, (p.created_at AT TIME ZONE 'UTC')::date AS day
+				FROM moved p WHERE p.created_at < ` + knownSince + `) AS old
+			CROSS JOIN LATERAL (SELECT ` + sumsSQL + ` FROM postings p WHERE p.account_id = old.account_id
+				AND p.created_at >= old.day::timestamp AT TIME ZONE 'UTC'
+				AND p.created_at < (old.day + 1)::timestamp AT TIME ZONE 'UTC') AS sums
+			ORDER BY old.account_id, old.day
+			ON CONFLICT (account_id, day) DO UPDATE SET transfers = excluded.transfers,
+				debited = excluded.debited, credited = excluded.credited, updated_at = now())`
+
+	sumsSQL = `count(*), -coalesce(sum(p.amount) FILTER (WHERE p.amount < 0), 0), coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0)`
 
 	// Between the first two parts stands where postings p are to be found.
 	projectSQL = `INSERT INTO account_activity AS a (account_id, day, transfers, debited, credited)
-		SELECT p.account_id, (p.created_at AT TIME ZONE 'UTC')::date AS day, count(*),
-			-coalesce(sum(p.amount) FILTER (WHERE p.amount < 0), 0), coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0)
-		FROM `
+		SELECT p.account_id, (p.created_at AT TIME ZONE 'UTC')::date AS day, ` + sumsSQL + ` FROM `
 	projectGroupSQL = ` GROUP BY p.account_id, day ORDER BY p.account_id, day`
 	projectMergeSQL = `
 		ON CONFLICT (account_id, day) DO UPDATE SET transfers = a.transfers + excluded.transfers,
@@ -109,7 +135,10 @@ const (
 
 // consume brings about the effect of events that a consumer has not seen, and
 // returns how many those were.
-func (p *Primary) consume(ctx context.Context, consumer string, events []TransferEvent, effect string) (fresh int, err error) {
+// The effect may depend on how old an event is by means of the age.
+func (p *Primary) consume(
+	ctx context.Context, consumer string, events []TransferEvent, age time.Duration, effect string,
+) (fresh int, err error) {
 	byKey := make(map[string]uuid.UUID, len(events))
 	for _, e := range events {
 		byKey[e.Key] = e.TransferID
@@ -126,7 +155,7 @@ func (p *Primary) consume(ctx context.Context, consumer string, events []Transfe
 			}
 			return rowsErr
 		})
-		b.Queue(consumeSQL+effect+consumeEndSQL, consumer, keys, uuids(ids)).
+		b.Queue(consumeSQL+effect+consumeEndSQL, consumer, keys, uuids(ids), age.Microseconds()).
 			QueryRow(func(row pgx.Row) error { return row.Scan(&fresh) })
 	})
 	return fresh, err

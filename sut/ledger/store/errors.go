@@ -21,7 +21,6 @@ const (
 	codeInRecovery    = "55000" // a primary's function called on a standby
 	codeIdleTimeout   = "25P03"
 	codeLockTimeout   = "55P03"
-	codeOutOfRange    = "22003"
 	codeForeignKey    = "23503"
 	codeUnique        = "23505"
 	codeCheck         = "23514"
@@ -96,10 +95,4 @@ func refusal(err error) *pgconn.PgError {
 func violates(err error, code, constraint string) bool {
 	pgErr := refusal(err)
 	return pgErr != nil && pgErr.Code == code && pgErr.ConstraintName == constraint
-}
-
-// hasCode reports whether the server refused with a SQLSTATE.
-func hasCode(err error, code string) bool {
-	pgErr := refusal(err)
-	return pgErr != nil && pgErr.Code == code
 }

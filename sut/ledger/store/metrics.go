@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -120,18 +121,20 @@ func (l *Lag) measure(ctx context.Context) (*lag, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.every)
 	defer cancel()
 	var position string
-	err := l.primary.db.pool.QueryRow(ctx, `SELECT pg_current_wal_lsn()::text`).Scan(&position)
-	if err != nil {
+	var ask pgx.Batch
+	ask.Queue(`SELECT pg_current_wal_lsn()::text`).QueryRow(func(row pgx.Row) error { return row.Scan(&position) })
+	if err := l.primary.db.ask(ctx, &ask); err != nil {
 		return nil, fmt.Errorf("read position of primary: %w", err)
 	}
 	m := &lag{}
-	err = l.replica.db.pool.QueryRow(ctx, `
+	ask = pgx.Batch{}
+	ask.Queue(`
 		SELECT behind, CASE WHEN behind = 0 THEN 0 ELSE
 			coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END::float8
 		FROM (SELECT CASE WHEN pg_is_in_recovery()
 			THEN greatest($1::text::pg_lsn - pg_last_wal_replay_lsn(), 0) ELSE 0 END::bigint AS behind) AS replica`,
-		position).Scan(&m.bytes, &m.seconds)
-	if err != nil {
+		position).QueryRow(func(row pgx.Row) error { return row.Scan(&m.bytes, &m.seconds) })
+	if err := l.replica.db.ask(ctx, &ask); err != nil {
 		return nil, fmt.Errorf("read position of replica: %w", err)
 	}
 	return m, nil

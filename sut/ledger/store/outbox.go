@@ -91,8 +91,8 @@ func scanEvent(row pgx.CollectableRow) (Event, error) {
 // and as many notes of consumers that have seen to one. It returns how many
 // rows it deleted, and is to be called again while they are as many as limit.
 //
-// The age must exceed the time in which an event can still be delivered again,
-// as a dead letter is that somebody replays.
+// With an age below [EventsKept] events that are delivered once more may take
+// effect once more.
 func (p *Primary) PurgeEvents(ctx context.Context, age time.Duration, limit int) (int64, error) {
 	var deleted int64
 	_, err := p.db.inTx(ctx, "purge events", func(b *pgx.Batch) {

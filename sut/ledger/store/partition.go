@@ -41,12 +41,23 @@ const (
 // locks takes, a fifth of a second; attempts are repeated until ctx is done or
 // about a minute has passed.
 func (p *Primary) EnsurePartitions(ctx context.Context, months int) error {
-	w, err := p.db.acquireWriter(ctx)
+	const doing = "ensure partitions"
+	var w writer
+	var now time.Time // by the clock of the database
+	err := p.db.guard(ctx, func(ctx context.Context) (err error) {
+		if w, err = p.db.acquireWriter(ctx); err != nil {
+			return err
+		}
+		if err = w.QueryRow(ctx, `SELECT now()`).Scan(&now); err != nil {
+			w.release()
+		}
+		return err
+	})
 	if err != nil {
-		return wrap("ensure partitions", err)
+		return wrap(doing, err)
 	}
 	defer w.release()
-	return wrap("ensure partitions", ensureMonthsFromNow(ctx, w.Conn.Conn(), months+1))
+	return wrap(doing, ensureMonths(ctx, w.Conn.Conn(), now, months+1))
 }
 
 // ensureMonthsFromNow sees to it that n months have a partition, the first

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,8 +34,12 @@ func read[T any](
 		origin domain.Origin
 		b      pgx.Batch
 	)
+	var behind error // told in the end: see inTxIf
 	if !n.after.IsZero() {
-		b.Queue(replayedSQL).QueryRow(n.hasReplayed)
+		b.Queue(replayedSQL).QueryRow(func(row pgx.Row) (err error) {
+			behind, err = n.isBehind(row)
+			return err
+		})
 	}
 	b.Queue(n.origin+`, found AS (`+sql+`) SELECT o.timeline, o.replica, found.* FROM origin o LEFT JOIN found ON true`, args...).
 		Query(func(rows pgx.Rows) error {
@@ -51,7 +56,7 @@ func read[T any](
 			}
 			return rows.Err()
 		})
-	if err := n.db.ask(ctx, &b); err != nil {
+	if err := errors.Join(n.db.ask(ctx, &b), behind); err != nil {
 		return nil, origin, wrap(doing, err)
 	}
 	return items, origin, nil
@@ -88,19 +93,19 @@ func (r foundRow) Scan(dest ...any) error {
 	return err
 }
 
-// hasReplayed scans the answer to replayedSQL and compares it with what is
-// asked for.
-func (n node) hasReplayed(row pgx.Row) error {
+// isBehind scans the answer to replayedSQL and compares it with what is asked
+// for.
+func (n node) isBehind(row pgx.Row) (behind, err error) {
 	var at domain.Position
 	var lsn int64
 	if err := row.Scan(&at.Timeline, &lsn); err != nil {
-		return err
+		return nil, err
 	}
 	at.LSN = uint64(max(lsn, 0))
 	if at.Timeline < n.after.Timeline || at.LSN < n.after.LSN {
-		return fmt.Errorf("%w: at %s, not %s", domain.ErrBehind, at, n.after)
+		behind = fmt.Errorf("%w: at %s, not %s", domain.ErrBehind, at, n.after)
 	}
-	return nil
+	return behind, nil
 }
 
 // A column is what a list may be ordered by.
@@ -195,7 +200,7 @@ type listed[T any] struct {
 // is sorted by and its id.
 func entry[T any](scan func(pgx.Row) (T, error)) func(pgx.Row) (listed[T], error) {
 	return func(row pgx.Row) (l listed[T], err error) {
-		l.value, err = scan(extendedRow{row, []any{&l.cursor.Value, &l.cursor.ID}})
+		l.value, err = scan(extendedRow{Row: row, behind: []any{&l.cursor.Value, &l.cursor.ID}})
 		return l, err
 	}
 }

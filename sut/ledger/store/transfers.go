@@ -1,8 +1,8 @@
 package store
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,17 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/proofload/proofload/sut/ledger/domain"
-)
-
-// The rules of the schema that speak against a transfer.
-const (
-	transfersKey        = "transfers_pkey"
-	transfersFrom       = "transfers_from"
-	transfersTo         = "transfers_to"
-	transfersRefundable = "transfers_refundable"
-	transfersRefunded   = "transfers_refunded"
-	accountsNoOverdraft = "accounts_no_overdraft"
-	accountsOpen        = "accounts_open"
 )
 
 // transferColumns are those of a transfer t and its settlement s, if there is
@@ -57,46 +46,23 @@ type Placement struct {
 
 // Place moves the money and records transfer, postings and the event to
 // publish, all or nothing. It is idempotent by the transfer's id: a second
-// call with the same request reports the first one's transfer.
+// call with the same request reports the first one's transfer, as it is now.
 //
-// The rules of the schema are the checks: an id in use, a balance below zero,
-// an account that is unknown, not open, or of another currency each end the
-// transaction where they occur, so a transfer that nothing speaks against
-// takes two round trips.
+// Whatever the answer is, it takes two round trips, beside what preparing the
+// statements on a new connection takes.
 func (p *Primary) Place(ctx context.Context, t domain.Transfer, m Meta) (Placement, error) {
 	if err := t.Check(); err != nil {
 		return Placement{}, err
 	}
-	placed, err := p.place(ctx, "place transfer", placeSQL,
+	return p.place(ctx, "place transfer", t.RequestHash(), placeSQL,
 		m.Correlation, m.Traceparent, t.ID, t.From, t.To, t.Amount, t.Currency, t.Reference, t.RequestHash())
-	switch {
-	case violates(err, codeUnique, transfersKey):
-		return p.replayTransfer(ctx, t.ID, t.RequestHash())
-	case violates(err, codeForeignKey, transfersFrom), violates(err, codeForeignKey, transfersTo):
-		return Placement{Origin: placed.Origin}, p.whyNoAccount(ctx, t)
-	case hasCode(err, codeOutOfRange):
-		// A payee would have more than can be counted, and so would the payer.
-		return Placement{Origin: placed.Origin}, domain.ErrInsufficientFunds
-	}
-	return placed, err
 }
 
 // Refund moves a part of a transfer back, or all of it, as a transfer of its
 // own. It is idempotent by the refund's id, as [Primary.Place] is.
 func (p *Primary) Refund(ctx context.Context, r domain.Refund, m Meta) (Placement, error) {
-	placed, err := p.place(ctx, "place refund", refundSQL,
+	return p.place(ctx, "place refund", r.RequestHash(), refundSQL,
 		m.Correlation, m.Traceparent, r.ID, r.Of, r.Amount, r.RequestHash())
-	switch {
-	case violates(err, codeUnique, transfersKey):
-		return p.replayTransfer(ctx, r.ID, r.RequestHash())
-	case errors.Is(err, pgx.ErrNoRows):
-		return Placement{Origin: placed.Origin}, fmt.Errorf("transfer %s: %w", r.Of, domain.ErrNotFound)
-	case violates(err, codeCheck, transfersRefundable):
-		return Placement{Origin: placed.Origin}, fmt.Errorf("transfer %s: %w", r.Of, domain.ErrNotRefundable)
-	case violates(err, codeCheck, transfersRefunded), hasCode(err, codeOutOfRange):
-		return Placement{Origin: placed.Origin}, fmt.Errorf("transfer %s: %w", r.Of, domain.ErrRefundExceeds)
-	}
-	return placed, err
 }
 
 // A transfer is placed by a function on the server, in one round trip: see the
@@ -105,53 +71,77 @@ const (
 	placeSQL  = `SELECT ` + placedColumns + ` FROM place_transfer($3, $4, $5, $6, $7, $8, NULL, $9, $1, $2) AS p`
 	refundSQL = `SELECT ` + placedColumns + ` FROM place_refund($3, $4, $5, $6, $1, $2) AS p`
 
-	placedColumns = `(p.placed).id, (p.placed).from_account, (p.placed).to_account, (p.placed).amount, (p.placed).currency, (p.placed).reference,
-		coalesce((p.placed).refund_of, '00000000-0000-0000-0000-000000000000'), (p.placed).refunded, false, (p.placed).created_at,
-		p.payer_version, p.payee_version`
+	placedColumns = `coalesce(p.refusal, ''), coalesce(p.why, ''), p.replayed, coalesce(p.payer_version, 0), coalesce(p.payee_version, 0),
+		(p.placed).request_hash, (p.placed).id, (p.placed).from_account, (p.placed).to_account, (p.placed).amount,
+		(p.placed).currency, (p.placed).reference,
+		coalesce((p.placed).refund_of, '00000000-0000-0000-0000-000000000000'), (p.placed).refunded, p.settled, (p.placed).created_at`
+
+	placedAt = 6 // where the columns of the transfer begin
 )
 
-// place runs the statement that places a transfer. What speaks against any
-// transfer is translated here.
-func (p *Primary) place(ctx context.Context, doing, sql string, args ...any) (placed Placement, err error) {
-	placed.Origin, err = p.db.inTx(ctx, doing, func(b *pgx.Batch) {
-		b.Queue(sql, args...).QueryRow(func(row pgx.Row) (err error) {
-			placed.Changed = make([]AccountVersion, 2)
-			from, to := &placed.Changed[0], &placed.Changed[1]
-			placed.Transfer, err = scanTransfer(extendedRow{row, []any{&from.Version, &to.Version}})
-			from.Account, to.Account = placed.Transfer.From, placed.Transfer.To
-			return err
+// place runs the statement that places a transfer, and commits if the transfer
+// is there then.
+func (p *Primary) place(ctx context.Context, doing string, hash []byte, sql string, args ...any) (placed Placement, err error) {
+	var refused error
+	placed.Origin, err = p.db.inTxIf(ctx, doing, func(b *pgx.Batch) {
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+			for rows.Next() {
+				if refused, err = placed.scan(rows, hash); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
 		})
-	})
-	switch {
-	case violates(err, codeCheck, accountsNoOverdraft):
-		return Placement{Origin: placed.Origin}, domain.ErrInsufficientFunds
-	case violates(err, codeCheck, accountsOpen):
-		return Placement{Origin: placed.Origin}, fmt.Errorf("%s: %w", refusal(err).Message, domain.ErrAccountNotOpen)
+	}, func() error { return refused })
+	if refused != nil {
+		return Placement{Origin: placed.Origin}, err
 	}
 	return placed, err
 }
 
-// replayTransfer answers a request whose id is in use.
-func (p *Primary) replayTransfer(ctx context.Context, id uuid.UUID, hash []byte) (Placement, error) {
-	w, err := replay(ctx, p, "transfer", `SELECT `+transferColumns+`, t.request_hash
-		FROM transfers t LEFT JOIN settlements s ON s.transfer_id = t.id WHERE t.id = $1 FOR SHARE OF t`, id, hash, scanTransfer)
-	return Placement{Transfer: w.Value, Replayed: w.Replayed, Origin: w.Origin}, err
+// scan reads the answer to the request that has the hash, and what speaks
+// against it.
+func (p *Placement) scan(rows pgx.Rows, hash []byte) (refused, err error) {
+	var (
+		code, why    string
+		first        []byte
+		payer, payee int64
+	)
+	row := extendedRow{Row: rows, before: []any{&code, &why, &p.Replayed, &payer, &payee, &first}}
+	if rows.RawValues()[placedAt] == nil {
+		err = row.Scan(make([]any, len(rows.RawValues())-placedAt)...)
+		return fmt.Errorf("%s: %w", why, refusalOf(code)), err
+	}
+	if p.Transfer, err = scanTransfer(row); err != nil {
+		return nil, err
+	}
+	if p.Replayed {
+		if !bytes.Equal(first, hash) {
+			return domain.ErrConflict, nil
+		}
+		return nil, nil
+	}
+	p.Changed = []AccountVersion{{p.Transfer.From, payer}, {p.Transfer.To, payee}}
+	return nil, nil
 }
 
-// whyNoAccount finds the reason why a transfer has no accounts.
-func (p *Primary) whyNoAccount(ctx context.Context, t domain.Transfer) error {
-	for _, id := range []int64{t.From, t.To} {
-		a, _, err := p.FindAccount(ctx, id)
-		switch {
-		case errors.Is(err, domain.ErrNotFound):
-			return fmt.Errorf("account %d: %w", id, domain.ErrUnknownAccount)
-		case err != nil:
-			return err
-		case a.Currency != t.Currency:
-			return fmt.Errorf("account %d holds %s: %w", id, a.Currency, domain.ErrWrongCurrency)
-		}
+// refusalOf translates what the functions of the migration return.
+func refusalOf(code string) error {
+	err, known := map[string]error{
+		"not_found":           domain.ErrNotFound,
+		"not_refundable":      domain.ErrNotRefundable,
+		"refund_exceeds":      domain.ErrRefundExceeds,
+		"unknown_account":     domain.ErrUnknownAccount,
+		"wrong_currency":      domain.ErrWrongCurrency,
+		"account_not_open":    domain.ErrAccountNotOpen,
+		"customer_not_active": domain.ErrCustomerNotActive,
+		"insufficient_funds":  domain.ErrInsufficientFunds,
+		"balance_limit":       domain.ErrBalanceLimit,
+	}[code]
+	if !known {
+		return fmt.Errorf("unknown refusal %q", code)
 	}
-	return fmt.Errorf("place transfer: %w: account appeared meanwhile", domain.ErrUnavailable)
+	return err
 }
 
 // FindTransfer reads a transfer.

@@ -115,12 +115,27 @@ func (w writer) release() {
 // The origin tells the timeline as soon as the primary was met, also with an
 // error.
 func (d database) inTx(ctx context.Context, doing string, queue func(*pgx.Batch)) (domain.Origin, error) {
+	return d.inTxIf(ctx, doing, queue, func() error { return nil })
+}
+
+// inTxIf is [database.inTx] and rolls back if, once all results are read,
+// refused has something against them.
+//
+// A function that reads results and finds what it does not want should say so
+// in this way. Were it to return an error, the driver would take the statements
+// for the reason, give up what it has prepared, and prepare it again: two round
+// trips more for whoever has the connection next.
+func (d database) inTxIf(ctx context.Context, doing string, queue func(*pgx.Batch), refused func() error) (domain.Origin, error) {
 	origin := domain.Origin{Source: domain.Primary}
 	b := d.begin(&origin.Timeline, d.opts.TxTimeout)
 	queue(b)
 	w, err := d.open(ctx, b)
 	if err != nil {
 		return origin, wrap(doing, err)
+	}
+	if err = refused(); err != nil {
+		defer w.release()
+		return origin, wrap(doing, errors.Join(err, w.rollback(ctx)))
 	}
 	lsn, err := w.commit(ctx, doing)
 	if lsn != 0 {

@@ -40,16 +40,11 @@ func replay[T any](
 	ctx context.Context, p *Primary, what, sql string, key any, hash []byte, scan func(pgx.Row) (T, error),
 ) (Written[T], error) {
 	doing := "replay " + what
-	var w Written[T]
 	var first []byte
-	var err error
-	w.Replayed = true
-	w.Origin, err = p.db.inTx(ctx, doing, func(b *pgx.Batch) {
-		b.Queue(sql, key).QueryRow(func(row pgx.Row) error {
-			w.Value, err = scan(extendedRow{row, []any{&first}})
-			return err
-		})
+	w, err := change(ctx, p, doing, sql, []any{key}, func(row pgx.Row) (T, error) {
+		return scan(extendedRow{Row: row, behind: []any{&first}})
 	})
+	w.Replayed = true
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		// It was deleted since, or between the two transactions another node
@@ -63,15 +58,16 @@ func replay[T any](
 	return w, nil
 }
 
-// An extendedRow is a row that has more columns behind those that are scanned.
+// An extendedRow is a row that has more columns around those that are scanned.
 type extendedRow struct {
 	pgx.Row
-	more []any
+
+	before, behind []any
 }
 
-// Scan implements [pgx.Row] for the columns before.
+// Scan implements [pgx.Row] for the columns in between.
 func (r extendedRow) Scan(dest ...any) error {
-	return r.Row.Scan(append(slices.Clip(dest), r.more...)...)
+	return r.Row.Scan(slices.Concat(r.before, dest, r.behind)...)
 }
 
 // change runs one statement that returns the thing it changed. The error is
@@ -79,25 +75,37 @@ func (r extendedRow) Scan(dest ...any) error {
 func change[T any](
 	ctx context.Context, p *Primary, doing, sql string, args []any, scan func(pgx.Row) (T, error),
 ) (w Written[T], err error) {
-	w.Origin, err = p.db.inTx(ctx, doing, func(b *pgx.Batch) {
-		b.Queue(sql, args...).QueryRow(func(row pgx.Row) (err error) {
-			w.Value, err = scan(row)
-			return err
+	changed := false
+	w.Origin, err = p.db.inTxIf(ctx, doing, func(b *pgx.Batch) {
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+			for rows.Next() {
+				changed = true
+				if w.Value, err = scan(rows); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
 		})
+	}, func() error {
+		if !changed {
+			return pgx.ErrNoRows
+		}
+		return nil
 	})
 	return w, err
 }
 
 // whyUnchanged finds out why a change of a thing with an id found nothing to
-// change: there is no such thing, or it has another version than expected.
+// change: there is no such thing, or it has none of the versions.
 func whyUnchanged[T any](
-	ctx context.Context, doing string, find func(context.Context) (T, domain.Origin, error), version func(T) int64, ifVersion int64,
+	ctx context.Context, doing string, find func(context.Context) (T, domain.Origin, error), version func(T) int64,
+	ifVersion domain.Versions,
 ) (domain.Origin, error) {
 	value, origin, err := find(ctx)
 	switch {
 	case err != nil:
 		return origin, err
-	case ifVersion != 0 && version(value) != ifVersion:
+	case !ifVersion.Allow(version(value)):
 		return origin, fmt.Errorf("%s: %w: it has version %d", doing, domain.ErrVersion, version(value))
 	}
 	return origin, fmt.Errorf("%s: %w: it appeared meanwhile", doing, domain.ErrUnavailable)

@@ -161,7 +161,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range append(files, "testdata/full.yaml") {
+	for _, file := range append(files, "testdata/full.yaml", "testdata/direct.yaml") {
 		f.Add(contents(f, file))
 	}
 	options := Options{Lookup: environ, ReadFile: func(path string) ([]byte, error) {
@@ -190,7 +190,7 @@ func FuzzParse(f *testing.F) {
 		}
 		defer w.Close()
 		for seq := range uint64(3) {
-			if op := w.Next(1, seq); op.Op == "" || op.Method == "" || !strings.HasPrefix(op.Path, "/") && !strings.Contains(op.Path, "://") {
+			if op := w.Next(1, seq); op.Op == "" || op.Method == "" || op.Run == nil && !strings.HasPrefix(op.Path, "/") && !strings.Contains(op.Path, "://") {
 				t.Fatalf("not an operation: %+v", op)
 			}
 		}

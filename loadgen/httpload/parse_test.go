@@ -130,6 +130,8 @@ func TestSecretsStayOut(t *testing.T) {
 	for _, text := range []string{
 		"auth: {post: /t, token: $.t, header: \"${secret:PASSWORD} x\"}\nrequests: [{name: a, get: /}]",
 		"base: ${secret:PASSWORD}\nrequests: [{name: a, get: /}]",
+		"endpoints: {db: \"${secret:PASSWORD}\"}\nrequests: [{name: a, get: /}]",
+		"endpoints: {db: \"x://u:${secret:PASSWORD}@localhost/\"}\nrequests: [{name: a, get: /}]",
 		"data: {d: {csv: \"${secret:PASSWORD}.csv\"}}\nrequests: [{name: a, get: /}]",
 	} {
 		_, err := Parse("w.yaml", []byte("proofload: workload/v1\nname: w\n"+text), Options{

@@ -154,13 +154,8 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 func hasEndpoint(t sut.Topology, name string) bool {
 	kind, node, _ := strings.Cut(name, "/")
 	n, ok := t.Node(node)
-	switch n.Role {
-	case sut.RoleDatabase, sut.RolePooler:
-		return ok && kind == "postgres"
-	case sut.RoleBroker:
-		return ok && kind == "amqp"
-	}
-	return false
+	speaks := map[sut.Role]string{sut.RoleDatabase: "postgres", sut.RolePooler: "postgres", sut.RoleBroker: "amqp"}
+	return ok && kind == speaks[n.Role]
 }
 
 // compareBase tells that a workload file says another address than the target,

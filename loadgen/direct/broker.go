@@ -29,7 +29,7 @@ type Broker struct {
 // OpenBroker returns the broker of a URL amqp://. Connections are made when
 // they are needed.
 func OpenBroker(c Config) (*Broker, error) {
-	c, _, err := c.withDefaults("amqp")
+	c, err := c.withDefaults("amqp")
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,9 @@ func hostOf(host string) string {
 	return host
 }
 
-// Close ends all connections. No operation may be under way.
-func (b *Broker) Close() { b.pool.close() }
+// Close ends all connections, whether or not ctx is done. No operation may be
+// under way.
+func (b *Broker) Close(ctx context.Context) { b.pool.close(ctx) }
 
 // A channel is one session of a broker.
 type channel struct {
@@ -86,7 +87,7 @@ func (b *Broker) open(ctx context.Context) (*channel, error) {
 		err = c.Confirm(false)
 	}
 	if err != nil {
-		c.close()
+		c.close(ctx)
 		return nil, err
 	}
 	c.confirms = c.NotifyPublish(make(chan amqp.Confirmation, 1))
@@ -101,10 +102,13 @@ func (c *channel) endWith(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = c.wire.Close() })
 }
 
-func (c *channel) alive(time.Duration) bool { return !c.IsClosed() && !c.conn.IsClosed() }
+func (c *channel) alive(context.Context, time.Duration) bool {
+	return !c.IsClosed() && !c.conn.IsClosed()
+}
 
-func (c *channel) close() {
-	_ = c.conn.CloseDeadline(time.Now().Add(byeTimeout)) // it may be broken
+func (c *channel) close(ctx context.Context) {
+	defer c.endWith(ctx)()
+	_ = c.conn.Close() // it may be broken
 	_ = c.wire.Close()
 }
 
@@ -117,7 +121,7 @@ func (b *Broker) with(ctx context.Context, do func(*channel) loadgen.Outcome) lo
 	}
 	stop := c.endWith(ctx)
 	o := do(c)
-	b.pool.put(c, stop() && o.Err == nil && c.alive(0))
+	b.pool.put(ctx, c, stop() && o.Err == nil && c.alive(ctx, 0))
 	return o
 }
 

@@ -50,7 +50,7 @@ func broker(t *testing.T, c Config) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.Close)
+	t.Cleanup(func() { b.Close(context.WithoutCancel(t.Context())) })
 	return b
 }
 

@@ -3,6 +3,7 @@
 package direct
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -37,7 +38,7 @@ func behind(t *testing.T, variable string) (*cutter, string) {
 	if c.listener, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	c.wg.Go(c.accept)
+	c.wg.Go(func() { c.accept(context.WithoutCancel(t.Context())) })
 	t.Cleanup(func() {
 		_ = c.listener.Close()
 		c.closeAll()
@@ -47,14 +48,14 @@ func behind(t *testing.T, variable string) (*cutter, string) {
 	return c, u.String()
 }
 
-func (c *cutter) accept() {
+func (c *cutter) accept(ctx context.Context) {
 	for {
 		client, err := c.listener.Accept()
 		if err != nil {
 			return
 		}
 		c.dials.Add(1)
-		server, err := net.Dial("tcp", c.upstream)
+		server, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.upstream)
 		if err != nil {
 			_ = client.Close()
 			continue

@@ -21,7 +21,7 @@ const (
 	maxStates = 8
 
 	// restedFor is after how long an unused connection is asked whether it is
-	// still there. That takes a moment, and so it is not asked every time.
+	// still there. That takes a round trip, and so it is not asked every time.
 	restedFor = time.Second
 )
 
@@ -40,7 +40,7 @@ type Database struct {
 // OpenDatabase returns the database of a URL postgres://. Connections are made
 // when they are needed.
 func OpenDatabase(c Config) (*Database, error) {
-	c, _, err := c.withDefaults("postgres", "postgresql")
+	c, err := c.withDefaults("postgres", "postgresql")
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +68,18 @@ func OpenDatabase(c Config) (*Database, error) {
 	return d, nil
 }
 
-// Close ends all connections. No statement may be under way.
-func (d *Database) Close() { d.pool.close() }
+// Close ends all connections, whether or not ctx is done. No statement may be
+// under way.
+func (d *Database) Close(ctx context.Context) { d.pool.close(ctx) }
 
 // A backend is one session of a database.
 type backend struct{ *pgconn.PgConn }
 
-func (b backend) alive(unused time.Duration) bool {
-	return !b.IsClosed() && (unused < restedFor || b.CheckConn() == nil)
+func (b backend) alive(ctx context.Context, unused time.Duration) bool {
+	return !b.IsClosed() && (unused < restedFor || b.Ping(ctx) == nil)
 }
 
-func (b backend) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), byeTimeout)
-	defer cancel()
+func (b backend) close(ctx context.Context) {
 	_ = b.Close(ctx) // it may be broken
 	<-b.CleanupDone()
 }
@@ -118,11 +117,10 @@ func (d *Database) Do(ctx context.Context, s Statement) (Rows, loadgen.Outcome) 
 		limit = d.maxBytes
 	}
 	rows, err := readRows(b.ExecParams(ctx, s.SQL, args, nil, nil, nil), limit)
-	var tooLong *pgproto3.ExceededMaxBodyLenErr
-	if errors.As(err, &tooLong) {
+	if _, tooLong := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); tooLong {
 		err = fmt.Errorf("%w: %w", loadgen.ErrTooLarge, err)
 	}
-	d.pool.put(b, !b.IsClosed() && !errors.Is(err, loadgen.ErrTooLarge))
+	d.pool.put(ctx, b, !b.IsClosed() && !errors.Is(err, loadgen.ErrTooLarge))
 	return rows, d.outcome(err)
 }
 

@@ -15,8 +15,6 @@ import (
 
 const databaseURL = "PROOFLOAD_TEST_DATABASE_URL"
 
-func text(s string) *string { return &s }
-
 // open returns a database, and a table in it of the test's own.
 func open(t *testing.T, c Config, table string) *Database {
 	t.Helper()
@@ -25,8 +23,8 @@ func open(t *testing.T, c Config, table string) *Database {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		admin.Do(context.Background(), Statement{SQL: "DROP TABLE " + table})
-		admin.Close()
+		admin.Do(context.WithoutCancel(t.Context()), Statement{SQL: "DROP TABLE " + table})
+		admin.Close(context.WithoutCancel(t.Context()))
 	})
 	if _, o := admin.Do(t.Context(), Statement{SQL: "CREATE TABLE " + table + " (id text PRIMARY KEY, n int, note text)"}); o.Err != nil || o.Class != "" {
 		t.Fatalf("create a table: %+v", o)
@@ -35,7 +33,7 @@ func open(t *testing.T, c Config, table string) *Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.Close)
+	t.Cleanup(func() { d.Close(context.WithoutCancel(t.Context())) })
 	return d
 }
 
@@ -48,21 +46,25 @@ func TestStatements(t *testing.T) {
 		rows Rows
 		want loadgen.Outcome
 	}{
-		{"write", Statement{SQL: "INSERT INTO statements VALUES ($1, $2, $3)", Args: []*string{text("a"), text("7"), nil}}, Rows{Affected: 1}, done},
+		{"write", Statement{SQL: "INSERT INTO statements VALUES ($1, $2, $3)", Args: []*string{new("a"), new("7"), nil}}, Rows{Affected: 1}, done},
 		{
-			"write and read", Statement{SQL: "INSERT INTO statements VALUES ($1, $2, $3) RETURNING id", Args: []*string{text("b"), text("8"), text("x")}},
-			Rows{Columns: []string{"id"}, Values: [][]*string{{text("b")}}, Affected: 1}, done,
+			"write and read",
+			Statement{SQL: "INSERT INTO statements VALUES ($1, $2, $3) RETURNING id", Args: []*string{new("b"), new("8"), new("x")}},
+			Rows{Columns: []string{"id"}, Values: [][]*string{{new("b")}}, Affected: 1},
+			done,
 		},
 		{
-			"read", Statement{SQL: "SELECT n, note FROM statements WHERE n >= $1 ORDER BY n", Args: []*string{text("7")}},
-			Rows{Columns: []string{"n", "note"}, Values: [][]*string{{text("7"), nil}, {text("8"), text("x")}}, Affected: 2}, done,
+			"read",
+			Statement{SQL: "SELECT n, note FROM statements WHERE n >= $1 ORDER BY n", Args: []*string{new("7")}},
+			Rows{Columns: []string{"n", "note"}, Values: [][]*string{{new("7"), nil}, {new("8"), new("x")}}, Affected: 2},
+			done,
 		},
 		{"change nothing", Statement{SQL: "UPDATE statements SET n = 1 WHERE id = 'z'"}, Rows{}, done},
 		{"twice", Statement{SQL: "INSERT INTO statements VALUES ('a')"}, Rows{}, loadgen.Outcome{Answer: loadgen.Refused, Class: "sql_23505"}},
 		{"no table", Statement{SQL: "SELECT 1 FROM nowhere"}, Rows{}, loadgen.Outcome{Answer: loadgen.Refused, Class: "sql_42P01"}},
-		{"no number", Statement{SQL: "SELECT $1::int", Args: []*string{text("x")}}, Rows{}, loadgen.Outcome{Answer: loadgen.Refused, Class: "sql_22P02"}},
+		{"no number", Statement{SQL: "SELECT $1::int", Args: []*string{new("x")}}, Rows{}, loadgen.Outcome{Answer: loadgen.Refused, Class: "sql_22P02"}},
 		{"session ends", Statement{SQL: "SELECT pg_terminate_backend(pg_backend_pid())"}, Rows{}, loadgen.Outcome{Answer: loadgen.Broken, Class: "sql_57P01"}},
-		{"and another begins", Statement{SQL: "SELECT 1 AS one"}, Rows{Columns: []string{"one"}, Values: [][]*string{{text("1")}}, Affected: 1}, done},
+		{"and another begins", Statement{SQL: "SELECT 1 AS one"}, Rows{Columns: []string{"one"}, Values: [][]*string{{new("1")}}, Affected: 1}, done},
 	} {
 		rows, o := d.Do(t.Context(), tc.st)
 		if diff := cmp.Diff(tc.want, o); diff != "" {
@@ -116,7 +118,7 @@ func TestStatementWhoseAnswerIsLost(t *testing.T) {
 	}
 	c.mute.Store(false)
 	rows, o := d.Do(t.Context(), Statement{SQL: "SELECT id FROM lost ORDER BY id"})
-	want := [][]*string{{text("after")}, {text("before")}, {text("cut")}, {text("late")}}
+	want := [][]*string{{new("after")}, {new("before")}, {new("cut")}, {new("late")}}
 	if diff := cmp.Diff(want, rows.Values); diff != "" || o.Err != nil {
 		t.Errorf("%+v; rows (-want +got):\n%s", o, diff)
 	}

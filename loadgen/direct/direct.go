@@ -37,9 +37,9 @@ type Config struct {
 	Load        loadgen.Config // says where load may go, and how long a dial may take
 }
 
-// withDefaults returns the configuration with no zero fields, and its URL taken
-// apart. No error has the URL in it, for there may be a password.
-func (c Config) withDefaults(schemes ...string) (Config, *url.URL, error) {
+// withDefaults returns the configuration with no zero fields, once its URL was
+// checked. No error has the URL in it, for there may be a password.
+func (c Config) withDefaults(schemes ...string) (Config, error) {
 	if c.Connections == 0 {
 		c.Connections = DefaultConnections
 	}
@@ -48,28 +48,28 @@ func (c Config) withDefaults(schemes ...string) (Config, *url.URL, error) {
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Hostname() == "" {
-		return c, nil, fmt.Errorf("the address is no URL: want %s://USER:PASSWORD@HOST:PORT/NAME", schemes[0])
+		return c, fmt.Errorf("the address is no URL: want %s://USER:PASSWORD@HOST:PORT/NAME", schemes[0])
 	}
 	if port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16); err != nil || port == 0 {
-		return c, nil, fmt.Errorf("the address has no port %s: want %s://USER:PASSWORD@HOST:PORT/NAME", u.Port(), schemes[0])
+		return c, fmt.Errorf("the address has no port %s: want %s://USER:PASSWORD@HOST:PORT/NAME", u.Port(), schemes[0])
 	}
 	for _, s := range schemes {
 		if u.Scheme != s {
 			continue
 		}
 		if !c.Load.Allows(u.Hostname()) {
-			return c, nil, fmt.Errorf("send load to %s: %w: want a loopback address", u.Hostname(), loadgen.ErrHostNotAllowed)
+			return c, fmt.Errorf("send load to %s: %w: want a loopback address", u.Hostname(), loadgen.ErrHostNotAllowed)
 		}
-		return c, u, nil
+		return c, nil
 	}
-	return c, nil, fmt.Errorf("the address begins with %s://: want %s://", u.Scheme, schemes[0])
+	return c, fmt.Errorf("the address begins with %s://: want %s://", u.Scheme, schemes[0])
 }
 
 // A session is one connection.
 type session interface {
 	// alive reports whether an unused session can be used, as far as is known.
-	alive(unused time.Duration) bool
-	close()
+	alive(ctx context.Context, unused time.Duration) bool
+	close(ctx context.Context)
 }
 
 // A pool keeps the sessions with one endpoint, and has no more of them than it
@@ -104,10 +104,10 @@ func (p *pool[S]) get(ctx context.Context) (s S, err error) {
 		if !ok {
 			break
 		}
-		if u.session.alive(time.Since(u.since)) {
+		if u.session.alive(ctx, time.Since(u.since)) {
 			return u.session, nil
 		}
-		p.leave(u.session)
+		p.leave(ctx, u.session)
 	}
 	if s, err = p.open(ctx); err != nil {
 		<-p.slots
@@ -128,28 +128,34 @@ func (p *pool[S]) pop() (u unused[S], ok bool) {
 }
 
 // put gives a session back. One that is not sound is closed.
-func (p *pool[S]) put(s S, sound bool) {
+func (p *pool[S]) put(ctx context.Context, s S, sound bool) {
 	if sound {
 		p.mu.Lock()
 		p.idle = append(p.idle, unused[S]{s, time.Now()})
 		p.mu.Unlock()
 	} else {
-		p.leave(s)
+		p.leave(ctx, s)
 	}
 	<-p.slots
 }
 
-// leave closes a session beside what goes on.
-func (p *pool[S]) leave(s S) { p.bye.Go(s.close) }
+// leave closes a session beside what goes on, whether or not ctx is done.
+func (p *pool[S]) leave(ctx context.Context, s S) {
+	p.bye.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTimeout)
+		defer cancel()
+		s.close(ctx)
+	})
+}
 
 // close closes all sessions. None may be in use.
-func (p *pool[S]) close() {
+func (p *pool[S]) close(ctx context.Context) {
 	for {
 		u, ok := p.pop()
 		if !ok {
 			break
 		}
-		p.leave(u.session)
+		p.leave(ctx, u.session)
 	}
 	p.bye.Wait()
 }

@@ -21,8 +21,8 @@ type plug struct {
 	closed bool
 }
 
-func (p *plug) alive(time.Duration) bool { return !p.dead }
-func (p *plug) close()                   { p.closed = true }
+func (p *plug) alive(context.Context, time.Duration) bool { return !p.dead }
+func (p *plug) close(context.Context)                     { p.closed = true }
 
 // TestPool bounds its sessions, uses them again, and makes new ones for those
 // that broke.
@@ -43,7 +43,7 @@ func TestPool(t *testing.T) {
 		first, second := get(), get()
 		var waited time.Duration
 		began := time.Now()
-		time.AfterFunc(time.Second, func() { p.put(second, true) })
+		time.AfterFunc(time.Second, func() { p.put(t.Context(), second, true) })
 		third := get()
 		if waited = time.Since(began); third != second || waited != time.Second {
 			t.Errorf("the third session is number %d after %v, want the second one once it is free", third.n, waited)
@@ -53,15 +53,15 @@ func TestPool(t *testing.T) {
 		if _, err := p.get(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a session over the bound: %v", err)
 		}
-		p.put(first, false)
-		p.put(third, true)
+		p.put(t.Context(), first, false)
+		p.put(t.Context(), third, true)
 		third.dead = true
 		if s := get(); s.n != 3 || made != 3 {
 			t.Errorf("session %d of %d, want a third one", s.n, made)
 		} else {
-			p.put(s, true)
+			p.put(t.Context(), s, true)
 		}
-		p.close()
+		p.close(t.Context())
 		if !first.closed || !third.closed {
 			t.Errorf("closed: %t of a session that broke, %t of one that was found dead", first.closed, third.closed)
 		}
@@ -130,7 +130,7 @@ func TestWhatDatabasesSay(t *testing.T) {
 func TestClassesOfADatabaseAreBounded(t *testing.T) {
 	d := &Database{}
 	classes := map[string]bool{}
-	for _, code := range strings.Fields("22001 22003 23502 23503 23505 40001 40P01 42601 42703 42P01 53300 55P03 57014") {
+	for code := range strings.FieldsSeq("22001 22003 23502 23503 23505 40001 40P01 42601 42703 42P01 53300 55P03 57014") {
 		classes[d.outcome(&pgconn.PgError{SeverityUnlocalized: "ERROR", Code: code}).Class] = true
 	}
 	if len(classes) != maxStates+1 || !classes["sql_other"] || !classes["sql_22001"] {

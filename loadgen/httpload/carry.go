@@ -49,12 +49,13 @@ func (w *Workload) openEndpoints(settings loadgen.Config) error {
 }
 
 func (w *Workload) closeEndpoints() {
+	ctx := context.WithoutCancel(w.life) // which is over
 	for _, e := range w.endpoints {
 		if e.database != nil {
-			e.database.Close()
+			e.database.Close(ctx)
 		}
 		if e.broker != nil {
-			e.broker.Close()
+			e.broker.Close(ctx)
 		}
 	}
 }

@@ -166,12 +166,16 @@ func statementFields(on, read, write, args **scenarios.Node) []scenarios.Field {
 	}
 }
 
-var parameter = regexp.MustCompile(`\$([0-9]{1,5})`)
+// A parameter of a statement, and a text in it, in which there are none.
+var (
+	parameter = regexp.MustCompile(`\$(\d{1,5})`)
+	quoted    = regexp.MustCompile(`'[^']*'`)
+)
 
 // highest returns the number of the last parameter of a statement.
 func highest(sql string) int {
 	most := 0
-	for _, m := range parameter.FindAllStringSubmatch(sql, -1) {
+	for _, m := range parameter.FindAllStringSubmatch(quoted.ReplaceAllString(sql, ""), -1) {
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			most = max(most, n)
 		}

@@ -157,7 +157,7 @@ func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	return int64(m.HeapAlloc) //nolint:gosec // far from the limit
 }
 
 // TestWritesThatCannotBeKept leave the question open.
@@ -171,5 +171,15 @@ func TestWritesThatCannotBeKept(t *testing.T) {
 	err = w.Audit(t.Context(), AuditConfig{Drill: 1})
 	if err == nil || !strings.Contains(err.Error(), "look up the writes of drill 1: keep writes to look up: ") {
 		t.Errorf("Audit = %v", err)
+	}
+}
+
+func TestHighestParameter(t *testing.T) {
+	for sql, want := range map[string]int{
+		"SELECT 1": 0, "SELECT $2, $1": 2, "SELECT '$5'": 0, "SELECT 'it''s $3', $1": 1, "SELECT $10 + $9": 10,
+	} {
+		if got := highest(sql); got != want {
+			t.Errorf("%s: %d, want %d", sql, got, want)
+		}
 	}
 }

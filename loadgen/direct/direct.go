@@ -142,9 +142,9 @@ func (p *pool[S]) put(ctx context.Context, s S, sound bool) {
 // leave closes a session beside what goes on, whether or not ctx is done.
 func (p *pool[S]) leave(ctx context.Context, s S) {
 	p.bye.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTimeout)
+		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTimeout)
 		defer cancel()
-		s.close(ctx)
+		s.close(leaving)
 	})
 }
 

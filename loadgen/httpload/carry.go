@@ -14,11 +14,12 @@ import (
 type opened struct {
 	database *direct.Database
 	broker   *direct.Broker
+	end      func()
 }
 
 // openEndpoints makes ready what operations go to that are no requests. No
 // connection is made yet.
-func (w *Workload) openEndpoints(settings loadgen.Config) error {
+func (w *Workload) openEndpoints(ctx context.Context, settings loadgen.Config) error {
 	var most int64
 	for _, s := range w.file.steps {
 		most = max(most, limitOf(s))
@@ -37,8 +38,10 @@ func (w *Workload) openEndpoints(settings loadgen.Config) error {
 		var err error
 		if e.kind == sqlKind {
 			o.database, err = direct.OpenDatabase(c)
+			o.end = func() { o.database.Close(ctx) }
 		} else {
 			o.broker, err = direct.OpenBroker(c)
+			o.end = func() { o.broker.Close(ctx) }
 		}
 		if err != nil {
 			return fmt.Errorf("%s:%d:%d: %s: %w", w.file.Path, pos.Line, pos.Col, e.name, err)
@@ -46,18 +49,6 @@ func (w *Workload) openEndpoints(settings loadgen.Config) error {
 		w.endpoints = append(w.endpoints, o)
 	}
 	return nil
-}
-
-func (w *Workload) closeEndpoints() {
-	ctx := context.WithoutCancel(w.life) // which is over
-	for _, e := range w.endpoints {
-		if e.database != nil {
-			e.database.Close(ctx)
-		}
-		if e.broker != nil {
-			e.broker.Close(ctx)
-		}
-	}
 }
 
 // carryOut makes what carries out a step that is no request.

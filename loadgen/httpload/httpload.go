@@ -86,7 +86,7 @@ func New(ctx context.Context, f *File, c Config) (*Workload, error) {
 	for range f.steps {
 		w.pools = append(w.pools, &pool{})
 	}
-	if err := w.openEndpoints(settings); err != nil {
+	if err := w.openEndpoints(ctx, settings); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("make workload %s: %w", f.Name, err)
 	}
@@ -105,7 +105,9 @@ func (w *Workload) Close() {
 	w.end()
 	w.tasks.Wait()
 	w.client.CloseIdleConnections()
-	w.closeEndpoints()
+	for _, e := range w.endpoints {
+		e.end()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.writes {

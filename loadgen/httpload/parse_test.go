@@ -96,6 +96,16 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// shipped is the workload that ships.
+const shipped = "../../scenarios/library/workloads/object-store.yaml"
+
+func TestShippedWorkload(t *testing.T) {
+	f := parse(t, shipped)
+	if want := []string{"put-object", "get-object"}; cmp.Diff(want, f.Ops()) != "" || !f.Counts() {
+		t.Errorf("ops %q, counts %t; want %q, and that they count", f.Ops(), f.Counts(), want)
+	}
+}
+
 // TestCheckout reads a file that needs something of the environment.
 func TestCheckout(t *testing.T) {
 	const file = "testdata/checkout.yaml"

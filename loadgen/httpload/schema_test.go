@@ -119,6 +119,7 @@ func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 		"testdata/full.yaml":               true,
 		"testdata/direct.yaml":             true,
 		"testdata/lint/bad-direct.yaml":    false,
+		shipped:                            true,
 		"testdata/lint/unknown-key.yaml":   false,
 		"testdata/lint/bad-auth.yaml":      false,
 		"testdata/lint/no-requests.yaml":   false,

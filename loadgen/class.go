@@ -38,6 +38,14 @@ const (
 	ClassStatusOther = "status_other"
 	ClassBadBody     = "bad_body"  // a status that promises success, with a body that does not
 	ClassTooLarge    = "too_large" // a body longer than the operation allows
+	ClassNacked      = "nacked"    // a message that the broker did not take
+	ClassReturned    = "returned"  // a message that the broker had no queue for
+
+	// What a database or a broker says of an error itself: PrefixSQL and the
+	// SQLSTATE, PrefixAMQP and the reply code. Of the former there are no more
+	// than 8 for one database, and then "sql_other".
+	PrefixSQL  = "sql_"
+	PrefixAMQP = "amqp_"
 
 	ClassOther = "other"
 )
@@ -46,11 +54,12 @@ const (
 func classifyUnsent(err error) string {
 	var dial *dialError
 	var name *dnsError
+	var lookup *net.DNSError
 	var handshake *handshakeError
 	switch {
 	case errors.Is(err, errStop):
 		return ClassCanceled
-	case errors.As(err, &name):
+	case errors.As(err, &name), errors.As(err, &lookup):
 		return ClassDNS
 	case errors.As(err, &dial) && errors.Is(err, syscall.ECONNREFUSED):
 		return ClassDialRefused
@@ -64,6 +73,13 @@ func classifyUnsent(err error) string {
 	return ClassNotSent
 }
 
+// Classify returns the class of an error after something was sent.
+func Classify(err error) string { return classifySent(err, true) }
+
+// ErrTooLarge is wrapped by the error of an answer that is longer than its
+// operation allows.
+var ErrTooLarge = errors.New("body too long")
+
 // classifySent returns the class of an error after a byte was sent. Headed
 // says whether the head of the answer had arrived.
 func classifySent(err error, headed bool) string {
@@ -72,6 +88,8 @@ func classifySent(err error, headed bool) string {
 		return ClassCanceled
 	case errors.Is(err, errTotal):
 		return ClassTimeout
+	case errors.Is(err, ErrTooLarge):
+		return ClassTooLarge
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return ClassReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -265,14 +265,14 @@ func TestClientCertificate(t *testing.T) {
 	ca := filepath.Join(dir, "ca.pem")
 	writePEM(t, ca, "CERTIFICATE", s.Certificate().Raw)
 
-	with, err := TLSFiles{CA: ca, Cert: cert, Key: key, Only13: true}.Load()
+	with, err := TLSFiles{CA: ca, Cert: cert, Key: key, Only13: true}.Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if e := sendOne(t, Config{BaseURL: s.URL, TLS: with, Timeouts: long()}, reads(0)); e.Kind != history.OK || e.TLS == 0 {
 		t.Errorf("with a certificate: %s %d %q, want %s", e.Kind, e.Status, e.Class, history.OK)
 	}
-	without, err := TLSFiles{CA: ca}.Load()
+	without, err := TLSFiles{CA: ca}.Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestBadTLSFiles(t *testing.T) {
 		"want both a certificate and its key":        {Cert: empty},
 		"read client certificate " + empty + " with": {Cert: empty, Key: empty},
 	} {
-		if _, err := f.Load(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := f.Load(nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v, want one with %q", err, want)
 		}
 	}

@@ -118,6 +118,8 @@ type job struct {
 	user  int // of a closed phase, or nobody
 	step  int // of a journey, from 0
 	end   End // once it was performed
+
+	answered bool // to the end
 }
 
 const nobody = -1

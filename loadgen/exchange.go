@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -40,8 +41,39 @@ func (e *engine) carryOut(j *job, r *request, event *history.Event) {
 	case done.Err != nil:
 		event.Kind, event.Class = unanswered(j.op.Write), classifySent(done.Err, done.Headers)
 	default:
-		event.Status = done.Status
+		event.Status, j.answered = done.Status, true
 		e.judge(j, &answer{status: done.Status, header: done.Header, body: done.Body}, event)
+	}
+}
+
+// An Outcome is what an [Extras.Run] made of an operation.
+type Outcome struct {
+	Answer Answer // where there is no Err
+	Err    error  // there is no whole answer
+	Sent   bool   // with Err: something may have left, so that a write may have happened
+	Class  string // of the error, where it has one that the engine cannot know
+}
+
+// run has an operation that is no request carried out, and sets the outcome.
+func (e *engine) run(j *job, deadline time.Time, event *history.Event) {
+	ctx, cancel := context.WithDeadlineCause(e.requests, deadline, errTotal)
+	defer cancel()
+	o := j.op.Run(ctx)
+	if cause := context.Cause(ctx); o.Err != nil && cause != nil {
+		o.Err = fmt.Errorf("%w: %w", cause, o.Err)
+	}
+	j.answered = o.Err == nil
+	switch {
+	case o.Err != nil && !o.Sent:
+		event.Class = cmp.Or(o.Class, classifyUnsent(o.Err))
+	case o.Err != nil:
+		event.Kind, event.Class = unanswered(j.op.Write), cmp.Or(o.Class, Classify(o.Err))
+	case o.Answer == Done:
+		event.Kind = history.OK
+	case o.Answer == Refused:
+		event.Class = cmp.Or(o.Class, ClassOther)
+	default:
+		event.Kind, event.Class = unanswered(j.op.Write), cmp.Or(o.Class, ClassBadBody)
 	}
 }
 

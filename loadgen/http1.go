@@ -192,7 +192,7 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	case resp.Body == http.NoBody:
 		return nil, nil
 	case n > limit:
-		return nil, errBodyTooLong
+		return nil, ErrTooLarge
 	case n > 0:
 		body := make([]byte, n)
 		_, err := io.ReadFull(resp.Body, body)
@@ -200,7 +200,7 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(len(body)) > limit {
-		err = errBodyTooLong
+		err = ErrTooLarge
 	}
 	return body, err
 }

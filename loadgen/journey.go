@@ -31,6 +31,11 @@ type Extras struct {
 	// context; what it leaves open belongs to the workload.
 	Do func(r *http.Request, transport http.RoundTripper) Result
 
+	// Run carries out an operation that is no request, for example a statement
+	// on a database. It must end with ctx, which ends with the operation's
+	// timeout.
+	Run func(ctx context.Context) Outcome
+
 	// Early, when it is closed, makes an operation that follows another due at
 	// once, though the client has not thought for as long as it wanted.
 	Early <-chan struct{}
@@ -89,25 +94,34 @@ func (c Config) Client() *http.Client {
 	}
 }
 
+// Dial connects to HOST:PORT, where load may be sent, within the dial timeout.
+// It is for what speaks no HTTP.
+func (c Config) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	setDefault(&c.Timeouts.Dial, DefaultDialTimeout)
+	connect := c.dial
+	if connect == nil {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, &dialError{err}
+		}
+		d := &dialer{allowed: c.allowed, host: host}
+		connect = (&net.Dialer{Timeout: c.Timeouts.Dial, Control: d.control}).DialContext
+	}
+	conn, err := connect(ctx, network, addr)
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	return conn, nil
+}
+
 // besides returns a transport of net/http for what the engine's own does not
 // carry. It goes where load may be sent, and through no proxy.
 func (c Config) besides() *http.Transport {
-	connect := c.dial
-	if connect == nil {
-		connect = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			host, _, err := net.SplitHostPort(addr)
-			if err != nil {
-				return nil, err
-			}
-			d := &dialer{allowed: c.allowed, host: host}
-			return (&net.Dialer{Timeout: c.Timeouts.Dial, Control: d.control}).DialContext(ctx, network, addr)
-		}
-	}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := connect(ctx, network, addr)
+			conn, err := c.Dial(ctx, network, addr)
 			if err != nil {
-				return nil, &dialError{err}
+				return nil, err
 			}
 			return &countingConn{Conn: conn}, nil
 		},

@@ -3,7 +3,6 @@ package loadgen
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -41,13 +40,13 @@ func (e *engine) perform(j *job) {
 	event.At = e.Recorder.Now()
 	e.inFlight.Add(-1)
 	e.Recorder.Record(event)
-	e.count(&event, lag)
+	e.count(&event, j.answered, lag)
 	e.Workload.Observe(&j.op, event.Kind == history.OK) // last, so that what uses it is recorded later
 	j.end = End{Kind: event.Kind, Class: event.Class, Status: event.Status}
 }
 
 // count adds an ended operation to the statistics.
-func (e *engine) count(event *history.Event, lag time.Duration) {
+func (e *engine) count(event *history.Event, answered bool, lag time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if event.Step > 0 {
@@ -60,7 +59,7 @@ func (e *engine) count(event *history.Event, lag time.Duration) {
 		fallthrough
 	case event.Class == ClassShed:
 		e.stats.Shed++
-	case event.Status != 0:
+	case answered:
 		e.stats.Completed++
 		fallthrough
 	default:
@@ -82,7 +81,11 @@ func (e *engine) send(j *job, event *history.Event) {
 			return
 		}
 	}
-	if j.op.Do != nil {
+	switch {
+	case j.op.Run != nil:
+		e.run(j, r.deadline, event)
+		return
+	case j.op.Do != nil:
 		e.carryOut(j, &r, event)
 		return
 	}
@@ -96,12 +99,10 @@ func (e *engine) send(j *job, event *history.Event) {
 	}
 	switch {
 	case err == nil:
-		event.Status = a.status
+		event.Status, j.answered = a.status, true
 		e.judge(j, &a, event)
 	case !a.sent:
 		event.Class = classifyUnsent(err)
-	case errors.Is(err, errBodyTooLong):
-		event.Kind, event.Class = unanswered(j.op.Write), ClassTooLarge
 	default:
 		event.Kind, event.Class = unanswered(j.op.Write), classifySent(err, a.headed)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,36 @@ const (
 	HTTP2 Protocol = "h2"  // over TLS, and never anything less
 	H2C   Protocol = "h2c" // HTTP/2 without TLS, begun with prior knowledge
 )
+
+// A Version is one of HTTP, as scenarios name it: "http/1.1", which empty is
+// too, or "http/2".
+type Version string
+
+// The versions.
+const (
+	Version1 Version = "http/1.1"
+	Version2 Version = "http/2"
+)
+
+// Over returns the protocol by which that version is spoken with a system at a
+// base URL.
+func (v Version) Over(base string) Protocol {
+	switch {
+	case v != Version2:
+		return HTTP1
+	case strings.HasPrefix(base, "https:"):
+		return HTTP2
+	}
+	return H2C
+}
+
+// Client names the client that carries the version, for people.
+func (v Version) Client() string {
+	if v == Version2 {
+		return "http/2 (net/http)"
+	}
+	return "http/1.1 (proofload)"
+}
 
 // Connections is the policy by which operations share connections: [Reuse],
 // [FreshConnections] or [ConnectionsPerHost].
@@ -131,7 +162,6 @@ const (
 var (
 	errTotal       = errors.New("operation timed out")
 	errStop        = errors.New("load was stopped")
-	errBodyTooLong = errors.New("body too long")
 	errHeadTooLong = errors.New("head too long")
 )
 

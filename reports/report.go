@@ -46,6 +46,7 @@ type Result struct {
 	Options    map[string]string `json:"options,omitempty"` // of the target, as they were given; the others were at their defaults
 	Drills     int               `json:"drills,omitempty"`  // how many the run was to have
 	Seed       uint64            `json:"seed"`
+	Client     string            `json:"client,omitempty"` // of HTTP, that load was sent with
 	Began      time.Time         `json:"began"`
 	TookMS     float64           `json:"took_ms"`
 	ReadyMS    float64           `json:"environment_ready_ms"` // from nothing, or from a warm stack, to ready; making images included
@@ -74,7 +75,8 @@ type Manifest struct {
 	Stack    string            `json:"stack,omitempty"`   // id by which the target is found again
 	Options  map[string]string `json:"options,omitempty"` // of the target, for example replication: async
 	Seed     uint64            `json:"seed"`
-	Arrivals string            `json:"arrivals_sha256"` // hash of the arrival schedule of the first drill
+	Client   string            `json:"client,omitempty"` // of HTTP, that load is sent with
+	Arrivals string            `json:"arrivals_sha256"`  // hash of the arrival schedule of the first drill
 	Began    time.Time         `json:"began"`
 	Version  string            `json:"proofload_version"`
 	Go       string            `json:"go_version"`

@@ -48,7 +48,11 @@ func (p *parser) loadFields() []Field {
 		}},
 		{Key: "arrivals", Set: value(p, &load.Arrivals, oneOf("even", "poisson"))},
 		{Key: "max_in_flight", Set: value(p, &load.MaxInFlight, positive)},
-		{Key: "connections", Set: value(p, &load.Connections, connections)},
+		{Key: "protocol", Set: value(p, &load.Client.Protocol, oneOf("http/1.1", "http/2"))},
+		{Key: "connections", Set: value(p, &load.Client.Connections, connections)},
+		{Key: "tls", Set: func(_, v *node) { p.tls(v) }},
+		{Key: "resolve", Set: value(p, &load.Client.Resolve, length)},
+		{Key: "timeouts", Set: func(_, v *node) { p.Mapping(v, "timeouts", p.timeoutFields()) }},
 		{Key: "send_lag", Set: value(p, &load.SendLag, length)},
 		{Key: "phases", Need: true, Set: func(_, v *node) { p.list(v, "phases", p.phase) }},
 	}

@@ -303,8 +303,8 @@ func TestConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := validate(t, src); err != nil || sc.Load.Connections != policy {
-			t.Errorf("%s: read as %q, schema says %v", policy, sc.Load.Connections, err)
+		if err := validate(t, src); err != nil || sc.Load.Client.Connections != policy {
+			t.Errorf("%s: read as %q, schema says %v", policy, sc.Load.Client.Connections, err)
 		}
 	}
 }

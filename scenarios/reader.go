@@ -131,6 +131,11 @@ func (p *Reader) Count(n *Node, what string) (count int, ok bool) {
 	return readOne(p, n, what, positive)
 }
 
+// Rate returns a number of operations per second, from 0.
+func (p *Reader) Rate(n *Node, what string) (perSecond float64, ok bool) {
+	return readOne(p, n, what, parseOneRate)
+}
+
 // Truth returns true or false.
 func (p *Reader) Truth(n *Node, what string) (yes, ok bool) { return readOne(p, n, what, truth) }
 

@@ -38,9 +38,9 @@ type Scenario struct {
 type Load struct {
 	Workload    string
 	WorkloadPos Pos
-	Arrivals    string        // even or poisson; empty is poisson
-	MaxInFlight int           // 0: the engine's own cap
-	Connections string        // reuse, new or N per host; empty is reuse
+	Arrivals    string // even or poisson; empty is poisson
+	MaxInFlight int    // 0: the engine's own cap
+	Client      Client
 	SendLag     time.Duration // how late sends may be at the 99th percentile, 0: the judge's own budget
 	Phases      []Phase
 }

@@ -47,6 +47,8 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 	}{
 		{"scenario", root, p.scenarioFields()},
 		{"load", root.Properties["load"], p.loadFields()},
+		{"tls", root.Properties["load"].Properties["tls"], p.tlsFields(&TLS{})},
+		{"timeouts", root.Properties["load"].Properties["timeouts"], p.timeoutFields()},
 		{"phase", root.Definitions["phase"], p.phaseFields(&draftPhase{})},
 		{"event", root.Definitions["event"], p.eventFields(&draftEvent{})},
 		{"objective", root.Definitions["objective"], p.objectiveFields(nil)},
@@ -170,7 +172,7 @@ func TestShippedScenariosFitTheSchema(t *testing.T) {
 // are in the form of a value. What spans several places is for Parse alone.
 func TestSchemaRefusesWrongForms(t *testing.T) {
 	for _, name := range []string{
-		"bad-arrivals", "bad-at", "bad-boolean", "bad-connections", "bad-name", "bad-number", "bad-offset", "bad-profile", "bad-rate",
+		"bad-arrivals", "bad-at", "bad-boolean", "bad-client", "bad-connections", "bad-name", "bad-number", "bad-offset", "bad-profile", "bad-rate",
 		"bad-unit", "bad-users",
 		"limit-wrong-measure", "limit-wrong-side", "missing-keys", "no-value", "three-mistakes", "unknown-check",
 		"unknown-key", "wrong-type", "wrong-version",

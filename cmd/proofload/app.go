@@ -87,7 +87,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 	}
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
 	root.AddCommand(
-		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.listCommand(),
+		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
 		a.checkCommand(), a.reportCommand(), a.healCommand(), a.versionCommand(),
 	)

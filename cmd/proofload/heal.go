@@ -81,6 +81,10 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 	if m.Target == simTarget {
 		return closeJournal(dir) // it died with its process
 	}
+	if isDeployed(m.Target) { // the journal says all that is needed
+		fmt.Fprintf(a.stderr, "run %s left %d faults in %s: mending them\n", m.Run, len(pending), m.Target)
+		return chaos.HealAll(ctx, catalog(), urlEnv{m.Target}, journal)
+	}
 	cfg := stackConfig(m.Target, m.Options, m.Run, nil)
 	cfg.ID, cfg.AsIs = m.Stack, true
 	st, err := stack.Attach(ctx, cfg)
@@ -100,8 +104,8 @@ func (a *app) forgetJournals(ctx context.Context) error {
 	var errs []error
 	for _, dir := range journalled() {
 		m, err := dir.ReadManifest()
-		if err != nil {
-			continue // not a run of this version
+		if err != nil || isDeployed(m.Target) {
+			continue // not a run of this version, or of no stack
 		}
 		cfg := stackConfig(m.Target, m.Options, m.Run, nil)
 		cfg.ID, cfg.AsIs = m.Stack, true

@@ -28,7 +28,9 @@ func TestDrills(t *testing.T) {
 					for _, name := range []string{"PROOFLOAD_BIN", "DOCKER_HOST"} {
 						env.Setenv(name, os.Getenv(name))
 					}
-					return nil
+					library, err := filepath.Abs("../../scenarios/library")
+					env.Setenv("LIBRARY", library)
+					return err
 				},
 			})
 		})

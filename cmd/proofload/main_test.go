@@ -33,9 +33,13 @@ func TestScripts(t *testing.T) {
 // commands are what scripts can do beside the commands of testscript.
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"exits":   exits,
-		"readenv": readEnv,
-		"waitfor": waitFor,
+		"capture":   capture,
+		"exits":     exits,
+		"fetch":     fetch,
+		"freeport":  freePort,
+		"goinstall": goInstall,
+		"readenv":   readEnv,
+		"waitfor":   waitFor,
 	}
 }
 

@@ -28,6 +28,7 @@ func newManifest(id string, began time.Time, p *plan.Plan) *reports.Manifest {
 		Target:  p.Target,
 		Options: p.Options,
 		Seed:    p.Seed,
+		Client:  p.Client.Version.Client(),
 		Began:   began,
 		Version: version(),
 		Go:      runtime.Version(),

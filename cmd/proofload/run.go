@@ -77,7 +77,7 @@ func (f runFlags) check() error {
 
 // run carries a scenario out, from plan to verdict.
 func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
-	p, workload, err := a.buildPlan(sc, flags.plan)
+	p, err := a.buildPlan(sc, flags.plan)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,12 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err = a.healLeftovers(ctx); err != nil {
 		return exit(reports.ExitFaultsLeft, err)
 	}
-	s, err := a.newSession(p, workload, flags)
+	s, err := a.newSession(p, flags)
 	if err != nil {
 		return exit(reports.ExitUsage, err)
+	}
+	for _, w := range p.Warnings {
+		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
 	}
 	result, err := s.carryOut(ctx)
 	if err != nil {

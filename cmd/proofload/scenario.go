@@ -20,6 +20,8 @@ import (
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/library"
 	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/remote"
 )
 
 // catalog lists all faults there are.
@@ -71,46 +73,122 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.target, "target", "", "run against another target than the scenario's")
 }
 
-// buildPlan resolves a scenario with what the flags say. It returns also the
-// workload file that the scenario names, or nil.
-func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, *httpload.File, error) {
+// A planned run is a plan with the files that the scenario names; they are nil
+// where it names none.
+type planned struct {
+	*plan.Plan
+
+	workload *httpload.File
+	target   *remote.Target
+}
+
+// buildPlan resolves a scenario with what the flags say.
+func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	for _, o := range f.options {
 		name, value, ok := strings.Cut(o, "=")
 		if !ok {
-			return nil, nil, exit(reports.ExitUsage, fmt.Errorf("--option %q: write NAME=VALUE, for example replication=async", o))
+			return nil, exit(reports.ExitUsage, fmt.Errorf("--option %q: write NAME=VALUE, for example replication=async", o))
 		}
 		if sc.Options == nil {
 			sc.Options = map[string]string{}
 		}
 		sc.Options[name] = value
 	}
-	if f.target != "" {
-		sc.Target = f.target
-	}
-	topology, err := describeTarget(sc.Target, sc.Options)
+	p, topology, err := a.readFiles(sc, f)
 	if err != nil {
-		return nil, nil, exit(reports.ExitUsage, err)
-	}
-	workload, err := a.scenarioWorkload(sc)
-	if err != nil {
-		return nil, nil, exit(reports.ExitUsage, err)
+		return nil, exit(reports.ExitUsage, err)
 	}
 	known := workloads()
-	if workload != nil {
-		known[sc.Load.Workload] = workload.Ops()
-	}
-	if isURL(sc.Target) && workload == nil {
-		return nil, nil, exit(reports.ExitUsage, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload))
+	if p.workload != nil {
+		known[sc.Load.Workload] = p.workload.Ops()
 	}
 	seed := f.seed
 	if seed == 0 && sc.Seed == 0 {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
-	p, err := plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
+	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
 	if err != nil {
-		return nil, nil, exit(reports.ExitUsage, err)
+		return nil, exit(reports.ExitUsage, err)
 	}
-	return p, workload, nil
+	if err = p.permitted(); err != nil {
+		return nil, exit(reports.ExitUsage, err)
+	}
+	p.compareBase()
+	if err = p.compareCalibration(); err != nil {
+		return nil, exit(reports.ExitUsage, err)
+	}
+	return p, nil
+}
+
+// readFiles reads the target and the workload that a scenario names.
+func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topology sut.Topology, err error) {
+	p = &planned{}
+	file := beside(sc.File, sc.Target)
+	if f.target != "" {
+		sc.Target, file = f.target, f.target
+	}
+	if isFile(sc.Target) {
+		p.target, err = a.readTarget(file, sc.Options)
+		if err == nil {
+			topology = p.target.Topology()
+		}
+	} else {
+		topology, err = describeTarget(sc.Target, sc.Options)
+	}
+	if err != nil {
+		return nil, topology, err
+	}
+	if p.workload, err = a.scenarioWorkload(sc); err != nil {
+		return nil, topology, err
+	}
+	switch {
+	case p.workload != nil:
+		return p, topology, p.workload.Check(sc.Target, func(name string) bool { return hasEndpoint(topology, name) })
+	case isURL(sc.Target) || p.target != nil:
+		return nil, topology, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload)
+	}
+	return p, topology, nil
+}
+
+// hasEndpoint reports whether operations can go to KIND/NODE of a system itself.
+func hasEndpoint(t sut.Topology, name string) bool {
+	kind, node, _ := strings.Cut(name, "/")
+	n, ok := t.Node(node)
+	speaks := map[sut.Role]string{sut.RoleDatabase: "postgres", sut.RolePooler: "postgres", sut.RoleBroker: "amqp"}
+	return ok && kind == speaks[n.Role]
+}
+
+// compareBase tells that a workload file says another address than the target,
+// whose own is used.
+func (p *planned) compareBase() {
+	base := p.address()
+	if p.workload == nil || base == "" || p.workload.Base == "" || strings.TrimRight(p.workload.Base, "/") == base {
+		return
+	}
+	p.Warnings = append(p.Warnings, scenarios.Problem{
+		Pos: p.Scenario.Load.WorkloadPos, Width: len(p.Workload), Warning: true,
+		Msg:  fmt.Sprintf("the load goes to %s, and not to the base: of %s, %s", base, p.workload.Path, p.workload.Base),
+		Hint: "the target of a scenario wins; base: is for proofload workload try",
+	})
+}
+
+// address is where the target is, or empty if that is not known before it is up.
+func (p *planned) address() string {
+	switch {
+	case p.target != nil:
+		return p.target.Base
+	case isURL(p.Target):
+		return strings.TrimRight(p.Target, "/")
+	}
+	return ""
+}
+
+// beside returns the path of a file that a scenario names: relative to its own.
+func beside(scenario, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(scenario), name)
 }
 
 // openBeside opens the files that a scenario names: their paths are relative to
@@ -120,10 +198,7 @@ func openBeside(scenario string) func(name string) (io.ReadCloser, error) {
 		return nil
 	}
 	return func(name string) (io.ReadCloser, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(filepath.Dir(scenario), name)
-		}
-		return os.Open(name)
+		return os.Open(beside(scenario, name))
 	}
 }
 
@@ -138,7 +213,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, _, err := a.buildPlan(sc, flags)
+			p, err := a.buildPlan(sc, flags)
 			if err != nil {
 				return err
 			}
@@ -152,7 +227,7 @@ func (a *app) planCommand() *cobra.Command {
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
-		Short: "Check scenario and workload files: every mistake, with its place and how to mend it",
+		Short: "Check scenario, workload and target files: every mistake, with its place and how to mend it",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			bad := 0
@@ -173,14 +248,23 @@ func (a *app) validateCommand() *cobra.Command {
 // validate checks one scenario against its target and prints that it is sound,
 // after what is probably not meant.
 func (a *app) validate(name string) error {
-	if src, err := os.ReadFile(name); err == nil && isWorkload(src) {
-		return a.validateWorkload(name)
+	if src, err := os.ReadFile(name); err == nil {
+		switch kindOf(src) {
+		case "workload":
+			return a.validateWorkload(name)
+		case "target":
+			if _, err := remote.Parse(name, src, a.lookup); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s ok\n", name)
+			return nil
+		}
 	}
 	sc, err := a.readScenario(name)
 	if err != nil {
 		return err
 	}
-	p, _, err := a.buildPlan(sc, planFlags{})
+	p, err := a.buildPlan(sc, planFlags{})
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,11 @@ import (
 	"time"
 
 	"github.com/proofload/proofload/chaos"
-	"github.com/proofload/proofload/loadgen/httpload"
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/reports/live"
 	"github.com/proofload/proofload/reports/text"
-	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/scenarios/run"
 	"github.com/proofload/proofload/sut"
 )
@@ -28,8 +27,7 @@ const logsTimeout = 30 * time.Second
 // A session is one execution of a plan by the run command.
 type session struct {
 	app      *app
-	plan     *plan.Plan
-	workload *httpload.File // nil: one that is built in
+	plan     *planned
 	flags    runFlags
 	dir      reports.Directory
 	manifest *reports.Manifest
@@ -39,7 +37,7 @@ type session struct {
 }
 
 // newSession makes the run directory and starts the run's clock.
-func (a *app) newSession(p *plan.Plan, workload *httpload.File, flags runFlags) (*session, error) {
+func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 	var tail [2]byte
 	rand.Read(tail[:]) // never fails
 	now := time.Now()
@@ -48,7 +46,7 @@ func (a *app) newSession(p *plan.Plan, workload *httpload.File, flags runFlags) 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{app: a, plan: p, workload: workload, flags: flags, dir: dir, manifest: newManifest(id, now, p)}
+	s := &session{app: a, plan: p, flags: flags, dir: dir, manifest: newManifest(id, now, p.Plan)}
 	s.manifest.Stack = id
 	if flags.stack == "warm" {
 		s.manifest.Stack = strings.TrimPrefix(p.Target, stackPrefix)
@@ -61,8 +59,8 @@ func (a *app) newSession(p *plan.Plan, workload *httpload.File, flags runFlags) 
 		run.RenderFile(dir, reports.FilePlan, func(w io.Writer) error { return p.Render(w, 100) }),
 		dir.WriteManifest(s.manifest),
 	)
-	if workload != nil {
-		err = errors.Join(err, dir.Write(reports.FileWorkload, workload.Source))
+	if p.workload != nil {
+		err = errors.Join(err, dir.Write(reports.FileWorkload, p.workload.Source))
 	}
 	if err != nil {
 		return nil, err
@@ -120,14 +118,14 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err}
 	}
 	rig.Catalog, rig.Journal = catalog(), journal
-	if s.workload != nil {
+	if s.plan.workload != nil {
 		end, err := s.loadFrom(ctx, rig)
 		if err != nil {
 			return sys, run.Ending{NotReady: err}
 		}
 		defer end()
 	}
-	return sys, rig.Run(ctx, s.plan)
+	return sys, rig.Run(ctx, s.plan.Plan)
 }
 
 // bringUp brings the plan's target up. A cold stack has a name of its own, so
@@ -136,8 +134,12 @@ func (s *session) bringUp(ctx context.Context) (*system, error) {
 	if s.plan.Target == simTarget {
 		return bringUpSim(ctx, s.plan.Options)
 	}
-	if isURL(s.plan.Target) {
-		return attachURL(s.plan.Target), nil
+	client := loadgen.Config{TLS: s.plan.Client.TLS, Timeouts: s.plan.Client.Timeouts}.Client()
+	switch {
+	case s.plan.target != nil:
+		return attachTarget(s.plan.target, client), nil
+	case isURL(s.plan.Target):
+		return attachURL(s.plan.Target, client), nil
 	}
 	cfg := stackConfig(s.plan.Target, s.plan.Options, s.manifest.Run, s.say)
 	cfg.ID = s.manifest.Stack

@@ -3,49 +3,52 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // shop is a small system for scripts, with orders and a login, that knows
-// nothing of proofload: shop [-lose N] [-no-tokens] FILE writes its address to a
-// file and serves until it is interrupted. With -lose every Nth order is
-// acknowledged and forgotten.
+// nothing of proofload: shop [-lose N] [-no-tokens] [-ca FILE] FILE writes its
+// address to a file and serves until it is interrupted. With -lose every Nth
+// order is acknowledged and forgotten. With -ca it speaks TLS and HTTP/2, and
+// writes the authority of its certificate to a file.
 func shop() int {
 	flags := flag.NewFlagSet("shop", flag.ContinueOnError)
 	lose := flags.Int64("lose", 0, "forget every so-many-th order")
 	noTokens := flags.Bool("no-tokens", false, "log nobody in")
+	ca := flags.String("ca", "", "speak TLS, and write the authority to this file")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return 2
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	server := &http.Server{Handler: shopHandler(*lose, *noTokens), ReadHeaderTimeout: time.Minute}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	go func() {
-		<-ctx.Done()
-		_ = server.Close()
-	}()
-	if err := os.WriteFile(flags.Arg(0), []byte("http://"+listener.Addr().String()), 0o600); err != nil {
+	server := httptest.NewUnstartedServer(shopHandler(*lose, *noTokens))
+	defer server.Close()
+	var err error
+	if *ca == "" {
+		server.Start()
+	} else {
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		err = os.WriteFile(*ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)
+	}
+	if err = errors.Join(err, os.WriteFile(flags.Arg(0), []byte(server.URL), 0o600)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	_ = server.Serve(listener) // ends with the context
+	<-ctx.Done()
+	server.CloseClientConnections()
 	return 0
 }
 
@@ -91,7 +94,7 @@ func shopHandler(lose int64, noTokens bool) http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(order)
 	}))
-	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Protocol", r.Proto) })
 	return mux
 }
 

@@ -49,10 +49,16 @@ func (e urlEnv) Endpoint(name string) (string, bool) {
 func (urlEnv) Close(context.Context) error { return nil }
 
 // attachURL attaches to a system that runs already. It is left as it is found.
-func attachURL(target string) *system {
-	sys := &system{env: urlEnv{target}}
+func attachURL(target string, client *http.Client) *system {
+	return attach(urlEnv{target}, func(ctx context.Context) error { return askAnything(ctx, strings.TrimRight(target, "/"), client) })
+}
+
+// attach attaches to a system of which no more is known than what its clients
+// see.
+func attach(env sut.Environment, gate func(context.Context) error) *system {
+	sys := &system{env: env}
 	sys.wire = func(rig *run.Rig, rec *history.Recorder, _ uint64) error {
-		rig.Gate = func(ctx context.Context) error { return askAnything(ctx, rig.BaseURL) }
+		rig.Gate = gate
 		rig.Watch = func(ctx context.Context) { <-ctx.Done() }
 		rig.Audit = func(_ context.Context, drill int) error {
 			rec.Record(history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditDone, Drill: drill})
@@ -64,14 +70,14 @@ func attachURL(target string) *system {
 }
 
 // askAnything returns when the system answers, whatever it says.
-func askAnything(ctx context.Context, base string) error {
+func askAnything(ctx context.Context, base string, client *http.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("ask the target: %w", err)
 	}
-	resp, err := loadgen.Config{}.Client().Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the target whether it is there: %w", err)
 	}

@@ -69,14 +69,16 @@ func (a *app) validateWorkload(name string) error {
 	return nil
 }
 
-// isWorkload reports whether a file says that it is a workload.
-func isWorkload(src []byte) bool {
+// kindOf returns what a file says that it is: a scenario, a workload, a target;
+// or nothing.
+func kindOf(src []byte) string {
 	for line := range bytes.Lines(src) {
 		if version, ok := bytes.CutPrefix(line, []byte("proofload:")); ok {
-			return bytes.HasPrefix(bytes.TrimSpace(version), []byte("workload/"))
+			kind, _, _ := bytes.Cut(bytes.TrimSpace(version), []byte("/"))
+			return string(kind)
 		}
 	}
-	return false
+	return ""
 }
 
 // parseWorkload reads a workload file.
@@ -134,9 +136,9 @@ func writeNew(path string, text []byte) error {
 	return nil
 }
 
-// isWorkloadFile reports whether a scenario's workload is a file, and not one
-// that is built in.
-func isWorkloadFile(name string) bool {
+// isFile reports whether what a scenario names is a file, and not something that
+// is built in.
+func isFile(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name))
 }
 
@@ -144,12 +146,10 @@ func isWorkloadFile(name string) bool {
 // itself. It returns nil where the workload is built in.
 func (a *app) scenarioWorkload(sc *scenarios.Scenario) (*httpload.File, error) {
 	name := sc.Load.Workload
-	if !isWorkloadFile(name) {
+	if !isFile(name) {
 		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
 	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(filepath.Dir(sc.File), name)
-	}
+	name = beside(sc.File, name)
 	f, err := a.parseWorkload(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
@@ -187,11 +187,14 @@ func answerable(sc *scenarios.Scenario, f *httpload.File) error {
 // loadFrom gives a rig the load of a workload file in place of the system's own.
 // The returned function ends what goes on beside it.
 func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err error) {
-	c := httpload.Config{Seed: s.plan.Seed, BaseURL: rig.BaseURL, NoAudit: !s.workload.Counts()}
+	c := httpload.Config{
+		Seed: s.plan.Seed, BaseURL: rig.BaseURL, TLS: s.plan.Client.TLS, Timeouts: s.plan.Client.Timeouts,
+		Endpoint: rig.Env.Endpoint, NoAudit: !s.plan.workload.Counts(), Dir: s.dir.Path,
+	}
 	if _, err = rand.Read(c.Nonce[:]); err != nil {
 		return nil, fmt.Errorf("make a nonce: %w", err)
 	}
-	w, err := httpload.New(context.WithoutCancel(ctx), s.workload, c)
+	w, err := httpload.New(context.WithoutCancel(ctx), s.plan.workload, c)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func (a *app) try(ctx context.Context, f *httpload.File, base string) error {
 		return exit(reports.ExitUsage, err)
 	}
 	defer w.Close()
-	if err = errors.Join(askAnything(ctx, base), w.Ready(ctx)); err != nil {
+	if err = errors.Join(askAnything(ctx, base, loadgen.Config{}.Client()), w.Ready(ctx)); err != nil {
 		return exit(reports.ExitEnvironment, err)
 	}
 	rec, err := history.NewRecorder(io.Discard)

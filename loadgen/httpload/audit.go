@@ -53,21 +53,28 @@ func (w *Workload) Audit(ctx context.Context, c AuditConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Within)
 	defer cancel()
 	pending := w.forget(c.Drill)
-	total := len(pending)
-	for {
-		pending = a.round(ctx, pending)
-		if len(pending) == 0 || !loadgen.Wait(ctx, lookupAgain) {
+	total := pending.count
+	for pending.count > 0 {
+		again, err := a.round(ctx, pending)
+		pending.close()
+		pending = again
+		if err != nil {
+			pending.close()
+			return fmt.Errorf("look up the writes of drill %d: %w", c.Drill, err)
+		}
+		if pending.count > 0 && !loadgen.Wait(ctx, lookupAgain) {
 			break
 		}
 	}
-	if len(pending) == 0 {
+	pending.close()
+	if pending.count == 0 {
 		return nil
 	}
 	err := a.failure
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", c.Drill, len(pending), total, err)
+	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", c.Drill, pending.count, total, err)
 }
 
 // An audit is one in progress.
@@ -78,32 +85,29 @@ type audit struct {
 	began time.Time
 
 	mu      sync.Mutex
-	again   []written
 	failure error // the last one
 }
 
 // round looks all of them up once, and returns those to look up again.
-func (a *audit) round(ctx context.Context, list []written) []written {
-	a.again = nil
+func (a *audit) round(ctx context.Context, pending *spool) (again *spool, err error) {
+	again = newSpool(a.w.Dir, a.w.file.steps)
 	var wg sync.WaitGroup
 	work := make(chan written)
-	for range min(lookupsAtOnce, len(list)) {
+	for range min(lookupsAtOnce, pending.count) {
 		wg.Go(func() {
 			for e := range work {
 				if a.lookUp(ctx, e) {
 					a.mu.Lock()
-					a.again = append(a.again, e)
+					again.add(e)
 					a.mu.Unlock()
 				}
 			}
 		})
 	}
-	for _, e := range list {
-		work <- e
-	}
+	err = pending.each(func(e written) { work <- e })
 	close(work)
 	wg.Wait()
-	return a.again
+	return again, err
 }
 
 // lookUp looks a write up, and reports whether it must be looked up again.
@@ -148,6 +152,9 @@ var errLookup = errors.New("the lookup was not answered as expected")
 func (a *audit) find(ctx context.Context, e written) (count int, where string, err error) {
 	l := e.step.ack.lookup
 	v := &visit{w: a.w, locals: []value{text(e.key)}}
+	if l.query != nil {
+		return a.query(ctx, l.query, v)
+	}
 	path := pathOf(l.path.render(v))
 	where, _, _ = strings.Cut(path, "?") // there may be secrets in the query
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.w.BaseURL+path, http.NoBody)
@@ -182,5 +189,24 @@ func (a *audit) find(ctx context.Context, e written) (count int, where string, e
 	case l.count == nil:
 		return 1, where, nil
 	}
-	return l.count.from.count(&answer{status: resp.StatusCode, header: resp.Header, body: body}), where, nil
+	count, err = l.count.from.count(&answer{status: resp.StatusCode, header: resp.Header, body: body})
+	if err != nil {
+		err = fmt.Errorf("%w: %s counts in JSON, and the answer is none", errLookup, l.count.place.Text())
+	}
+	return count, where, err
+}
+
+// query returns how many rows of a database have a write.
+func (a *audit) query(ctx context.Context, st *statement, v *visit) (count int, where string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, loadgen.DefaultTotalTimeout)
+	defer cancel()
+	where = a.w.file.endpoints[st.endpoint].name
+	rows, o := a.w.endpoints[st.endpoint].database.Do(ctx, st.make(v, 0))
+	switch {
+	case o.Err != nil:
+		return 0, where, bare(o.Err)
+	case o.Answer != loadgen.Done:
+		return 0, where, fmt.Errorf("%w: %s says %s", errLookup, where, o.Class)
+	}
+	return int(rows.Affected), where, nil
 }

@@ -252,8 +252,10 @@ func TestWriteOfUnknownOutcome(t *testing.T) {
 		op.Then(loadgen.End{Kind: history.Info, Class: loadgen.ClassTimeout})
 	}
 	var got []string
-	for _, e := range w.forget(1) {
-		got = append(got, e.step.op)
+	spool := w.forget(1)
+	defer spool.close()
+	if err := spool.each(func(e written) { got = append(got, e.step.op) }); err != nil {
+		t.Fatal(err)
 	}
 	if len(got) == 0 || cmp.Diff(got, strings.Split(strings.TrimSuffix(strings.Repeat("made-here ", len(got)), " "), " ")) != "" {
 		t.Errorf("to look up: %q, want only what the client made the key of", got)
@@ -314,4 +316,31 @@ func TestAuditEndsWithItsContext(t *testing.T) {
 	if err := w.Audit(over(t.Context()), AuditConfig{Drill: 1}); err == nil {
 		t.Error("no error of an audit that could not be made")
 	}
+}
+
+// TestCountWithoutJSON says nothing of the write: it is not lost.
+func TestCountWithoutJSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, err := New(t.Context(), parseText(t, `
+requests:
+  - {name: make, post: /orders, ack: {key: $.id, lookup: {get: "/orders/${key}", count: "$.items[*]", within: 1s}}}
+`), Config{BaseURL: "http://localhost"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		w.client = &http.Client{Transport: transport(func(*http.Request) int { return http.StatusOK })} // with no body
+		op := w.Next(1, 0)
+		reply(&op, 201, nil, `{"id": "o1"}`)
+		rec, err := history.NewRecorder(io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rec.Close()
+		defer rec.Tap(func(e *history.Event) { t.Errorf("recorded %+v", e) })()
+		err = w.Audit(t.Context(), AuditConfig{Drill: 1, Recorder: rec, Within: 5 * time.Second})
+		if err == nil || !strings.Contains(err.Error(), "1 of 1 could not be looked up") || !strings.Contains(err.Error(), "$.items[*] counts in JSON, and the answer is none") {
+			t.Errorf("Audit = %v", err)
+		}
+	})
 }

@@ -169,9 +169,12 @@ func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
 	return o.RoundTripper.RoundTrip(r)
 }
 
-// lost says in the words of package io that the other side closed a WebSocket.
+// lost says in the words of packages io and loadgen why a WebSocket ended.
 func lost(err error) error {
-	if websocket.CloseStatus(err) >= 0 {
+	switch {
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		return fmt.Errorf("%w: %w", loadgen.ErrTooLarge, err)
+	case websocket.CloseStatus(err) >= 0:
 		return fmt.Errorf("%w: %w", io.EOF, err)
 	}
 	return err
@@ -190,7 +193,7 @@ func (c *channel) take(event string) {
 }
 
 // errEvent is why a stream cannot be read on.
-var errEvent = errors.New("an event is longer than the limit")
+var errEvent = fmt.Errorf("read an event: %w", loadgen.ErrTooLarge)
 
 // readEvents calls take with the data of each event of a stream until the stream
 // ends, and returns why. See the HTML standard, 9.2.6 Interpreting an event

@@ -115,6 +115,8 @@ func TestChannels(t *testing.T) {
 		{"refused", `stream: /forbidden, hold: 1s`, []string{"x fail 403 status_4xx"}},
 		{"socket", `socket: /chat, send: ["a ${seq}", {b: "${seq}"}], events: 2, expect: {body: "/^echo a \\d\necho ..b.:\\d.$/"}, hold: 20ms`, []string{"x ok 101", "x-held ok 200"}},
 		{"socket that is closed", `socket: /chat, send: [a, bye], hold: 10h`, []string{"x ok 101", "x-held fail 0 eof"}},
+		{"event over the limit", `stream: /prices, max_body: 8B`, []string{"x fail 0 too_large"}},
+		{"message over the limit", `socket: /chat, send: [a long story], max_body: 8B`, []string{"x fail 0 too_large"}},
 		{"socket refused", `socket: /forbidden`, []string{"x fail 403 status_4xx"}},
 		{"no socket", `socket: /short`, []string{"x fail 200 bad_body"}},
 	} {

@@ -14,6 +14,7 @@ type expectation struct {
 	headers []condition
 	body    []condition
 	json    []condition
+	count   *counting // of rows or messages; nil: any
 }
 
 // statuses are ranges of HTTP statuses.

@@ -18,6 +18,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	count  int64 // of rows or messages
 
 	parsed bool
 	doc    any
@@ -120,19 +121,17 @@ func (s source) find(a *answer) (v value, ok bool) {
 	return group(words)
 }
 
-// count returns how many values there are.
-func (s source) count(a *answer) int {
+// count returns how many values there are. The error says that the answer is not
+// of the kind in which they could be.
+func (s source) count(a *answer) (int, error) {
 	switch {
 	case s.path != nil:
 		doc, err := a.document()
-		if err != nil {
-			return 0
-		}
-		return len(allOf(s.path, doc))
+		return len(allOf(s.path, doc)), err
 	case s.header != "":
-		return len(a.header.Values(s.header))
+		return len(a.header.Values(s.header)), nil
 	}
-	return len(s.match.FindAllIndex(a.body, -1))
+	return len(s.match.FindAllIndex(a.body, -1)), nil
 }
 
 // group returns the first group of a match, or the whole of it.

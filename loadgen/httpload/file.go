@@ -21,11 +21,12 @@ type File struct {
 	// Warnings are what is probably not meant, but can be carried out.
 	Warnings []scenarios.Problem
 
-	journeys []*journey
-	steps    []*step // of all journeys
-	weight   uint64  // of all journeys
-	feeds    []*feed
-	auth     *auth
+	endpoints []*endpoint
+	journeys  []*journey
+	steps     []*step // of all journeys
+	weight    uint64  // of all journeys
+	feeds     []*feed
+	auth      *auth
 }
 
 // Ops lists the operations in the order of the file: one for each request, and
@@ -54,7 +55,7 @@ type journey struct {
 	wants  []*step // of other journeys, whose recent writes it asks for
 }
 
-// A step is one request of a journey.
+// A step is one request of a journey, or another operation.
 type step struct {
 	op      string
 	index   int // in the file
@@ -68,8 +69,12 @@ type step struct {
 	path    template
 	headers []header
 	body    *template // nil: none
-	kind    string    // of the body, unless a header says otherwise
-	login   bool      // it needs a token, where there is a login
+
+	statement *statement // what it is in place of a request; nil: none
+	message   *message   // the same
+
+	kind  string // of the body, unless a header says otherwise
+	login bool   // it needs a token, where there is a login
 
 	expect  expectation
 	extract []extraction
@@ -88,6 +93,9 @@ type step struct {
 // writes reports whether the request changes something, so that without an
 // answer it may have happened.
 func (s *step) writes() bool {
+	if s.statement != nil {
+		return s.statement.write
+	}
 	switch s.method {
 	case "GET", "HEAD", "OPTIONS":
 		return false
@@ -120,6 +128,7 @@ type lookup struct {
 	place   *scenarios.Node
 	path    template
 	headers []header
+	query   *statement // in place of a request; nil: none
 	found   statuses
 	absent  statuses
 	count   *extraction // how many times it is there; nil: once

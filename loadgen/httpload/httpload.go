@@ -8,6 +8,7 @@ package httpload
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -28,9 +29,20 @@ type Config struct {
 	BaseURL    string   // of the system; paths are appended to it
 	AllowHosts []string // other than loopback; see [loadgen.Config]
 
+	TLS      *tls.Config      // of logins and lookups; see [loadgen.Config]
+	Timeouts loadgen.Timeouts // of the same
+
+	// Endpoint returns the address of an endpoint of the target, as
+	// sut.Environment does. Nil: it has none.
+	Endpoint func(name string) (url string, ok bool)
+
 	// NoAudit says that the writes of a drill will not be looked up, so that
 	// nothing has to be remembered of them.
 	NoAudit bool
+
+	// Dir is where the writes of a drill are kept until they are looked up.
+	// Empty is the system's directory for temporary files.
+	Dir string
 }
 
 // A Workload is the load of one run, made from a [File]. It implements
@@ -50,21 +62,22 @@ type Workload struct {
 	pools  []*pool      // one for each step of the file, by its index
 	notes  *notes
 
-	life  context.Context //nolint:containedctx // of what outlives the operation that began it
-	end   context.CancelFunc
-	tasks sync.WaitGroup
+	endpoints []opened        // those of the file
+	life      context.Context //nolint:containedctx // of what outlives the operation that began it
+	end       context.CancelFunc
+	tasks     sync.WaitGroup
 
 	mu     sync.Mutex
-	writes map[int][]written // of each drill, to be looked up
+	writes map[int]*spool // of each drill, to be looked up
 }
 
 // New returns the workload of one run. Close must be called when it is over;
 // ctx bounds what goes on beside the operations until then.
 func New(ctx context.Context, f *File, c Config) (*Workload, error) {
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
-	settings := loadgen.Config{BaseURL: c.BaseURL, AllowHosts: c.AllowHosts}
+	settings := loadgen.Config{BaseURL: c.BaseURL, AllowHosts: c.AllowHosts, TLS: c.TLS, Timeouts: c.Timeouts}
 	w := &Workload{
-		Config: c, file: f, client: settings.Client(), notes: newNotes(f.Path, len(f.steps)), writes: map[int][]written{},
+		Config: c, file: f, client: settings.Client(), notes: newNotes(f.Path, len(f.steps)), writes: map[int]*spool{},
 	}
 	w.life, w.end = context.WithCancel(ctx)
 	for _, feed := range f.feeds {
@@ -72,6 +85,10 @@ func New(ctx context.Context, f *File, c Config) (*Workload, error) {
 	}
 	for range f.steps {
 		w.pools = append(w.pools, &pool{})
+	}
+	if err := w.openEndpoints(ctx, settings); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("make workload %s: %w", f.Name, err)
 	}
 	if f.auth != nil {
 		if err := f.auth.allowed(settings); err != nil {
@@ -88,6 +105,14 @@ func (w *Workload) Close() {
 	w.end()
 	w.tasks.Wait()
 	w.client.CloseIdleConnections()
+	for _, e := range w.endpoints {
+		e.end()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.writes {
+		s.close()
+	}
 }
 
 // Ready logs every virtual client in, and returns when operations can be sent.
@@ -189,13 +214,6 @@ func (p *pool) pick(rng *rand.Rand) kept {
 	return p.kept[rng.IntN(len(p.kept))]
 }
 
-// A written is a write that is to be looked up after the drill.
-type written struct {
-	step *step
-	id   string
-	key  string
-}
-
 // remember keeps a write to be looked up.
 func (w *Workload) remember(drill int, e written) {
 	if w.NoAudit {
@@ -203,14 +221,20 @@ func (w *Workload) remember(drill int, e written) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.writes[drill] = append(w.writes[drill], e)
+	if w.writes[drill] == nil {
+		w.writes[drill] = newSpool(w.Dir, w.file.steps)
+	}
+	w.writes[drill].add(e)
 }
 
-// forget returns the writes of a drill, once.
-func (w *Workload) forget(drill int) []written {
+// forget returns the writes of a drill, once. The caller closes them.
+func (w *Workload) forget(drill int) *spool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	list := w.writes[drill]
+	s := w.writes[drill]
 	delete(w.writes, drill)
-	return list
+	if s == nil {
+		s = &spool{}
+	}
+	return s
 }

@@ -81,7 +81,7 @@ type parser struct {
 
 // fileNodes are the parts of a file; nil where it has none.
 type fileNodes struct {
-	base, headers, vars, data, auth, maxBody, requests *scenarios.Node
+	base, headers, vars, data, auth, endpoints, maxBody, requests *scenarios.Node
 }
 
 // keep makes a setter that keeps the value for later.
@@ -101,6 +101,7 @@ func (p *parser) fileFields() []scenarios.Field {
 		{Key: "vars", Set: keep(&n.vars)},
 		{Key: "data", Set: keep(&n.data)},
 		{Key: "auth", Set: keep(&n.auth)},
+		{Key: "endpoints", Set: keep(&n.endpoints)},
 		{Key: "max_body", Set: keep(&n.maxBody)},
 		{Key: "requests", Need: true, Set: keep(&n.requests)},
 	}
@@ -113,6 +114,9 @@ func (p *parser) settings() {
 	}
 	if n := p.nodes.data; n != nil {
 		p.Pairs(n, "names and their data", "{skus: {csv: ./skus.csv}}", p.data)
+	}
+	if n := p.nodes.endpoints; n != nil {
+		p.Pairs(n, "names and where they are", "{books: postgres/pgbouncer}", p.endpointOf)
 	}
 	if n := p.nodes.base; n != nil {
 		p.file.Base = p.fixed(n, "base").text

@@ -96,6 +96,16 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// shipped is the workload that ships.
+const shipped = "../../scenarios/library/workloads/object-store.yaml"
+
+func TestShippedWorkload(t *testing.T) {
+	f := parse(t, shipped)
+	if want := []string{"put-object", "get-object"}; cmp.Diff(want, f.Ops()) != "" || !f.Counts() {
+		t.Errorf("ops %q, counts %t; want %q, and that they count", f.Ops(), f.Counts(), want)
+	}
+}
+
 // TestCheckout reads a file that needs something of the environment.
 func TestCheckout(t *testing.T) {
 	const file = "testdata/checkout.yaml"
@@ -130,6 +140,8 @@ func TestSecretsStayOut(t *testing.T) {
 	for _, text := range []string{
 		"auth: {post: /t, token: $.t, header: \"${secret:PASSWORD} x\"}\nrequests: [{name: a, get: /}]",
 		"base: ${secret:PASSWORD}\nrequests: [{name: a, get: /}]",
+		"endpoints: {db: \"${secret:PASSWORD}\"}\nrequests: [{name: a, get: /}]",
+		"endpoints: {db: \"x://u:${secret:PASSWORD}@localhost/\"}\nrequests: [{name: a, get: /}]",
 		"data: {d: {csv: \"${secret:PASSWORD}.csv\"}}\nrequests: [{name: a, get: /}]",
 	} {
 		_, err := Parse("w.yaml", []byte("proofload: workload/v1\nname: w\n"+text), Options{
@@ -161,7 +173,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range append(files, "testdata/full.yaml") {
+	for _, file := range append(files, "testdata/full.yaml", "testdata/direct.yaml") {
 		f.Add(contents(f, file))
 	}
 	options := Options{Lookup: environ, ReadFile: func(path string) ([]byte, error) {
@@ -190,7 +202,7 @@ func FuzzParse(f *testing.F) {
 		}
 		defer w.Close()
 		for seq := range uint64(3) {
-			if op := w.Next(1, seq); op.Op == "" || op.Method == "" || !strings.HasPrefix(op.Path, "/") && !strings.Contains(op.Path, "://") {
+			if op := w.Next(1, seq); op.Op == "" || op.Method == "" || op.Run == nil && !strings.HasPrefix(op.Path, "/") && !strings.Contains(op.Path, "://") {
 				t.Fatalf("not an operation: %+v", op)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/ohler55/ojg/jp"
+
 	"github.com/proofload/proofload/scenarios"
 )
 
@@ -14,6 +16,8 @@ func (p *parser) expectFields(s *step, sc *scope) []scenarios.Field {
 	return []scenarios.Field{
 		{Key: "status", Set: func(k, v *scenarios.Node) { s.expect.status = p.statuses(v, k.Text()) }},
 		{Key: "within", Set: func(k, v *scenarios.Node) { s.timeout, _ = p.Duration(v, k.Text()) }},
+		{Key: "rows", Set: func(k, v *scenarios.Node) { s.expect.count = p.count(k, v) }},
+		{Key: "messages", Set: func(k, v *scenarios.Node) { s.expect.count = p.count(k, v) }},
 		{Key: "headers", Set: func(_, v *scenarios.Node) {
 			p.Pairs(v, "headers and what they are", "{Content-Type: application/json}", func(k, v *scenarios.Node) {
 				if c, ok := p.condition(v, "the header "+k.Text(), sc); ok {
@@ -115,10 +119,10 @@ func (p *parser) extraction(n *scenarios.Node) (extraction, bool) {
 	case !clean || !sound:
 		return x, false
 	case x.from.path == nil && x.from.header == "" && x.from.match == nil:
-		p.Add(n, "this says nothing of where it is", "write a JSONPath, header: or regex:")
+		p.Add(n, "this says nothing of where it is", "write a JSONPath, column:, header: or regex:")
 		return x, false
 	case x.from.path != nil && (x.from.header != "" || x.from.match != nil):
-		p.Add(n, "a value has one place", "write one of json:, and header: or regex:")
+		p.Add(n, "a value has one place", "write one of json: or column:, and header: or regex:")
 		return x, false
 	}
 	x.place = n.Items()[0]
@@ -134,6 +138,11 @@ func (p *parser) sourceFields(x *extraction, sound *bool) []scenarios.Field {
 				*sound = false
 			}
 			x.from.path = path
+		}},
+		{Key: "column", Set: func(k, v *scenarios.Node) {
+			name, ok := p.Words(v, k.Text())
+			*sound = *sound && ok
+			x.from.path = jp.R().N(0).C(name)
 		}},
 		{Key: "header", Set: func(k, v *scenarios.Node) {
 			name, ok := p.Words(v, k.Text())
@@ -157,8 +166,12 @@ func (p *parser) ack(d *draft, s *step, sc *scope) {
 	if !p.Mapping(d.ack, "ack", ackFields(&key, &lookup)) {
 		return
 	}
-	if s.method != "" && !s.writes() {
-		p.Add(d.ack, s.method+" changes nothing that could be lost", "ack: belongs to a request that writes")
+	changes := s.method
+	if s.message != nil {
+		changes = s.message.verb
+	}
+	if s.method != "" && (!s.writes() || s.message != nil && s.message.verb != publishVerb) {
+		p.Add(d.ack, changes+" changes nothing that could be lost", "ack: belongs to a request that writes")
 	}
 	for _, r := range s.expect.status {
 		if d.expect != nil && (r.from < 200 || r.to > 299) {
@@ -199,8 +212,16 @@ func (p *parser) lookup(n *scenarios.Node) *lookup {
 			return l
 		}
 		l.place = path
+		if l.query != nil {
+			l.place = n
+			return l
+		}
+		if path == nil {
+			p.Add(n, "this says nothing of where to look", "write get: with a path, or sql: with a statement that reads")
+			return l
+		}
 	}
-	sc := &scope{locals: []string{"key"}}
+	sc := keyScope()
 	if t, ok := p.path(path, sc); ok {
 		l.path = t
 		if t.isConstant() {
@@ -215,6 +236,9 @@ func (p *parser) lookup(n *scenarios.Node) *lookup {
 	}
 	return l
 }
+
+// keyScope is what a lookup may speak of.
+func keyScope() *scope { return &scope{locals: []string{"key"}} }
 
 // sharedHeaders are the headers of all requests that make sense in a lookup:
 // those that say the same each time.
@@ -239,7 +263,12 @@ func (p *parser) sharedHeaders(n *scenarios.Node, sc *scope) []header {
 
 func (p *parser) lookupFields(l *lookup, path, own **scenarios.Node) []scenarios.Field {
 	return []scenarios.Field{
-		{Key: "get", Need: true, Set: keep(path)},
+		{Key: "get", Set: keep(path)},
+		{Key: sqlKind, Set: func(_, v *scenarios.Node) {
+			if l.query = p.statementOf(v, keyScope()); l.query.write {
+				p.Add(v, "a lookup changes nothing", "write read:")
+			}
+		}},
 		{Key: "headers", Set: keep(own)},
 		{Key: "status", Set: func(k, v *scenarios.Node) { l.found = p.statuses(v, k.Text()) }},
 		{Key: "absent", Set: func(k, v *scenarios.Node) { l.absent = p.statuses(v, k.Text()) }},

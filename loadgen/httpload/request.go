@@ -54,6 +54,8 @@ func (d *draft) stepFields() []scenarios.Field {
 	return append([]scenarios.Field{
 		{Key: streamKind, Set: open},
 		{Key: socketKind, Set: open},
+		{Key: sqlKind, Set: open},
+		{Key: amqpKind, Set: open},
 		{Key: "events", Set: keep(&d.events)},
 		{Key: "send", Set: keep(&d.send)},
 		{Key: "hold", Set: keep(&d.hold)},
@@ -199,6 +201,7 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 	p.sent(d, s, sc)
 	if d.expect != nil {
 		p.Mapping(d.expect, "what is expected", p.expectFields(s, sc))
+		p.suits(d, s)
 	}
 	if d.auth != nil {
 		s.login, _ = p.Truth(d.auth, "auth")
@@ -225,13 +228,16 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 func (p *parser) sent(d *draft, s *step, sc *scope) {
 	switch {
 	case len(d.verbs) == 0:
-		p.AddAt(d.place.Pos(), 1, quoteName(s.op)+" does nothing", "give it one of: "+strings.Join(append(methods(), streamKind, socketKind), ", "))
+		p.AddAt(d.place.Pos(), 1, quoteName(s.op)+" does nothing", "give it one of: "+strings.Join(append(methods(), streamKind, socketKind, sqlKind, amqpKind), ", "))
 		return
 	case len(d.verbs) > 1:
 		p.Add(d.verbs[1], fmt.Sprintf("one request cannot both %s and %s", d.verbs[0].Text(), d.verbs[1].Text()), "write a request for each")
 		return
 	}
 	s.method = strings.ToUpper(d.verbs[0].Text())
+	if p.direct(d, s, sc) {
+		return
+	}
 	p.channel(d, s, sc)
 	s.path, _ = p.path(d.path, sc)
 	if d.query != nil {
@@ -249,11 +255,7 @@ func (p *parser) sent(d *draft, s *step, sc *scope) {
 func (p *parser) channel(d *draft, s *step, sc *scope) {
 	kind := d.verbs[0].Text()
 	if kind != streamKind && kind != socketKind {
-		for _, n := range []*scenarios.Node{d.events, d.send, d.hold} {
-			if n != nil {
-				p.Add(n, "a plain request keeps nothing open", "this belongs to stream: and socket:")
-			}
-		}
+		p.closed(d)
 		return
 	}
 	s.method, s.channel, s.events = "GET", kind, 1

@@ -36,6 +36,9 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		fields []scenarios.Field
 	}{
 		{"workload", root, p.fileFields()},
+		{"endpoint", root.Definitions["endpoint"], p.endpointFields(nil, nil)},
+		{"statement", root.Definitions["statement"], statementFields(nil, nil, nil, nil)},
+		{"message", root.Definitions["message"], p.messageFields(nil, nil, nil, nil, nil, nil)},
 		{"feed", root.Definitions["feed"], p.feedFields(nil, nil, nil, nil)},
 		{"request", root.Definitions["request"], d.requestFields()},
 		{"step", root.Definitions["step"], d.stepFields()},
@@ -114,6 +117,9 @@ func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 	}
 	for file, valid := range map[string]bool{
 		"testdata/full.yaml":               true,
+		"testdata/direct.yaml":             true,
+		"testdata/lint/bad-direct.yaml":    false,
+		shipped:                            true,
 		"testdata/lint/unknown-key.yaml":   false,
 		"testdata/lint/bad-auth.yaml":      false,
 		"testdata/lint/no-requests.yaml":   false,

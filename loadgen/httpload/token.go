@@ -219,8 +219,12 @@ func (c *client) exchange(ctx context.Context, x *exchange) (*loggedIn, error) {
 	}
 	c.visit.locals[tokenSlot] = got
 	for _, e := range x.extract {
-		if v, ok := e.from.find(a); ok { // a refresh need not repeat what stays the same
+		v, ok := e.from.find(a)
+		switch {
+		case ok:
 			c.visit.locals[e.slot] = v
+		case x == c.auth.login: // a refresh need not repeat what stays the same
+			return nil, fmt.Errorf("ask for a token: %s found nothing in the answer", e.place.Text())
 		}
 	}
 	t := &loggedIn{client: c, value: c.auth.value.render(c.visit)}

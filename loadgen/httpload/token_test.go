@@ -231,3 +231,16 @@ func TestLoginElsewhereIsRefused(t *testing.T) {
 	}
 	w.Close()
 }
+
+// TestLoginWithoutAnExtract is no login: what follows would be sent with nothing
+// in the value's place.
+func TestLoginWithoutAnExtract(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := issued(t, strings.Replace(tokenFile, "$.refresh_token", "$.refresh", 1))
+		defer w.Close()
+		const want = "testdata/w.yaml:6:3: log in: ask for a token: $.refresh found nothing in the answer"
+		if err := w.Ready(t.Context()); err == nil || err.Error() != want {
+			t.Errorf("Ready = %v, want %q", err, want)
+		}
+	})
+}

@@ -78,27 +78,36 @@ func (v *visit) operation() loadgen.Operation {
 		}
 		v.locals[a.slot] = text(a.value.render(v))
 	}
-	op := loadgen.Operation{
-		Op: s.op, Write: s.writes(), Method: s.method, Path: pathOf(s.path.render(v)), Header: v.header(s), Judge: v.judge,
-		Extras: loadgen.Extras{Timeout: s.timeout, MaxBody: s.maxBody, Then: v.then},
-	}
-	if s.body != nil {
-		op.Body = []byte(s.body.render(v))
-	}
 	if s.ack != nil && s.ack.made != nil {
 		v.key = text(s.ack.made.render(v))
 	}
-	op.ID = v.id(s)
+	op := loadgen.Operation{
+		Op: s.op, ID: v.id(s), Write: s.writes(), Method: s.method, Judge: v.judge,
+		Extras: loadgen.Extras{Timeout: s.timeout, MaxBody: s.maxBody, Then: v.then},
+	}
+	if s.statement != nil || s.message != nil {
+		op.Run = v.carryOut(s)
+	} else {
+		v.request(s, &op)
+	}
 	for _, slot := range s.recents {
 		op.Key = v.recents[slot].id
-	}
-	if s.channel != "" {
-		op.Do = v.connect
 	}
 	if v.broken != nil || s.login && v.w.logins != nil {
 		op.Prepare = v.prepare
 	}
 	return op
+}
+
+// request makes the request of a step.
+func (v *visit) request(s *step, op *loadgen.Operation) {
+	op.Path, op.Header = pathOf(s.path.render(v)), v.header(s)
+	if s.body != nil {
+		op.Body = []byte(s.body.render(v))
+	}
+	if s.channel != "" {
+		op.Do = v.connect
+	}
 }
 
 // id returns the id of the write of a step in the history: its key, where the
@@ -193,7 +202,16 @@ func (v *visit) judge(status int, header http.Header, body []byte) loadgen.Answe
 		return loadgen.Broken
 	}
 	v.keepCookies(header)
-	a := &answer{status: status, header: header, body: body}
+	return v.meets(s, &answer{status: status, header: header, body: body})
+}
+
+// meets classifies an answer that may be a good one, and takes what is wanted
+// from it.
+func (v *visit) meets(s *step, a *answer) loadgen.Answer {
+	if c := s.expect.count; c != nil && (a.count < c.from || a.count > c.to) {
+		v.w.notes.add(c.place, s, false, c.key.Text()+" was not what is expected")
+		return loadgen.Broken
+	}
 	if c := s.expect.unmet(v, a); c != nil {
 		v.w.notes.add(c.place, s, false, c.part+" was not what is expected")
 		return loadgen.Broken

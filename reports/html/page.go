@@ -118,6 +118,9 @@ func newPage(r *reports.Result) *page {
 		{"Seed", strconv.FormatUint(r.Seed, 10)},
 		{"Result format", r.Schema},
 	}
+	if r.Client != "" {
+		p.Reproduce = append(p.Reproduce, fact{"HTTP client", r.Client})
+	}
 	return p
 }
 

@@ -205,8 +205,12 @@ func (d *document) faults() {
 
 func (d *document) reproduce() {
 	command := strings.NewReplacer("\n", " ", "```", "'''").Replace(format.Reproduce(d.r))
-	d.printf("\n### Reproduce\n\n```sh\n%s\n```\n\nScenario %s, sha256 %s, seed %d.\n",
-		command, code(d.r.Scenario.File), code(d.r.Scenario.SHA256), d.r.Seed)
+	client := ""
+	if d.r.Client != "" {
+		client = ", HTTP client " + escape(d.r.Client)
+	}
+	d.printf("\n### Reproduce\n\n```sh\n%s\n```\n\nScenario %s, sha256 %s, seed %d%s.\n",
+		command, code(d.r.Scenario.File), code(d.r.Scenario.SHA256), d.r.Seed, client)
 }
 
 // more ends a table that is too long, and reports whether it did.

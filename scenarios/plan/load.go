@@ -14,12 +14,6 @@ import (
 func (b *builder) load() {
 	var start time.Duration
 	whole := true
-	if policy := b.sc.Load.Connections; policy != "" {
-		var err error
-		if b.plan.Connections, err = loadgen.ParseConnections(policy); err != nil {
-			b.problems.Add(b.sc.Load.WorkloadPos, 1, err.Error(), "") // the language has let nothing else through
-		}
-	}
 	for _, f := range b.sc.Load.Phases {
 		phase, ok := b.phase(f)
 		whole = whole && ok

@@ -33,7 +33,7 @@ type Plan struct {
 	Phases   []loadgen.Phase
 	Arrivals loadgen.Arrivals
 
-	Connections loadgen.Connections
+	Client Client
 
 	Steps  []Step  // in the order of time
 	Drills []Drill // the whole of it, several times
@@ -90,6 +90,7 @@ func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloa
 			kinds:    map[string]chaos.Kind{},
 		},
 	}
+	b.client()
 	b.load()
 	b.timeline()
 	b.objectives(workloads)

@@ -71,10 +71,8 @@ func (d *drawing) load() {
 	if slices.ContainsFunc(p.Phases, func(f loadgen.Phase) bool { return f.Profile == loadgen.Closed }) {
 		total += " and what users send"
 	}
-	if policy := p.Connections.String(); p.Scenario.Load.Connections != "" {
-		total += ", connections: " + policy
-	}
 	d.linef("load  %s, %s arrivals, peak %s, %s operations%s", p.Workload, p.Arrivals, rate(p.Peak()), thousands(p.Operations()), total)
+	d.wrap("      ", "      ", p.Client.text(p.Scenario.Load.Client))
 
 	label, tail := 0, 0
 	for i, f := range p.Spec.Phases {

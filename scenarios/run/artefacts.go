@@ -26,7 +26,7 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 		return nil, fmt.Errorf("judge run %s: %w", m.Run, err)
 	}
 	r := &reports.Result{
-		Schema: reports.SchemaResult, Run: m.Run, Scenario: m.Scenario, Target: m.Target, Options: m.Options, Drills: m.Spec.Drills, Seed: m.Seed,
+		Schema: reports.SchemaResult, Run: m.Run, Scenario: m.Scenario, Target: m.Target, Options: m.Options, Drills: m.Spec.Drills, Seed: m.Seed, Client: m.Client,
 		Began: m.Began, FaultsLeft: []string{}, Judgement: *j,
 	}
 	r.Verdict = string(j.Outcome)

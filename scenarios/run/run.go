@@ -159,7 +159,11 @@ func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.
 		Workload:    r.Workload,
 		Recorder:    r.Recorder,
 		MaxInFlight: p.Scenario.Load.MaxInFlight,
-		Connections: p.Connections,
+		Protocol:    p.Client.Version.Over(r.BaseURL),
+		Connections: p.Client.Connections,
+		TLS:         p.Client.TLS,
+		Resolve:     p.Client.Resolve,
+		Timeouts:    p.Client.Timeouts,
 		Drain:       drain,
 	})
 }

@@ -10,6 +10,9 @@ var scenario string
 //go:embed workload.schema.json
 var workload string
 
+//go:embed target.schema.json
+var target string
+
 // Scenario is the schema of scenario files, version 1. It is looser than the
 // parser: that an entry has exactly one verb, say, is left to the parser,
 // because editors explain such rules badly.
@@ -18,3 +21,7 @@ func Scenario() string { return scenario }
 // Workload is the schema of workload files, version 1. It is looser than the
 // parser in the same way.
 func Workload() string { return workload }
+
+// Target is the schema of target files, version 1. It is looser than the parser
+// in the same way.
+func Target() string { return target }

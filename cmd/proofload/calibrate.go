@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/proofload/proofload/loadgen"
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/scenarios"
+)
+
+// calibrationFile is where the last calibration of this directory's machine is.
+const calibrationFile = ".proofload/calibration.json"
+
+// A calibration says how much load a machine can generate.
+type calibration struct {
+	PerSecond float64           `json:"per_second"`
+	At        time.Time         `json:"at"`
+	Host      map[string]string `json:"host"`
+}
+
+func (a *app) calibrateCommand() *cobra.Command {
+	within := 5 * time.Second
+	cmd := &cobra.Command{
+		Use:   "calibrate",
+		Short: "Measure how much load this machine can generate; plan and run then warn of more",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if within <= 0 {
+				return exit(reports.ExitUsage, fmt.Errorf("--for %s: want more than nothing", within))
+			}
+			rate, err := loadgen.Calibrate(cmd.Context(), within)
+			if err != nil {
+				return exit(reports.ExitEnvironment, err)
+			}
+			c := calibration{PerSecond: rate, At: time.Now().UTC(), Host: host()}
+			if err := c.write(); err != nil {
+				return exit(reports.ExitEnvironment, err)
+			}
+			fmt.Fprintf(a.stdout, "this machine can send %.0f operations per second, with a server of small answers beside it\n", rate)
+			return nil
+		},
+	}
+	cmd.Flags().DurationVar(&within, "for", within, "how long to measure")
+	return cmd
+}
+
+func (c calibration) write() error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write calibration: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(calibrationFile), 0o755); err != nil {
+		return fmt.Errorf("write calibration: %w", err)
+	}
+	if err := os.WriteFile(calibrationFile, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write calibration: %w", err)
+	}
+	return nil
+}
+
+// readCalibration returns the last calibration, or nil if there is none.
+func readCalibration() (*calibration, error) {
+	text, err := os.ReadFile(calibrationFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read calibration: %w", err)
+	}
+	var c calibration
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, fmt.Errorf("read calibration: %s: %w; proofload calibrate writes it anew", calibrationFile, err)
+	}
+	return &c, nil
+}
+
+// compareCalibration warns of phases that offer more than this machine was seen
+// to generate. Whether it falls behind, the run will show: then it is
+// inconclusive.
+func (p *planned) compareCalibration() error {
+	c, err := readCalibration()
+	if c == nil {
+		return err
+	}
+	for i := range p.Phases {
+		peak := p.Phases[i].Peak()
+		if peak <= c.PerSecond {
+			continue
+		}
+		p.Warnings = append(p.Warnings, scenarios.Problem{
+			Pos: p.Scenario.Load.Phases[i].Pos, Width: 1, Warning: true,
+			Msg:  fmt.Sprintf("%s goes up to %.0f/s, and this machine was calibrated for %.0f/s", p.Phases[i].Name, peak, c.PerSecond),
+			Hint: "offer less, or expect an inconclusive run; proofload calibrate measures again",
+		})
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// capture sets a variable to what the group of a regular expression matches in a
+// file, once it does: capture NAME FILE REGEXP.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: capture NAME FILE REGEXP")
+	}
+	waitFor(ts, false, args[1:])
+	m := regexp.MustCompile(args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(m) != 2 {
+		ts.Fatalf("%s has %d groups, want one", args[2], len(m)-1)
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// fetch writes what is at a URL to a file: fetch URL FILE.
+func fetch(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: fetch URL FILE")
+	}
+	resp, err := http.Get(args[0]) //nolint:noctx // the script is the context
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("GET %s is answered with %s", args[0], resp.Status)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), body, 0o600))
+}
+
+// freePort sets a variable to a port that nobody listens on: freeport NAME.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: freeport NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	ts.Check(err)
+	defer l.Close()
+	if addr, ok := l.Addr().(*net.TCPAddr); ok {
+		ts.Setenv(args[0], strconv.Itoa(addr.Port))
+	}
+}
+
+// goInstall builds a program of a module into bin/: goinstall PACKAGE@VERSION.
+func goInstall(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: goinstall PACKAGE@VERSION")
+	}
+	cmd := exec.Command("go", "install", args[0]) //nolint:noctx // the script is the context
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "GOBIN="+ts.MkAbs("bin"), "GOFLAGS=-mod=mod", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		ts.Fatalf("go install %s: %v: %s", args[0], err, out)
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut/remote"
+)
+
+// readTarget reads a target file.
+func (a *app) readTarget(file string, options map[string]string) (*remote.Target, error) {
+	src, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no target file %s: its path is relative to the scenario", file)
+	case err != nil:
+		return nil, fmt.Errorf("read target: %w", err)
+	case len(options) > 0:
+		return nil, fmt.Errorf("the target %s has no options", file)
+	}
+	return remote.Parse(file, src, a.lookup)
+}
+
+// permitted reports what a plan would do that its target file does not allow.
+func (p *planned) permitted() error {
+	if p.target == nil {
+		return nil
+	}
+	sc := p.Scenario
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	const hint = "what may be done to a system its target file says, in allow:"
+	if err := p.target.PermitsRate(p.Peak()); err != nil {
+		problems.Add(sc.TargetPos, len(p.Target), err.Error(), hint)
+	}
+	for i, step := range p.Steps {
+		if !step.Fault {
+			continue
+		}
+		if err := p.target.Permits(step.Verb, step.Params.Target); err != nil {
+			e := sc.Timeline[i]
+			problems.Add(e.VerbPos, len(e.Verb), err.Error(), hint)
+		}
+	}
+	return problems.Err()
+}
+
+// attachTarget attaches to the system of a target file. It is left as it is
+// found.
+func attachTarget(t *remote.Target, client *http.Client) *system {
+	return attach(t.Attach(), func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, gateTimeout)
+		defer cancel()
+		return t.Ready(ctx, client)
+	})
+}
+
+// isDeployed reports whether a target runs without us, so that what is broken in
+// it stays broken when our processes are gone.
+func isDeployed(target string) bool { return isURL(target) || isFile(target) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
@@ -14,24 +13,23 @@ import (
 // makes it more is still taken.
 const maxHeld = 1 << 20
 
-// A guard is the one toxic that stands in the chain of every connection, for
-// as long as the connection lives, once in each direction. It carries out the
-// effects of all others.
+// A guard is the one toxic that stands in the way of every connection, once in
+// each direction. It carries out the effects of all others. A connection that
+// has met no effect yet does without: see [lane].
 //
 // Toxiproxy inserts a toxic into the chains of living connections and takes it
 // out again; that blocks while a receiver does not read, and gives up after a
-// while and drops the data. As the guard never comes or goes, there is nothing
-// to hand over and so nothing to lose: a change of toxics is a change of the
-// effect that the guard applies to the data it already holds.
+// while and drops the data. As the guard never goes, there is nothing to hand
+// over and so nothing to lose: a change of toxics is a change of the effect that
+// the guard applies to the data it already holds.
 type guard struct {
 	valve *valve
 	seed  uint64
-	lines atomic.Uint64 // made so far
 }
 
-// NewState makes the state of one connection.
-func (g *guard) NewState() any {
-	return &line{rng: rand.New(rand.NewPCG(g.seed, g.lines.Add(1)))}
+// newLine makes the state of one connection.
+func (g *guard) newLine(id uint64) *line {
+	return &line{rng: rand.New(rand.NewPCG(g.seed, id))}
 }
 
 // Pipe passes data from Input to Output until Input ends, in order.

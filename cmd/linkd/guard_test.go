@@ -19,12 +19,12 @@ type arrival struct {
 
 // runGuard sends chunks through a guard, each at its time, and returns what
 // arrives. It runs in a bubble, in which time is not real.
-func runGuard(g *guard, e effect, chunks []arrival) []arrival {
+func runGuard(g *guard, id uint64, e effect, chunks []arrival) []arrival {
 	g.valve = newValve()
 	g.valve.set(e)
 	in, out := make(chan *stream.StreamChunk), make(chan *stream.StreamChunk)
 	stub := toxics.NewToxicStub(in, out)
-	stub.State = g.NewState()
+	stub.State = g.newLine(id)
 	go g.Pipe(stub)
 	start := time.Now()
 	go func() {
@@ -77,7 +77,7 @@ func TestGuardEffects(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if diff := cmp.Diff(tt.want, runGuard(new(guard), tt.effect, tt.send)); diff != "" {
+				if diff := cmp.Diff(tt.want, runGuard(new(guard), 1, tt.effect, tt.send)); diff != "" {
 					t.Errorf("arrivals (-want +got):\n%s", diff)
 				}
 			})
@@ -90,8 +90,8 @@ func TestJitterIsSeededPerConnection(t *testing.T) {
 		e := effect{latency: 100 * time.Millisecond, jitter: 20 * time.Millisecond}
 		send := []arrival{{"a", 0}, {"b", time.Second}, {"c", 2 * time.Second}}
 		g := &guard{seed: 7}
-		first, second := runGuard(g, e, send), runGuard(g, e, send)
-		again := runGuard(&guard{seed: 7}, e, send)
+		first, second := runGuard(g, 1, e, send), runGuard(g, 2, e, send)
+		again := runGuard(&guard{seed: 7}, 1, e, send)
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Errorf("same seed, first connection (-one +other):\n%s", diff)
 		}
@@ -114,7 +114,7 @@ func TestGuardBuffer(t *testing.T) {
 		g.valve.set(effect{stalled: true})
 		in, out := make(chan *stream.StreamChunk), make(chan *stream.StreamChunk)
 		stub := toxics.NewToxicStub(in, out)
-		stub.State = g.NewState()
+		stub.State = g.newLine(1)
 		go g.Pipe(stub)
 		const size = 64 << 10
 		taken := 0

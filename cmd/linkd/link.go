@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,11 +28,10 @@ type link struct {
 	name   string
 	logger *slog.Logger
 	api    *toxiproxy.ApiServer
-	routes http.Handler               // Toxiproxy's own
-	proxy  *toxiproxy.Proxy           // what the API shows: never started, its toxics are only a list
-	flow   *toxiproxy.ToxicCollection // the chains that carry the data: guards only
+	routes http.Handler     // Toxiproxy's own
+	proxy  *toxiproxy.Proxy // what the API shows: never started, its toxics are only a list
 
-	valves  [stream.NumDirections]*valve
+	guards  [stream.NumDirections]*guard
 	traffic [stream.NumDirections]traffic
 
 	apiMu sync.Mutex // one API request at a time
@@ -41,7 +39,7 @@ type link struct {
 
 	mu    sync.Mutex
 	pairs map[*pair]struct{}
-	count int // pairs so far, to name them
+	count uint64 // pairs so far, to number them
 }
 
 // newLink makes a link that does not listen yet.
@@ -54,22 +52,12 @@ func newLink(cfg linkConfig, seed uint64, logger *slog.Logger) (*link, error) {
 	}
 	l.routes = l.api.Routes()
 	l.proxy = toxiproxy.NewProxy(l.api, proxyName, cfg.Listen, cfg.Upstream)
-	l.flow = toxiproxy.NewToxicCollection(l.proxy)
 	for dir := range stream.NumDirections {
-		l.valves[dir] = newValve()
+		l.guards[dir] = &guard{valve: newValve(), seed: seed<<1 | uint64(dir)}
 		entry := fmt.Sprintf(`{"name": "guard_%[1]s", "type": "guard", "stream": "%[1]s"}`, dir)
 		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(entry)); err != nil {
 			return nil, fmt.Errorf("list guard: %w", err)
 		}
-		wrapper, err := l.flow.AddToxicJson(strings.NewReader(entry))
-		if err != nil {
-			return nil, fmt.Errorf("install guard: %w", err)
-		}
-		g, ok := wrapper.Toxic.(*guard)
-		if !ok {
-			return nil, fmt.Errorf("install guard: got a %T", wrapper.Toxic)
-		}
-		g.valve, g.seed = l.valves[dir], seed<<1|uint64(dir)
 	}
 	if err := l.api.Collection.Add(l.proxy, false); err != nil {
 		return nil, fmt.Errorf("add to API: %w", err)
@@ -162,17 +150,14 @@ func (l *link) connect(ctx context.Context, client net.Conn) {
 	}
 	l.pairs[p] = struct{}{}
 	l.count++
-	id := strconv.Itoa(l.count)
-	l.start(id, p, stream.Upstream, client, upstream)
-	l.start(id, p, stream.Downstream, upstream, client)
+	l.start(l.count, p, stream.Upstream, client, upstream)
+	l.start(l.count, p, stream.Downstream, upstream, client)
 }
 
 // start lets data pass in one direction of a pair.
-func (l *link) start(id string, p *pair, dir stream.Direction, from, to net.Conn) {
+func (l *link) start(id uint64, p *pair, dir stream.Direction, from, to net.Conn) {
 	counts := &l.traffic[dir]
-	out := &sink{pair: p, conn: to, traffic: counts}
-	in := &lane{from: from, to: out, traffic: counts, valve: l.valves[dir], detour: make(chan []byte)}
-	l.flow.StartLink(l.api, id+dir.String(), in, tail{out}, dir)
+	in := &lane{id: id, from: from, to: &sink{pair: p, conn: to, traffic: counts}, traffic: counts, guard: l.guards[dir]}
 	go in.carry() // ends with the connection, which disabling the link closes
 }
 
@@ -204,6 +189,6 @@ func (l *link) applyToxics() {
 		}
 	}
 	for dir, e := range effects {
-		l.valves[dir].set(e)
+		l.guards[dir].valve.set(e)
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // echo starts a server that sends back what it gets.
-func echo(t *testing.T) string {
+func echo(t testing.TB) string {
 	t.Helper()
 	return upstream(t, func(c net.Conn) {
 		io.Copy(c, c)
@@ -26,7 +26,7 @@ func echo(t *testing.T) string {
 }
 
 // upstream starts a server that handles each connection.
-func upstream(t *testing.T, handle func(net.Conn)) string {
+func upstream(t testing.TB, handle func(net.Conn)) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +53,7 @@ type linkd struct {
 }
 
 // start starts one link per upstream, named by their keys.
-func start(t *testing.T, upstreams map[string]string) linkd {
+func start(t testing.TB, upstreams map[string]string) linkd {
 	t.Helper()
 	var cfg config
 	for name, addr := range upstreams {
@@ -71,7 +71,7 @@ func start(t *testing.T, upstreams map[string]string) linkd {
 
 // do sends a request to the API of a link and returns the status and body. No
 // request may take 6 s, whatever the link's peers do.
-func (d linkd) do(t *testing.T, method, link, path, body string) (int, string) {
+func (d linkd) do(t testing.TB, method, link, path, body string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
@@ -91,7 +91,7 @@ func (d linkd) do(t *testing.T, method, link, path, body string) (int, string) {
 	return resp.StatusCode, string(data)
 }
 
-func (d linkd) must(t *testing.T, method, link, path, body string) string {
+func (d linkd) must(t testing.TB, method, link, path, body string) string {
 	t.Helper()
 	status, answer := d.do(t, method, link, path, body)
 	if status >= 300 {
@@ -100,18 +100,18 @@ func (d linkd) must(t *testing.T, method, link, path, body string) string {
 	return answer
 }
 
-func (d linkd) add(t *testing.T, link, typ, stream, attributes string) {
+func (d linkd) add(t testing.TB, link, typ, stream, attributes string) {
 	t.Helper()
 	d.must(t, "POST", link, "/proxies/link/toxics",
 		fmt.Sprintf(`{"name":"%s_%s","type":"%[1]s","stream":"%[2]s","attributes":%s}`, typ, stream, attributes))
 }
 
-func (d linkd) remove(t *testing.T, link, typ, stream string) {
+func (d linkd) remove(t testing.TB, link, typ, stream string) {
 	t.Helper()
 	d.must(t, "DELETE", link, "/proxies/link/toxics/"+typ+"_"+stream, "")
 }
 
-func (d linkd) counters(t *testing.T, link string) counters {
+func (d linkd) counters(t testing.TB, link string) counters {
 	t.Helper()
 	var c counters
 	if err := json.Unmarshal([]byte(d.must(t, "GET", link, "/counters", "")), &c); err != nil {
@@ -121,7 +121,7 @@ func (d linkd) counters(t *testing.T, link string) counters {
 }
 
 // dial connects through a link.
-func (d linkd) dial(t *testing.T, link string) net.Conn {
+func (d linkd) dial(t testing.TB, link string) net.Conn {
 	t.Helper()
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", d.links[link].proxy.Listen)
 	if err != nil {
@@ -132,7 +132,7 @@ func (d linkd) dial(t *testing.T, link string) net.Conn {
 }
 
 // wait polls until done or 10 s have passed.
-func wait(t *testing.T, what string, done func() bool) {
+func wait(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); {
 		if time.Now().After(deadline) {
@@ -143,7 +143,7 @@ func wait(t *testing.T, what string, done func() bool) {
 }
 
 // roundTrip sends text and wants it back.
-func roundTrip(t *testing.T, c net.Conn, text string) {
+func roundTrip(t testing.TB, c net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func roundTrip(t *testing.T, c net.Conn, text string) {
 	expect(t, c, text)
 }
 
-func expect(t *testing.T, c net.Conn, text string) {
+func expect(t testing.TB, c net.Conn, text string) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	buf := make([]byte, len(text))
@@ -161,7 +161,7 @@ func expect(t *testing.T, c net.Conn, text string) {
 }
 
 // silent checks that nothing arrives for a while.
-func silent(t *testing.T, c net.Conn) {
+func silent(t testing.TB, c net.Conn) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
 	n, err := c.Read(make([]byte, 1))

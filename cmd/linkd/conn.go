@@ -14,14 +14,41 @@ import (
 type traffic struct {
 	in  atomic.Int64 // read from the sender
 	out atomic.Int64 // accepted by the kernel for the receiver
+
+	// What guards have passed, and dropped.
+	pieces  atomic.Int64
+	waited  atomic.Int64 // of all pieces together, from reading to passing, in microseconds
+	dropped atomic.Int64 // bytes
 }
 
 // A pair is one connection through a link: the client's and the one to the
 // upstream.
 type pair struct {
+	id               uint64
+	draw             float64 // from 0 to 1: it meets the toxics of a larger share
 	client, upstream net.Conn
 	halves           atomic.Int32 // directions that have ended
 	done             func()       // called when both have
+
+	resets map[*resetToxic]*time.Timer // that are due; under the link's mu
+}
+
+// reset closes both connections, with an RST to the peers that are told.
+func (p *pair) reset(told ...net.Conn) {
+	for _, c := range told {
+		if lingerer, ok := c.(interface{ SetLinger(sec int) error }); ok {
+			_ = lingerer.SetLinger(0) // fails only if it is closed already
+		}
+	}
+	p.close()
+}
+
+// towards returns the connection that a direction leads to.
+func (p *pair) towards(dir stream.Direction) net.Conn {
+	if dir == stream.Upstream {
+		return p.upstream
+	}
+	return p.client
 }
 
 // close closes both connections. What is under way still runs through the
@@ -42,7 +69,6 @@ const (
 // Otherwise, and for as long as the guard holds anything back, it goes through
 // the guard, so that the order is kept.
 type lane struct {
-	id      uint64 // of the pair
 	from    net.Conn
 	to      *sink
 	traffic *traffic
@@ -92,9 +118,10 @@ func (l *lane) divert() {
 	l.detour = make(chan *stream.StreamChunk)
 	out := make(chan *stream.StreamChunk)
 	stub := toxics.NewToxicStub(l.detour, out)
-	stub.State = l.guard.newLine(l.id)
+	state := l.guard.newLine(l.to.pair.id, l.to.pair.draw)
+	stub.State = state
 	go l.guard.Pipe(stub)
-	go l.to.drain(out)
+	go l.to.drain(out, state)
 }
 
 // finish passes the end on, through the guard where there is an effect, such as
@@ -120,11 +147,17 @@ type sink struct {
 	broken  bool
 }
 
-// drain writes what comes out of the guard.
-func (s *sink) drain(out <-chan *stream.StreamChunk) {
+// drain writes what comes out of the guard of a line, and ends as that says.
+func (s *sink) drain(out <-chan *stream.StreamChunk, l *line) {
 	for chunk := range out {
 		s.write(chunk.Data)
 		s.held.Add(-int64(len(chunk.Data)))
+	}
+	switch l.ends {
+	case endsClosed:
+		s.pair.close()
+	case endsReset:
+		s.pair.reset(s.pair.client, s.pair.upstream)
 	}
 	s.end()
 }

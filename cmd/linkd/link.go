@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
@@ -37,9 +40,13 @@ type link struct {
 	apiMu sync.Mutex // one API request at a time
 	stop  func()     // set while enabled; under apiMu
 
-	mu    sync.Mutex
-	pairs map[*pair]struct{}
-	count uint64 // pairs so far, to number them
+	mu     sync.Mutex
+	pairs  map[*pair]struct{}
+	count  uint64       // pairs so far, to number them
+	resets []resetEntry // what connections meet
+	draws  *rand.Rand   // one draw for each pair
+
+	resetCount atomic.Int64 // connections that were reset
 }
 
 // newLink makes a link that does not listen yet.
@@ -49,11 +56,12 @@ func newLink(cfg linkConfig, seed uint64, logger *slog.Logger) (*link, error) {
 		logger: logger.With(slog.String("link", cfg.Name)),
 		api:    toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
 		pairs:  map[*pair]struct{}{},
+		draws:  rand.New(rand.NewPCG(seed, 0)),
 	}
 	l.routes = l.api.Routes()
 	l.proxy = toxiproxy.NewProxy(l.api, proxyName, cfg.Listen, cfg.Upstream)
 	for dir := range stream.NumDirections {
-		l.guards[dir] = &guard{valve: newValve(), seed: seed<<1 | uint64(dir)}
+		l.guards[dir] = &guard{valve: newValve(), seed: seed<<1 | uint64(dir), traffic: &l.traffic[dir]}
 		entry := fmt.Sprintf(`{"name": "guard_%[1]s", "type": "guard", "stream": "%[1]s"}`, dir)
 		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(entry)); err != nil {
 			return nil, fmt.Errorf("list guard: %w", err)
@@ -141,6 +149,7 @@ func (l *link) connect(ctx context.Context, client net.Conn) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.pairs, p)
+		p.stopResets(nil)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,14 +159,16 @@ func (l *link) connect(ctx context.Context, client net.Conn) {
 	}
 	l.pairs[p] = struct{}{}
 	l.count++
-	l.start(l.count, p, stream.Upstream, client, upstream)
-	l.start(l.count, p, stream.Downstream, upstream, client)
+	p.id, p.draw = l.count, l.draws.Float64()
+	l.planResets(p)
+	l.start(p, stream.Upstream, client, upstream)
+	l.start(p, stream.Downstream, upstream, client)
 }
 
 // start lets data pass in one direction of a pair.
-func (l *link) start(id uint64, p *pair, dir stream.Direction, from, to net.Conn) {
+func (l *link) start(p *pair, dir stream.Direction, from, to net.Conn) {
 	counts := &l.traffic[dir]
-	in := &lane{id: id, from: from, to: &sink{pair: p, conn: to, traffic: counts}, traffic: counts, guard: l.guards[dir]}
+	in := &lane{from: from, to: &sink{pair: p, conn: to, traffic: counts}, traffic: counts, guard: l.guards[dir]}
 	go in.carry() // ends with the connection, which disabling the link closes
 }
 
@@ -180,15 +191,62 @@ func (l *link) connections() int {
 
 // applyToxics makes the listed toxics take effect.
 func (l *link) applyToxics() {
-	var effects [stream.NumDirections]effect
+	var lists [stream.NumDirections][]listing
+	var resets []resetEntry
 	for _, item := range l.proxy.Toxics.GetToxicArray() {
-		if w, ok := item.(*toxics.ToxicWrapper); ok {
-			if t, ok := w.Toxic.(toxic); ok {
-				t.addTo(&effects[w.Direction])
-			}
+		w, ok := item.(*toxics.ToxicWrapper)
+		if !ok {
+			continue
+		}
+		if t, ok := w.Toxic.(toxic); ok {
+			lists[w.Direction] = append(lists[w.Direction], listing{t, float64(w.Toxicity)})
+		}
+		if t, ok := w.Toxic.(*resetToxic); ok {
+			resets = append(resets, resetEntry{t, w.Direction, float64(w.Toxicity)})
 		}
 	}
-	for dir, e := range effects {
-		l.guards[dir].valve.set(e)
+	for dir, list := range lists {
+		l.guards[dir].valve.set(list)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.resets = resets
+	for p := range l.pairs {
+		p.stopResets(resets)
+		l.planResets(p)
+	}
+}
+
+// A resetEntry is a reset that is listed.
+type resetEntry struct {
+	toxic *resetToxic
+	dir   stream.Direction
+	share float64
+}
+
+// planResets lets a pair meet the resets that it has not met yet. The caller
+// holds mu.
+func (l *link) planResets(p *pair) {
+	for _, r := range l.resets {
+		if _, met := p.resets[r.toxic]; met || p.draw >= r.share {
+			continue
+		}
+		if p.resets == nil {
+			p.resets = map[*resetToxic]*time.Timer{}
+		}
+		p.resets[r.toxic] = time.AfterFunc(r.toxic.after(), func() {
+			p.reset(p.towards(r.dir))
+			l.resetCount.Add(1)
+		})
+	}
+}
+
+// stopResets calls off the resets of a pair that are not listed any more.
+func (p *pair) stopResets(listed []resetEntry) {
+	for t, timer := range p.resets {
+		if !slices.ContainsFunc(listed, func(r resetEntry) bool { return r.toxic == t }) {
+			timer.Stop()
+			delete(p.resets, t)
+		}
 	}
 }

@@ -29,11 +29,13 @@ func streams() []string { return []string{"upstream", "downstream"} }
 type stallData struct {
 	ID    string        `json:"id"`
 	Links []stalledLink `json:"links"`
+	Down  bool          `json:"down,omitempty"` // the links are disabled, there is no toxic
 }
 
 type stalledLink struct {
 	Link    string `json:"link"`
-	Control string `json:"control"` // base URL when the fault was injected
+	Control string `json:"control"`         // base URL when the fault was injected
+	Stock   bool   `json:"stock,omitempty"` // a Toxiproxy server, which counts no bytes
 }
 
 // toxic returns the name of the toxic in one direction.
@@ -45,7 +47,7 @@ func (d stallData) links(env sut.Environment) []control {
 	controller, ok := env.(sut.LinkController)
 	links := make([]control, len(d.Links))
 	for i, l := range d.Links {
-		links[i] = control{link: l.Link, base: l.Control}
+		links[i] = control{link: l.Link, base: l.Control, stock: l.Stock}
 		if ok {
 			if base, ok := controller.LinkControl(l.Link); ok {
 				links[i].base = base
@@ -63,7 +65,11 @@ type stall struct {
 	data       stallData // as resolved by Prepare
 }
 
-func newStall(env sut.Environment, _ *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+func newStall(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+	part := partialStall()
+	if len(directions(part.Kind, p)) < len(streams()) || part.Percent(p, "connections") < 100 {
+		return part.kind().New(env, targets, p)
+	}
 	controller, ok := env.(sut.LinkController)
 	if !ok {
 		return nil, fmt.Errorf("link proxies: %w", sut.ErrUnsupported)
@@ -81,35 +87,58 @@ func (s *stall) String() string { return kindStall + " " + s.target.Ref }
 
 // Prepare implements [chaos.Fault].
 func (s *stall) Prepare(ctx context.Context) (chaos.Undo, error) {
-	s.data = stallData{ID: newID()}
-	names := make([]string, len(s.target.Links))
-	var manual []string
-	for i, l := range s.target.Links {
-		base, ok := s.controller.LinkControl(l.Name)
-		if !ok {
-			return chaos.Undo{}, fmt.Errorf("link %s has no proxy: %w", l.Name, sut.ErrUnsupported)
-		}
-		names[i] = l.Name
-		s.data.Links = append(s.data.Links, stalledLink{Link: l.Name, Control: base})
-		for _, stream := range streams() {
-			manual = append(manual, fmt.Sprintf("curl -X DELETE '%s%s'", base, toxicPath(s.data.toxic(stream))))
-		}
-	}
-	err := chaos.Each(s.data.links(s.env), func(l control) error {
-		enabled, err := l.enabled(ctx)
-		if err == nil && !enabled {
-			err = fmt.Errorf("link %s is disabled", l.link)
-		}
-		return err
-	})
+	var err error
+	s.data, err = prepareLinks(ctx, s.controller, s.target)
 	if err != nil {
 		return chaos.Undo{}, err
 	}
-	data, err := json.Marshal(s.data)
+	return s.data.undo(kindStall)
+}
+
+// prepareLinks resolves links to their proxies, which must accept connections.
+func prepareLinks(ctx context.Context, controller sut.LinkController, target sut.Selection) (stallData, error) {
+	data := stallData{ID: newID(), Links: make([]stalledLink, len(target.Links))}
+	err := chaos.Each(indices(target.Links), func(i int) error {
+		name := target.Links[i].Name
+		base, ok := controller.LinkControl(name)
+		if !ok {
+			return fmt.Errorf("link %s has no proxy: %w", name, sut.ErrUnsupported)
+		}
+		at := control{link: name, base: base}
+		enabled, err := at.enabled(ctx)
+		if err == nil && !enabled {
+			err = fmt.Errorf("link %s is disabled", name)
+		}
+		if err != nil {
+			return err
+		}
+		counting, err := at.counting(ctx)
+		data.Links[i] = stalledLink{Link: name, Control: base, Stock: !counting}
+		return err
+	})
+	return data, err
+}
+
+// undo describes how to recover the links, for the journal and for people.
+func (d stallData) undo(kind string) (chaos.Undo, error) {
+	names := make([]string, len(d.Links))
+	var manual []string
+	for i, l := range d.Links {
+		names[i] = l.Link
+		at := control{link: l.Link, base: l.Control}
+		if d.Down {
+			manual = append(manual, fmt.Sprintf(`curl -X POST -d '{"enabled": true}' '%s'`, at.url(at.proxyPath())))
+			continue
+		}
+		for _, stream := range streams() {
+			manual = append(manual, fmt.Sprintf("curl -X DELETE '%s'", at.url(at.toxicPath(d.toxic(stream)))))
+		}
+	}
+	data, err := json.Marshal(d)
 	if err != nil {
 		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
 	}
-	return chaos.Undo{Kind: kindStall, Target: chaos.JoinTargets(names), Data: data, Manual: manual}, nil
+	return chaos.Undo{Kind: kind, Target: chaos.JoinTargets(names), Data: data, Manual: manual}, nil
 }
 
 // Inject implements [chaos.Fault].
@@ -117,13 +146,24 @@ func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
 	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), called: time.Now()}
 	err := chaos.Each(in.links, func(l control) error {
 		return chaos.Each(streams(), func(stream string) error {
-			return l.addStall(ctx, in.data.toxic(stream), stream)
+			return l.addToxic(ctx, stallToxic(l, in.data.toxic(stream), stream))
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return in, nil
+}
+
+// stallToxic returns the toxic that stalls a link. Toxiproxy's own timeout drops
+// what arrives; a latency that never ends holds it back, and lets it pass in
+// order when it is removed.
+func stallToxic(l control, name, stream string) toxicInfo {
+	t := toxicInfo{Name: name, Type: "stall", Stream: stream}
+	if l.stock {
+		t.Type, t.Attributes = "latency", map[string]any{"latency": (24 * time.Hour).Milliseconds()}
+	}
+	return t
 }
 
 // A stalling is a stall in effect.
@@ -160,9 +200,13 @@ func (s *stalling) look(ctx context.Context, quiet []quietness) error {
 			return err
 		}
 		for _, stream := range streams() {
-			if !slices.ContainsFunc(list, func(t toxicInfo) bool { return t.Type == "stall" && t.Stream == stream }) {
+			if !slices.ContainsFunc(list, func(t toxicInfo) bool { return t.Name == s.data.toxic(stream) }) {
 				return fmt.Errorf("link %s: no stall is listed %s", link.link, stream)
 			}
+		}
+		if link.stock {
+			quiet[i].blind, quiet[i].lasted = true, idleTime
+			return nil
 		}
 		counts, err := link.counts(ctx)
 		if err != nil {
@@ -181,6 +225,7 @@ type quietness struct {
 	base   byteCounts
 	lasted time.Duration
 	held   int64 // bytes
+	blind  bool  // its proxy counts nothing
 }
 
 func (q *quietness) update(now byteCounts, at time.Time) {
@@ -210,6 +255,10 @@ func (s *stalling) evidence(quiet []quietness) chaos.Evidence {
 	said := make([]string, len(quiet))
 	for i, q := range quiet {
 		lasted := q.lasted.Round(time.Millisecond)
+		if q.blind {
+			said[i] = q.link + ": toxic listed by a proxy that counts no bytes"
+			continue
+		}
 		if said[i] = fmt.Sprintf("%s: %d bytes in, 0 out in %s", q.link, q.held, lasted); q.held == 0 {
 			said[i] = fmt.Sprintf("%s: no traffic, toxic listed, 0 bytes out in %s", q.link, lasted)
 		}
@@ -263,6 +312,9 @@ func (s *stalling) well(ctx context.Context, l control, before byteCounts) (saw 
 			return "", fmt.Errorf("link %s: %s is still listed", l.link, t.Name)
 		}
 	}
+	if l.stock {
+		return l.link + ": toxic gone", nil
+	}
 	counts, err := l.counts(ctx)
 	if err != nil {
 		return "", err
@@ -303,6 +355,12 @@ func (d stallData) remove(ctx context.Context, env sut.Environment) error {
 }
 
 func (d stallData) removeFrom(ctx context.Context, l control) error {
+	if d.Down {
+		if err := l.enable(ctx, true); err != nil && !isGone(err) {
+			return err
+		}
+		return nil
+	}
 	return chaos.Each(streams(), func(stream string) error {
 		if err := l.removeToxic(ctx, d.toxic(stream)); err != nil && !isGone(err) {
 			return err

@@ -179,8 +179,10 @@ func (l *line) sent(n int, e effect, now time.Time) {
 	l.passed += int64(n)
 	l.slice = 0
 	head := &l.held[0]
-	l.traffic.pieces.Add(1)
-	l.traffic.waited.Add(now.Sub(head.Timestamp).Microseconds())
+	if e.acts() {
+		l.traffic.pieces.Add(1)
+		l.traffic.waited.Add(now.Sub(head.Timestamp).Microseconds())
+	}
 	if n < len(head.Data) {
 		// The piece shares the array with the rest, not the chunk.
 		head.StreamChunk = &stream.StreamChunk{Data: head.Data[n:], Timestamp: head.Timestamp}

@@ -38,6 +38,11 @@ type effect struct {
 	limit    *limitToxic // nil: none
 }
 
+// acts reports whether data that passes has met a toxic.
+func (e effect) acts() bool {
+	return len(e.delays) > 0 || e.rate > 0 || e.slices.size > 0 || e.limit != nil
+}
+
 // A slicing says into which pieces data is cut, and how far apart they are.
 type slicing struct {
 	size, variation int // bytes: size ± variation

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if !chaostest.RunNode() {
+	if !chaostest.RunNode() && !playRole() {
 		defer linkdBinary.remove()
 		m.Run()
 	}

@@ -18,7 +18,7 @@ import (
 
 // Kinds returns the faults of this package.
 func Kinds() []chaos.Kind {
-	return slices.Concat(linkKinds(), filterKinds(), []chaos.Kind{
+	return slices.Concat(linkKinds(), filterKinds(), netemKinds(), []chaos.Kind{
 		{
 			Name:    kindStall,
 			About:   "Lets nothing pass on a link while its connections stay open; what was held back follows afterwards.",

@@ -56,7 +56,7 @@ bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BE
 
 .PHONY: bench-chaos
 bench-chaos: ## time a link through linkd beside Toxiproxy and a direct connection, and how fast link faults come and go
-	$(BENCH) -bench='^BenchmarkLinks$$' ./cmd/linkd
+	$(BENCH) -bench='^(BenchmarkLinks|BenchmarkLinkFaults)$$' ./cmd/linkd ./chaos/netfault
 
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA

@@ -30,7 +30,7 @@ func TestLose(t *testing.T) {
 }
 
 // inject prepares and injects a fault.
-func inject(t *testing.T, env sut.Environment, k chaos.Kind, p chaos.Params) (chaos.Injection, chaos.Undo) {
+func inject(t testing.TB, env sut.Environment, k chaos.Kind, p chaos.Params) (chaos.Injection, chaos.Undo) {
 	t.Helper()
 	f, err := k.New(env, chaos.NewTargets(env), p)
 	if err != nil {

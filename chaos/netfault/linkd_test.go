@@ -29,7 +29,7 @@ type binary struct {
 	err  error
 }
 
-func (b *binary) build(t *testing.T) string {
+func (b *binary) build(t testing.TB) string {
 	t.Helper()
 	b.once.Do(func() {
 		b.dir, b.err = os.MkdirTemp("", "linkd") //nolint:usetesting // outlives the first test
@@ -67,7 +67,7 @@ func (e *linkEnv) LinkControl(link string) (string, bool) {
 	return e.control + "/links/" + url.PathEscape(link), ok
 }
 
-func newLinkEnv(t *testing.T, links ...string) *linkEnv {
+func newLinkEnv(t testing.TB, links ...string) *linkEnv {
 	t.Helper()
 	binary := linkdBinary.build(t)
 	upstream := startEcho(t)
@@ -103,7 +103,7 @@ func newLinkEnv(t *testing.T, links ...string) *linkEnv {
 }
 
 // readLog learns from linkd's log where it listens.
-func (e *linkEnv) readLog(t *testing.T, log io.Reader) {
+func (e *linkEnv) readLog(t testing.TB, log io.Reader) {
 	t.Helper()
 	lines := bufio.NewScanner(log)
 	for e.control == "" && lines.Scan() {
@@ -125,7 +125,7 @@ func (e *linkEnv) readLog(t *testing.T, log io.Reader) {
 }
 
 // startEcho starts a server that sends back what it gets.
-func startEcho(t *testing.T) string {
+func startEcho(t testing.TB) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -71,7 +71,7 @@ func (e *linkEnv) slow(link string) chaostest.Probe {
 
 // traffic sends something through a link on new connections all the time, as a
 // service does that connects again.
-func (e *linkEnv) traffic(t *testing.T, link string) {
+func (e *linkEnv) traffic(t testing.TB, link string) {
 	t.Helper()
 	probe := e.slow(link)
 	ctx, cancel := context.WithCancel(t.Context())

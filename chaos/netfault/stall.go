@@ -17,7 +17,7 @@ import (
 // meanwhile, and if none did. And how long it must be idle after a recovery to
 // count as well without having delivered anything.
 const (
-	quietTime = 200 * time.Millisecond
+	quietTime = 150 * time.Millisecond
 	idleTime  = time.Second
 	wellTime  = 500 * time.Millisecond
 )
@@ -143,7 +143,15 @@ func (d stallData) undo(kind string) (chaos.Undo, error) {
 
 // Inject implements [chaos.Fault].
 func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
-	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), called: time.Now()}
+	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), gaps: make([]int64, len(s.data.Links))}
+	// Without the counts it takes longer to see the stall, which is no reason
+	// not to inject.
+	_ = chaos.Each(indices(in.gaps), func(i int) error {
+		counts, err := in.links[i].counts(ctx)
+		in.gaps[i] = counts.in() - counts.out()
+		return err
+	})
+	in.called = time.Now()
 	err := chaos.Each(in.links, func(l control) error {
 		return chaos.Each(streams(), func(stream string) error {
 			return l.addToxic(ctx, stallToxic(l, in.data.toxic(stream), stream))
@@ -172,6 +180,7 @@ type stalling struct {
 	data   stallData
 	links  []control
 	called time.Time    // the last inject or recover call
+	gaps   []int64      // of each link before the injection, the bytes that had arrived and were not delivered
 	before []byteCounts // of each link at the first recover call
 }
 
@@ -180,7 +189,7 @@ type stalling struct {
 func (s *stalling) Settle(ctx context.Context) (chaos.Evidence, error) {
 	quiet := make([]quietness, len(s.links))
 	for i, l := range s.links {
-		quiet[i].link = l.link
+		quiet[i].link, quiet[i].gap = l.link, s.gaps[i]
 	}
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		return errors.Join(s.look(ctx, quiet), holding(quiet))
@@ -224,6 +233,7 @@ type quietness struct {
 	since  time.Time
 	base   byteCounts
 	lasted time.Duration
+	gap    int64 // bytes that were held back before the fault, by what is none
 	held   int64 // bytes
 	blind  bool  // its proxy counts nothing
 }
@@ -232,7 +242,7 @@ func (q *quietness) update(now byteCounts, at time.Time) {
 	if q.since.IsZero() || now.out() != q.base.out() {
 		q.since, q.base = at, now
 	}
-	q.lasted, q.held = at.Sub(q.since), now.in()-q.base.in()
+	q.lasted, q.held = at.Sub(q.since), max(now.in()-q.base.in(), now.in()-now.out()-q.gap)
 }
 
 // holding reports which link was not seen to deliver nothing for long enough.

@@ -36,7 +36,8 @@ func BenchmarkLinkFaults(b *testing.B) {
 				b.Fatal(err)
 			}
 			settled = append(settled, seen.Took)
-			if err := in.Recover(b.Context()); err != nil {
+			err = in.Recover(b.Context())
+			if err != nil {
 				b.Fatal(err)
 			}
 			seen, err = in.Recovered(deadline(b, 30*time.Second))

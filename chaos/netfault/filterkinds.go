@@ -1,7 +1,6 @@
 package netfault
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
@@ -63,7 +62,7 @@ func (f filterKind) kind() chaos.Kind {
 		}
 		return fault, nil
 	}
-	f.Heal = func(ctx context.Context, env sut.Environment, u chaos.Undo) error { return healPartition(ctx, env, u) }
+	f.Heal = healPartition
 	return f.Kind
 }
 

@@ -2,6 +2,7 @@ package netfault
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -29,19 +30,19 @@ func linkParams(own ...chaos.Param) []chaos.Param {
 // oneOf reports that a parameter is none of the words it may be.
 func oneOf(k chaos.Kind, p chaos.Params, name string, words ...string) error {
 	value := k.Value(p, name)
-	for _, w := range words {
-		if value == w {
-			return nil
-		}
+	if slices.Contains(words, value) {
+		return nil
 	}
 	return fmt.Errorf("%s: the parameter %s=%s: want one of %q", k.Name, name, value, words)
 }
 
-// atLeastZero reads a duration that may be zero, which [chaos.Duration] is not.
-func atLeastZero(k chaos.Kind, p chaos.Params, name string) (time.Duration, error) {
-	d, err := time.ParseDuration(k.Value(p, name))
+// jitterOf reads the parameter jitter, which may be zero, as [chaos.Duration]
+// may not.
+func jitterOf(k chaos.Kind, p chaos.Params) (time.Duration, error) {
+	value := k.Value(p, "jitter")
+	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%s: the parameter %s=%s: want a duration, for example 20ms", k.Name, name, k.Value(p, name))
+		return 0, fmt.Errorf("%s: the parameter jitter=%s: want a duration, for example 20ms", k.Name, value)
 	}
 	return d, nil
 }
@@ -77,7 +78,7 @@ func latencyKind() linkKind {
 	}}
 	k := l.Kind
 	l.Check = func(p chaos.Params) error {
-		if _, err := atLeastZero(k, p, "jitter"); err != nil {
+		if _, err := jitterOf(k, p); err != nil {
 			return err
 		}
 		if d := k.Duration(p, "delay"); d < time.Millisecond {
@@ -86,7 +87,7 @@ func latencyKind() linkKind {
 		return oneOf(k, p, "distribution", "uniform", "normal", "pareto")
 	}
 	l.toxic = func(k chaos.Kind, p chaos.Params, stock bool) (toxicInfo, error) {
-		jitter, err := atLeastZero(k, p, "jitter")
+		jitter, err := jitterOf(k, p)
 		if err != nil {
 			return toxicInfo{}, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +13,6 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
-
-	"net/http/httptest"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/chaostest"
@@ -50,18 +49,18 @@ func (e *linkEnv) slow(link string) chaostest.Probe {
 	return func(ctx context.Context) (bool, error) {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", e.ports[link])
 		if err != nil {
-			return true, nil //nolint:nilerr // a link may be down
+			return true, nil
 		}
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(400 * time.Millisecond))
 		buf := make([]byte, 8<<10)
 		if _, err := c.Write(buf); err != nil {
-			return true, nil //nolint:nilerr // a link may be broken
+			return true, nil
 		}
 		for n := 0; n < len(buf); {
 			got, err := c.Read(buf)
 			if err != nil {
-				return true, nil //nolint:nilerr // a link may be broken
+				return true, nil
 			}
 			n += got
 		}
@@ -71,12 +70,12 @@ func (e *linkEnv) slow(link string) chaostest.Probe {
 
 // traffic sends something through a link on new connections all the time, as a
 // service does that connects again.
-func (e *linkEnv) traffic(t testing.TB, link string) {
-	t.Helper()
+func (e *linkEnv) traffic(tb testing.TB, link string) {
+	tb.Helper()
 	probe := e.slow(link)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		<-done
 	})
@@ -125,7 +124,8 @@ func TestLinkEvidence(t *testing.T) {
 			if err != nil || !strings.Contains(seen.Saw, says[tt.kind]) {
 				t.Errorf("seen %+v, %v, want %q", seen, err, says[tt.kind])
 			}
-			if err := in.Recover(t.Context()); err != nil {
+			err = in.Recover(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
 			seen, err = in.Recovered(deadline(t, 30*time.Second))

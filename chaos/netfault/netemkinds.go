@@ -29,7 +29,7 @@ func (n netemKind) kind() chaos.Kind {
 			return err
 		}
 		if entry.Value(p, "jitter") != "" {
-			if _, err := atLeastZero(entry, p, "jitter"); err != nil {
+			if _, err := jitterOf(entry, p); err != nil {
 				return err
 			}
 			return oneOf(entry, p, "distribution", "uniform", "normal", "pareto")
@@ -107,7 +107,7 @@ func netemKinds() []chaos.Kind {
 // delayArgs returns what tc is told of a delay.
 func delayArgs(k chaos.Kind, p chaos.Params) string {
 	args := []string{"delay", milliseconds(k.Duration(p, "delay"))}
-	if jitter, err := atLeastZero(k, p, "jitter"); err == nil && jitter > 0 {
+	if jitter, err := jitterOf(k, p); err == nil && jitter > 0 {
 		args = append(args, milliseconds(jitter))
 		if shape := k.Value(p, "distribution"); shape != "uniform" {
 			args = append(args, "distribution", shape)

@@ -23,12 +23,12 @@ func TestMain(m *testing.M) {
 }
 
 // kind returns the kind of a name.
-func kind(t testing.TB, name string) chaos.Kind {
-	t.Helper()
+func kind(tb testing.TB, name string) chaos.Kind {
+	tb.Helper()
 	kinds := Kinds()
 	i := slices.IndexFunc(kinds, func(k chaos.Kind) bool { return k.Name == name })
 	if i < 0 {
-		t.Fatalf("no kind %s", name)
+		tb.Fatalf("no kind %s", name)
 	}
 	return kinds[i]
 }

@@ -29,7 +29,7 @@ func playRole() bool {
 	case "serve-udp":
 		conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", addr)
 		if err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stdout, err)
 			return true
 		}
 		buf := make([]byte, 100)
@@ -41,7 +41,7 @@ func playRole() bool {
 			conn.WriteTo(buf[:n], from)
 		}
 	default: // tcp or udp
-		fmt.Println(ask(ctx, role, addr))
+		fmt.Fprintln(os.Stdout, ask(ctx, role, addr))
 	}
 	return true
 }
@@ -79,7 +79,8 @@ func asks(t *testing.T, env chaostest.Isolated, node, network, addr string) stri
 
 // asking is a probe of a node that makes a round trip.
 func asking(t *testing.T, env chaostest.Isolated, node, network, addr string) chaostest.Probe {
-	return func(context.Context) (bool, error) { return asks(t, env, node, network, addr) != "ok", nil }
+	t.Helper()
+	return func(context.Context) (bool, error) { return asks(t, env, node, network, addr) != "ok", nil } //nolint:contextcheck // the test's is as good
 }
 
 // serveNames answers in the place of Docker's resolver in a node's namespace.

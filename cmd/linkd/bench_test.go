@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(l.Addr())
+	fmt.Fprintln(os.Stdout, l.Addr())
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -62,7 +62,8 @@ func echoProcess(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {

@@ -107,7 +107,6 @@ func TestShare(t *testing.T) {
 	d := start(t, map[string]string{"a->b": echo(t)})
 	d.must(t, "POST", "a->b", "/proxies/link/toxics", `{"name":"some","type":"stall","stream":"upstream","toxicity":0.3}`)
 	const n = 60
-	met := 0
 	conns := make([]net.Conn, n)
 	for i := range conns {
 		conns[i] = d.dial(t, "a->b")
@@ -117,7 +116,7 @@ func TestShare(t *testing.T) {
 		c := d.counters(t, "a->b")
 		return c.UpstreamIn == n && c.DownstreamOut == c.UpstreamOut
 	})
-	if met = n - int(d.counters(t, "a->b").DownstreamOut); met < 8 || met > 30 {
+	if met := n - int(d.counters(t, "a->b").DownstreamOut); met < 8 || met > 30 {
 		t.Errorf("the toxic acts on %d of %d connections, want about 18", met, n)
 	}
 	d.must(t, "DELETE", "a->b", "/proxies/link/toxics/some", "")

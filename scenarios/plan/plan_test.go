@@ -376,8 +376,8 @@ func TestParameters(t *testing.T) {
 		t.Errorf("steps %+v", p.Steps)
 	}
 	for with, want := range map[string]string{
-		"": "the parameter delay is missing",
-		"\n    with: {delay: 200}":              "delay=200: want a duration",
+		"":                                     "the parameter delay is missing",
+		"\n    with: {delay: 200}":             "delay=200: want a duration",
 		"\n    with: {delay: 1s, wobble: 3ms}": `has no parameter "wobble": it has delay`,
 	} {
 		sc := shipped(t, "primary-failover", stall, latency(with))

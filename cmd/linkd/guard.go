@@ -90,6 +90,7 @@ type line struct {
 
 	held  []heldChunk
 	size  int       // bytes in held
+	met   int       // so many of them have been stalled
 	ended bool      // the sender is done
 	free  time.Time // when a bandwidth limit or a slicer lets the next piece pass
 	slice int       // how long the next piece is, if a slicer cuts it; 0: to be drawn
@@ -123,11 +124,14 @@ func (l *line) over(e effect) bool {
 	if l.limit != e.limit {
 		l.limit, l.passed = e.limit, 0
 	}
+	if e.stalled {
+		l.met = len(l.held)
+	}
 	switch {
 	case e.halfOpen:
 		l.gap = l.gap || l.size > 0
 		l.traffic.dropped.Add(int64(l.size))
-		l.held, l.size = nil, 0
+		l.held, l.size, l.met = nil, 0, 0
 		return false
 	case l.gap:
 		l.ends = endsReset
@@ -179,7 +183,7 @@ func (l *line) sent(n int, e effect, now time.Time) {
 	l.passed += int64(n)
 	l.slice = 0
 	head := &l.held[0]
-	if e.acts() {
+	if e.acts() || l.met > 0 {
 		l.traffic.pieces.Add(1)
 		l.traffic.waited.Add(now.Sub(head.Timestamp).Microseconds())
 	}
@@ -187,6 +191,7 @@ func (l *line) sent(n int, e effect, now time.Time) {
 		// The piece shares the array with the rest, not the chunk.
 		head.StreamChunk = &stream.StreamChunk{Data: head.Data[n:], Timestamp: head.Timestamp}
 	} else {
+		l.met = max(0, l.met-1)
 		l.held[0] = heldChunk{}
 		l.held = l.held[1:]
 	}

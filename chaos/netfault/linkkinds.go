@@ -215,7 +215,7 @@ func resetKind() linkKind {
 		Kind: chaos.Kind{
 			Name:   kindLinkReset,
 			About:  "Resets each connection of a link with an RST: those there are, idle or not, and those that come.",
-			Params: linkParams(chaos.Param{Name: "after", Measure: chaos.Duration, Default: "1ms", About: "how long a connection lives"}),
+			Params: linkParams(chaos.Param{Name: "after", Measure: chaos.Duration, Default: "1us", About: "how long a connection lives, in whole milliseconds; below one it is reset at once"}),
 		},
 		toxic: func(k chaos.Kind, p chaos.Params, _ bool) (toxicInfo, error) {
 			return toxicInfo{Type: "reset_peer", Attributes: map[string]any{"timeout": k.Duration(p, "after").Milliseconds()}}, nil

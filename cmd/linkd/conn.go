@@ -31,6 +31,7 @@ type pair struct {
 	done             func()       // called when both have
 
 	resets map[*resetToxic]*time.Timer // that are due; under the link's mu
+	over   bool                        // was reset at once; under the link's mu
 }
 
 // reset closes both connections, with an RST to the peers that are told.

@@ -228,16 +228,25 @@ type resetEntry struct {
 // holds mu.
 func (l *link) planResets(p *pair) {
 	for _, r := range l.resets {
+		if p.over {
+			return
+		}
 		if _, met := p.resets[r.toxic]; met || p.draw >= r.share {
 			continue
+		}
+		reset := func() {
+			p.reset(p.towards(r.dir))
+			l.resetCount.Add(1)
+		}
+		if r.toxic.Timeout == 0 { // at once: a timer might come after the first answer
+			p.over = true
+			reset()
+			return
 		}
 		if p.resets == nil {
 			p.resets = map[*resetToxic]*time.Timer{}
 		}
-		p.resets[r.toxic] = time.AfterFunc(r.toxic.after(), func() {
-			p.reset(p.towards(r.dir))
-			l.resetCount.Add(1)
-		})
+		p.resets[r.toxic] = time.AfterFunc(time.Duration(r.toxic.Timeout)*time.Millisecond, reset)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,38 +45,48 @@ func transfer(t *testing.T, size int64, types ...string) {
 	t.Helper()
 	d := start(t, map[string]string{"a->b": echo(t)})
 	c := d.dial(t, "a->b")
-	sent := make(chan [32]byte, 1)
+	var changes atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
-		hash := sha256.New()
-		data := rand.NewChaCha8([32]byte{1})
-		if n, err := io.CopyN(io.MultiWriter(c, hash), data, size); err != nil {
-			t.Errorf("sent %d bytes: %v", n, err)
+		defer close(stopped)
+		d.harass(t, "a->b", &changes, stop, types...)
+	}()
+	type sum struct {
+		bytes int64
+		hash  [32]byte
+	}
+	sent := make(chan sum, 1)
+	go func() { // as much as was asked for, and until toxics have come and gone
+		hash, data, n := sha256.New(), rand.NewChaCha8([32]byte{1}), int64(0)
+		for n < size || changes.Load() < 20 {
+			some, err := io.CopyN(io.MultiWriter(c, hash), data, 1<<20)
+			n += some
+			if err != nil {
+				t.Errorf("sent %d bytes: %v", n, err)
+				break
+			}
 		}
 		c.(*net.TCPConn).CloseWrite()
-		sent <- [32]byte(hash.Sum(nil))
+		sent <- sum{n, [32]byte(hash.Sum(nil))}
 	}()
-	stop, stopped := make(chan struct{}), make(chan int)
-	go func() { stopped <- d.harass(t, "a->b", stop, types...) }()
 
 	hash := sha256.New()
 	n, err := io.Copy(hash, c)
 	close(stop)
-	changes := <-stopped
-	if err != nil || n != size {
-		t.Fatalf("received %d bytes, %v, want %d", n, err, size)
+	<-stopped
+	if err != nil {
+		t.Fatalf("received %d bytes: %v", n, err)
 	}
-	if got, want := [32]byte(hash.Sum(nil)), <-sent; got != want {
-		t.Errorf("received checksum %x, sent %x", got, want)
-	}
-	if changes < 10 {
-		t.Errorf("only %d changes of toxics during the transfer", changes)
+	all := <-sent
+	if diff := cmp.Diff(all, sum{n, [32]byte(hash.Sum(nil))}, cmp.AllowUnexported(sum{})); diff != "" {
+		t.Errorf("bytes and checksum (-sent +received):\n%s", diff)
 	}
 	wait(t, "connection closed", func() bool { return d.counters(t, "a->b").Connections == 0 })
 	got := d.counters(t, "a->b")
 	if got.UpstreamPieces+got.DownstreamPieces == 0 {
 		t.Error("no toxic met the data")
 	}
-	want := counters{UpstreamIn: size, UpstreamOut: size, DownstreamIn: size, DownstreamOut: size}
+	want := counters{UpstreamIn: all.bytes, UpstreamOut: all.bytes, DownstreamIn: all.bytes, DownstreamOut: all.bytes}
 	got.UpstreamPieces, got.UpstreamWaited, got.DownstreamPieces, got.DownstreamWaited = 0, 0, 0, 0
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
@@ -93,8 +104,8 @@ func gentle() map[string]string {
 	}
 }
 
-// harass adds and removes toxics at random until stop, and leaves none.
-func (d linkd) harass(t *testing.T, link string, stop <-chan struct{}, types ...string) (changes int) {
+// harass adds and removes toxics at random until stop, and counts that.
+func (d linkd) harass(t *testing.T, link string, changes *atomic.Int64, stop <-chan struct{}, types ...string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	present := map[[2]string]bool{}
@@ -105,12 +116,12 @@ func (d linkd) harass(t *testing.T, link string, stop <-chan struct{}, types ...
 			d.add(t, link, key[0], key[1], gentle()[key[0]])
 		}
 		present[key] = !present[key]
-		changes++
+		changes.Add(1)
 	}
 	for {
 		select {
 		case <-stop:
-			return changes
+			return
 		case <-time.After(time.Duration(rng.IntN(10)) * time.Millisecond):
 		}
 		for key, on := range present { // stalls are short, so that the transfer ends

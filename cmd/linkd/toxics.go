@@ -221,8 +221,6 @@ func (t *resetToxic) check() error {
 
 func (*resetToxic) addTo(*effect) {}
 
-func (t *resetToxic) after() time.Duration { return time.Duration(t.Timeout) * time.Millisecond }
-
 // A valve holds the toxics of one direction of a link and tells all its
 // connections when they change.
 type valve struct {

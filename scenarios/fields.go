@@ -81,8 +81,8 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			value(p, &e.For, length)(k, v)
 		}},
 		{Key: "with", Set: func(k, v *node) {
-			e.with, e.WithPos = k, k.pos
-			e.With = p.texts(v, "parameters", "write for example {delay: 200ms}")
+			e.with, e.WithPos = k, v.pos
+			e.With = p.texts(v, "parameters", "{delay: 200ms}")
 		}},
 	}
 	for _, verb := range Verbs() {
@@ -150,16 +150,16 @@ func (p *parser) tag(n *node) {
 
 // options reads the options of the target, which only the target understands.
 func (p *parser) options(n *node) {
-	if given := p.texts(n, "options", "write for example {replication: async}"); given != nil {
+	if given := p.texts(n, "options", "{replication: async}"); given != nil {
 		p.sc.Options = given
 	}
 }
 
 // texts reads keys and values that somebody else understands. It returns nil if
 // n is something else.
-func (p *parser) texts(n *node, what, hint string) map[string]string {
+func (p *parser) texts(n *node, what, example string) map[string]string {
 	if n.kind != mapNode {
-		p.add(n, "want "+what+" and their values, got "+string(n.kind), hint)
+		p.add(n, "want "+what+" and their values, got "+string(n.kind), "write for example "+example)
 		return nil
 	}
 	given := map[string]*node{}

@@ -84,7 +84,7 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	if err := kind.CheckAll(s.Params); err != nil {
 		at, text := e.TargetPos, e.Target
 		if len(e.With) > 0 {
-			at, text = e.WithPos, "with"
+			at, text = e.WithPos, "{"
 		}
 		b.add(at, text, err.Error(), "")
 	}

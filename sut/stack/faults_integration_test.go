@@ -27,8 +27,8 @@ func TestFaults(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		if s != nil {
-			if err := s.Close(ctx); err != nil {
-				t.Error(err)
+			if closeErr := s.Close(ctx); closeErr != nil {
+				t.Error(closeErr)
 			}
 		}
 		if _, downErr := Down(ctx, false, testID); downErr != nil {

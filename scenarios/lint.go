@@ -114,11 +114,11 @@ func (p *parser) lintEvents() {
 // lintLength checks that for: stands beside something that can end.
 func (p *parser) lintLength(e *draftEvent) {
 	verb, ok := LookupVerb(e.Verb)
-	if ok && !verb.Fault && e.with != nil {
-		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
-	}
 	if ok && !verb.Fault && e.length != nil {
 		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
+	}
+	if ok && !verb.Fault && e.with != nil {
+		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
 	}
 }
 

@@ -54,6 +54,10 @@ bench-ledger: engine build ## time the ledger and its layers, find its highest r
 bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BENCH_FOR, BENCH_SOAK
 	$(BENCH) -bench='^BenchmarkLoad$$' ./loadgen
 
+.PHONY: bench-chaos
+bench-chaos: ## time a link through linkd beside Toxiproxy and a direct connection, and how fast link faults come and go
+	$(BENCH) -bench='^(BenchmarkLinks|BenchmarkLinkFaults)$$' ./cmd/linkd ./chaos/netfault
+
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload

@@ -67,14 +67,24 @@ type Injection interface {
 // Params are the parameters of one fault in a scenario.
 type Params struct {
 	Target sut.Selection
-	For    time.Duration // zero: until healed, started or the run ends
+	For    time.Duration     // zero: until healed, started or the run ends
+	Values map[string]string // what the kind has parameters for, as text; see [Kind.Params]
 }
+
+// MaxTTL is how long a fault may last at most.
+const MaxTTL = time.Hour
 
 // A Kind is an entry of the catalogue.
 type Kind struct {
-	Name  string
-	About string // one sentence: what is broken, by which mechanism
-	Needs string // what the environment must offer, for people
+	Name   string
+	About  string // one sentence: what is broken, by which mechanism
+	Needs  string // what the environment must offer, for people
+	Undone string // one sentence: what undoes it, and what does if proofload is gone
+	Params []Param
+
+	// Touches names what of its targets the fault changes. Two faults that
+	// touch the same of one target would undo each other.
+	Touches []string
 
 	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
 	// if the environment lacks what the fault needs. It is nil-safe in env's
@@ -113,6 +123,9 @@ func (c Catalog) New(kind string, env sut.Environment, targets *Targets, p Param
 	k, ok := c[kind]
 	if !ok {
 		return nil, fmt.Errorf("no fault %q, want one of %q", kind, c.Names())
+	}
+	if err := k.CheckAll(p); err != nil {
+		return nil, err
 	}
 	fault, err := k.New(env, targets, p)
 	if err != nil {

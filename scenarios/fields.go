@@ -84,6 +84,10 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			e.length = k
 			value(p, &e.For, length)(k, v)
 		}},
+		{Key: "with", Set: func(k, v *node) {
+			e.with, e.WithPos = k, v.pos
+			e.With = p.texts(v, "parameters", "{delay: 200ms}")
+		}},
 	}
 	for _, verb := range Verbs() {
 		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
@@ -150,12 +154,20 @@ func (p *parser) tag(n *node) {
 
 // options reads the options of the target, which only the target understands.
 func (p *parser) options(n *node) {
+	if given := p.texts(n, "options", "{replication: async}"); given != nil {
+		p.sc.Options = given
+	}
+}
+
+// texts reads keys and values that somebody else understands. It returns nil if
+// n is something else.
+func (p *parser) texts(n *node, what, example string) map[string]string {
 	if n.kind != mapNode {
-		p.add(n, "want options and their values, got "+string(n.kind), "write for example {replication: async}")
-		return
+		p.add(n, "want "+what+" and their values, got "+string(n.kind), "write for example "+example)
+		return nil
 	}
 	given := map[string]*node{}
-	p.sc.Options = map[string]string{}
+	texts := map[string]string{}
 	for i, key := range n.keys {
 		if !p.key(key, given) {
 			continue
@@ -165,9 +177,10 @@ func (p *parser) options(n *node) {
 			continue
 		}
 		if text, ok := p.scalar(n.items[i], key.text); ok {
-			p.sc.Options[key.text] = text
+			texts[key.text] = text
 		}
 	}
+	return texts
 }
 
 func (p *parser) event(n *node) {

@@ -117,6 +117,9 @@ func (p *parser) lintLength(e *draftEvent) {
 	if ok && !verb.Fault && e.length != nil {
 		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
 	}
+	if ok && !verb.Fault && e.with != nil {
+		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
+	}
 }
 
 // lintHeal checks that a heal names a fault that is in effect.

@@ -61,9 +61,9 @@ type (
 	}
 	draftEvent struct {
 		Event
-		at, as, length, value *node
-		verbs                 []*node
-		anchored              bool // at is well formed
+		at, as, length, with, value *node
+		verbs                       []*node
+		anchored                    bool // at is well formed
 	}
 	draftObjective struct {
 		Objective

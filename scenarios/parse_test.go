@@ -124,6 +124,7 @@ func TestParse(t *testing.T) {
 			{
 				Phase: "steady", Offset: 7 * time.Second, Verb: "stall", Target: "link:api-1->redis", As: "stall-3",
 				Pos: Pos{27, 5}, VerbPos: Pos{27, 23}, TargetPos: Pos{27, 30},
+				With: map[string]string{"direction": "up", "connections": "50%"}, WithPos: Pos{27, 55},
 			},
 			{
 				Phase: "steady", Offset: time.Minute, Verb: "heal", Target: "stall-3", As: "heal-1",

@@ -71,15 +71,17 @@ type Users struct {
 
 // An Event is one entry of the timeline.
 type Event struct {
-	Phase              string        // the phase it is anchored to
-	Offset             time.Duration // since that phase began
-	Verb               string        // stall, lose, kill, start, ...
-	Target             string        // the component it acts on; text for note
-	For                time.Duration // zero: until something else ends it
-	As                 string        // its name; the parser fills in VERB-N where the file says none
-	Named              bool          // the file gave it a name
-	Pos                Pos           // of the entry
+	Phase              string            // the phase it is anchored to
+	Offset             time.Duration     // since that phase began
+	Verb               string            // stall, lose, kill, start, ...
+	Target             string            // the component it acts on; text for note
+	For                time.Duration     // zero: until something else ends it
+	With               map[string]string // the parameters of a fault, as written
+	As                 string            // its name; the parser fills in VERB-N where the file says none
+	Named              bool              // the file gave it a name
+	Pos                Pos               // of the entry
 	VerbPos, TargetPos Pos
+	WithPos            Pos
 }
 
 // An Objective is one limit.

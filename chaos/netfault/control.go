@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,15 +20,18 @@ const requestTimeout = 3 * time.Second
 // A control speaks to the control interface of one link: a Toxiproxy API in
 // which the only proxy is named "link", and byte counters.
 type control struct {
-	link string // for messages
-	base string
+	link  string // for messages
+	base  string
+	stock bool // a Toxiproxy server, which counts no bytes
 }
 
 // A toxicInfo is a toxic as the interface lists it.
 type toxicInfo struct {
-	Name   string `json:"name"`
-	Type   string `json:"type"`
-	Stream string `json:"stream"`
+	Name       string         `json:"name"`
+	Type       string         `json:"type"`
+	Stream     string         `json:"stream"`
+	Toxicity   float64        `json:"toxicity,omitempty"` // share of the connections, 0 to 1
+	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
 // byteCounts are what a link has carried since its proxy started, in bytes.
@@ -36,6 +40,16 @@ type byteCounts struct {
 	UpstreamOut   int64 `json:"upstream_bytes_out"`
 	DownstreamIn  int64 `json:"downstream_bytes_in"`
 	DownstreamOut int64 `json:"downstream_bytes_out"`
+
+	// What toxics have done.
+	Connections       int64 `json:"connections"` // open now
+	Resets            int64 `json:"resets"`      // connections
+	UpstreamPieces    int64 `json:"upstream_pieces"`
+	UpstreamWaited    int64 `json:"upstream_waited_us"` // all pieces together
+	UpstreamDropped   int64 `json:"upstream_bytes_dropped"`
+	DownstreamPieces  int64 `json:"downstream_pieces"`
+	DownstreamWaited  int64 `json:"downstream_waited_us"`
+	DownstreamDropped int64 `json:"downstream_bytes_dropped"`
 }
 
 // in returns how many bytes arrived at the link, in both directions.
@@ -43,6 +57,17 @@ func (c byteCounts) in() int64 { return c.UpstreamIn + c.DownstreamIn }
 
 // out returns how many bytes the link delivered, in both directions.
 func (c byteCounts) out() int64 { return c.UpstreamOut + c.DownstreamOut }
+
+// pieces returns how many pieces of data passed under a toxic.
+func (c byteCounts) pieces() int64 { return c.UpstreamPieces + c.DownstreamPieces }
+
+// waited returns how long these pieces waited together.
+func (c byteCounts) waited() time.Duration {
+	return time.Duration(c.UpstreamWaited+c.DownstreamWaited) * time.Microsecond
+}
+
+// dropped returns how many bytes toxics have dropped.
+func (c byteCounts) dropped() int64 { return c.UpstreamDropped + c.DownstreamDropped }
 
 // A statusError is an answer that says no.
 type statusError struct {
@@ -59,18 +84,36 @@ func isGone(err error) bool {
 	return ok && status.status == http.StatusNotFound || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-func (c control) addStall(ctx context.Context, name, stream string) error {
-	return c.do(ctx, http.MethodPost, "/proxies/link/toxics", toxicInfo{Name: name, Type: "stall", Stream: stream}, nil)
+func (c control) addToxic(ctx context.Context, t toxicInfo) error {
+	return c.do(ctx, http.MethodPost, c.proxyPath()+"/toxics", t, nil)
 }
 
 func (c control) removeToxic(ctx context.Context, name string) error {
-	return c.do(ctx, http.MethodDelete, toxicPath(name), nil, nil)
+	return c.do(ctx, http.MethodDelete, c.toxicPath(name), nil, nil)
 }
 
-func toxicPath(name string) string { return "/proxies/link/toxics/" + url.PathEscape(name) }
+// proxyPath returns where the proxy of the link is. A stock Toxiproxy server may
+// serve many links: the fragment of the base URL names the proxy there.
+func (c control) proxyPath() string {
+	name := "link"
+	if _, fragment, ok := strings.Cut(c.base, "#"); ok {
+		name = fragment
+	}
+	return "/proxies/" + url.PathEscape(name)
+}
+
+func (c control) toxicPath(name string) string {
+	return c.proxyPath() + "/toxics/" + url.PathEscape(name)
+}
+
+// url returns the address of a path of the interface.
+func (c control) url(path string) string {
+	base, _, _ := strings.Cut(c.base, "#")
+	return strings.TrimSuffix(base, "/") + path
+}
 
 func (c control) toxics(ctx context.Context) (list []toxicInfo, err error) {
-	err = c.do(ctx, http.MethodGet, "/proxies/link/toxics", nil, &list)
+	err = c.do(ctx, http.MethodGet, c.proxyPath()+"/toxics", nil, &list)
 	return list, err
 }
 
@@ -84,13 +127,24 @@ func (c control) enabled(ctx context.Context) (bool, error) {
 	var proxy struct {
 		Enabled bool `json:"enabled"`
 	}
-	err := c.do(ctx, http.MethodGet, "/proxies/link", nil, &proxy)
+	err := c.do(ctx, http.MethodGet, c.proxyPath(), nil, &proxy)
 	return proxy.Enabled, err
 }
 
 // enable opens the link, or closes it and all its connections.
 func (c control) enable(ctx context.Context, on bool) error {
-	return c.do(ctx, http.MethodPatch, "/proxies/link", map[string]bool{"enabled": on}, nil)
+	return c.do(ctx, http.MethodPatch, c.proxyPath(), map[string]bool{"enabled": on}, nil)
+}
+
+// counting reports whether the proxy counts bytes, as linkd does and a stock
+// Toxiproxy server does not.
+func (c control) counting(ctx context.Context) (bool, error) {
+	_, err := c.counts(ctx)
+	status, ok := errors.AsType[*statusError](err)
+	if ok && status.status == http.StatusNotFound {
+		return false, nil
+	}
+	return true, err
 }
 
 // do sends a request and reads a JSON answer into a value, if it is not nil.
@@ -109,7 +163,7 @@ func (c control) do(ctx context.Context, method, path string, body, into any) (e
 			return err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, &content)
+	req, err := http.NewRequestWithContext(ctx, method, c.url(path), &content)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package netfault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,12 +21,17 @@ const (
 	ttlMargin  = 5 * time.Second
 )
 
-// A cut is a set of packet filter rules that cuts a node off: a chain of its
-// own, with a comment on every rule, that drops all packets but the node's to
-// itself.
+// A cut is a set of packet filter rules on nodes: a chain of its own, with a
+// comment on every rule. The zero verdict and no more drops all packets but the
+// node's to itself.
 type cut struct {
-	ID    string   `json:"id"`
-	Nodes []string `json:"nodes"`
+	ID       string              `json:"id"`
+	Nodes    []string            `json:"nodes"`
+	From     []string            `json:"from,omitempty"`     // the chains that lead here, INPUT and OUTPUT; empty: both
+	Loopback bool                `json:"loopback,omitempty"` // what the node sends itself is meant too
+	Peers    map[string][]string `json:"peers,omitempty"`    // by node, the addresses that are meant; nil: all
+	Match    []string            `json:"match,omitempty"`    // what is meant; empty: everything
+	Verdict  string              `json:"verdict,omitempty"`  // empty: DROP
 }
 
 func (c cut) chain() string { return "PL-" + c.ID }
@@ -33,23 +39,61 @@ func (c cut) chain() string { return "PL-" + c.ID }
 // iptables waits for the lock that other programs may hold.
 const iptables = "iptables -w 5"
 
+// from returns the chains that lead into ours.
+func (c cut) from() []string {
+	if len(c.From) == 0 {
+		return []string{"OUTPUT", "INPUT"}
+	}
+	return c.From
+}
+
+func (c cut) verdict() string { return cmp.Or(c.Verdict, "DROP") }
+
+// target returns what a listing shows of the verdict.
+func (c cut) target() string { return strings.Fields(c.verdict())[0] }
+
 // jump returns the rule that leads packets into the chain.
 func (c cut) jump(from string) string {
 	side := map[string]string{"INPUT": "-i", "OUTPUT": "-o"}[from]
-	return fmt.Sprintf("%s ! %s lo -m comment --comment proofload:%s -j %s", from, side, c.ID, c.chain())
+	outside := fmt.Sprintf("! %s lo ", side)
+	if c.Loopback {
+		outside = ""
+	}
+	return fmt.Sprintf("%s %s-m comment --comment proofload:%s -j %s", from, outside, c.ID, c.chain())
 }
 
-// addScript cuts a node off until a moment by the clock of its host and lists
-// the result. The rules come into effect last, and together.
-func (c cut) addScript(until time.Time) string {
-	return strings.Join([]string{
-		iptables + " -N " + c.chain(),
-		fmt.Sprintf("%s -A %s -m time --datestop %s -m comment --comment proofload:%s -j DROP",
-			iptables, c.chain(), until.UTC().Format("2006-01-02T15:04:05"), c.ID),
-		iptables + " -I " + c.jump("OUTPUT"),
-		iptables + " -I " + c.jump("INPUT"),
-		iptables + " -S",
-	}, " && ")
+// matches returns what each rule of the chain matches on a node.
+func (c cut) matches(node string) []string {
+	matches := c.Match
+	if len(matches) == 0 {
+		matches = []string{""}
+	}
+	if c.Peers == nil {
+		return matches
+	}
+	var each []string
+	for _, peer := range c.Peers[node] {
+		for _, m := range matches {
+			// The first is true of packets that come in only, the second of
+			// packets that go out.
+			each = append(each, "-s "+peer+" "+m, "-d "+peer+" "+m)
+		}
+	}
+	return each
+}
+
+// addScript puts the rules on a node until a moment by the clock of its host
+// and lists the result. The rules come into effect last.
+func (c cut) addScript(node string, until time.Time) string {
+	script := []string{iptables + " -N " + c.chain()}
+	for _, m := range c.matches(node) {
+		script = append(script, fmt.Sprintf("%s -A %s %s -m time --datestop %s -m comment --comment proofload:%s -j %s",
+			iptables, c.chain(), strings.TrimSpace(m), until.UTC().Format("2006-01-02T15:04:05"), c.ID, c.verdict()))
+	}
+	for _, from := range c.from() {
+		script = append(script, iptables+" -I "+c.jump(from))
+	}
+	return strings.Join(append(script, iptables+" -S"), " && ")
 }
 
 // removeScript removes what is there of the rules and lists what is left.
@@ -66,7 +110,7 @@ func (c cut) removeScript() string {
 // add cuts a node off and sees the rules listed.
 func (c cut) add(ctx context.Context, net sut.NetAdmin, node string, ttl time.Duration) error {
 	until := time.Now().Add(ttl).Truncate(time.Second).Add(time.Second)
-	listing, err := net.NetExec(ctx, node, "sh", "-c", c.addScript(until))
+	listing, err := net.NetExec(ctx, node, "sh", "-c", c.addScript(node, until))
 	if err != nil {
 		return fmt.Errorf("cut off %s: %w: %s", node, err, strings.TrimSpace(listing))
 	}
@@ -78,12 +122,16 @@ func (c cut) add(ctx context.Context, net sut.NetAdmin, node string, ttl time.Du
 
 // listed reports which rule is missing from a listing.
 func (c cut) listed(listing string) error {
-	for _, rule := range []string{"-A INPUT ! -i lo ", "-A OUTPUT ! -o lo ", "-A " + c.chain() + " "} {
+	wanted := []string{"-A " + c.chain() + " "}
+	for _, from := range c.from() {
+		wanted = append(wanted, "-A "+from+" ")
+	}
+	for _, rule := range wanted {
 		found := false
 		for line := range strings.Lines(listing) {
 			line = strings.TrimSpace(line)
 			found = found || strings.HasPrefix(line, rule) && strings.Contains(line, "proofload:"+c.ID) &&
-				(strings.HasSuffix(line, "-j "+c.chain()) || strings.HasSuffix(line, "-j DROP"))
+				(strings.HasSuffix(line, "-j "+c.chain()) || strings.Contains(line, "-j "+c.target()))
 		}
 		if !found {
 			return fmt.Errorf("rule %q of chain %s is not listed", strings.TrimSpace(rule), c.chain())
@@ -92,18 +140,26 @@ func (c cut) listed(listing string) error {
 	return nil
 }
 
-// dropped returns how many packets of a node the rules have dropped.
+// dropped returns how many packets of a node met the verdict.
 func (c cut) dropped(ctx context.Context, net sut.NetAdmin, node string) (packets int64, err error) {
 	listing, err := net.NetExec(ctx, node, "sh", "-c", iptables+" -nvxL "+c.chain())
 	if err != nil {
 		return 0, fmt.Errorf("list rules of %s: %w: %s", node, err, strings.TrimSpace(listing))
 	}
+	found := false
 	for line := range strings.Lines(listing) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == "DROP" {
-			return strconv.ParseInt(fields[0], 10, 64)
+		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == c.target() {
+			n, err := strconv.ParseInt(fields[0], 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("list rules of %s: %w", node, err)
+			}
+			packets, found = packets+n, true
 		}
 	}
-	return 0, fmt.Errorf("list rules of %s: no DROP in chain %s", node, c.chain())
+	if !found {
+		return 0, fmt.Errorf("list rules of %s: no %s in chain %s", node, c.target(), c.chain())
+	}
+	return packets, nil
 }
 
 // remove lets a node's packets through again. A node that is down or gone has

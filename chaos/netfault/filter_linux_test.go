@@ -30,19 +30,19 @@ func TestLose(t *testing.T) {
 }
 
 // inject prepares and injects a fault.
-func inject(t *testing.T, env sut.Environment, k chaos.Kind, p chaos.Params) (chaos.Injection, chaos.Undo) {
-	t.Helper()
+func inject(tb testing.TB, env sut.Environment, k chaos.Kind, p chaos.Params) (chaos.Injection, chaos.Undo) {
+	tb.Helper()
 	f, err := k.New(env, chaos.NewTargets(env), p)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	undo, err := f.Prepare(t.Context())
+	undo, err := f.Prepare(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	in, err := f.Inject(t.Context())
+	in, err := f.Inject(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return in, undo
 }

@@ -29,20 +29,20 @@ type binary struct {
 	err  error
 }
 
-func (b *binary) build(t *testing.T) string {
-	t.Helper()
+func (b *binary) build(tb testing.TB) string {
+	tb.Helper()
 	b.once.Do(func() {
 		b.dir, b.err = os.MkdirTemp("", "linkd") //nolint:usetesting // outlives the first test
 		if b.err != nil {
 			return
 		}
-		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(b.dir, "linkd"), "../../cmd/linkd").CombinedOutput()
+		out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", filepath.Join(b.dir, "linkd"), "../../cmd/linkd").CombinedOutput()
 		if err != nil {
 			b.err = fmt.Errorf("%w: %s", err, out)
 		}
 	})
 	if b.err != nil {
-		t.Fatal(b.err)
+		tb.Fatal(b.err)
 	}
 	return filepath.Join(b.dir, "linkd")
 }
@@ -67,10 +67,10 @@ func (e *linkEnv) LinkControl(link string) (string, bool) {
 	return e.control + "/links/" + url.PathEscape(link), ok
 }
 
-func newLinkEnv(t *testing.T, links ...string) *linkEnv {
-	t.Helper()
-	binary := linkdBinary.build(t)
-	upstream := startEcho(t)
+func newLinkEnv(tb testing.TB, links ...string) *linkEnv {
+	tb.Helper()
+	binary := linkdBinary.build(tb)
+	upstream := startEcho(tb)
 	var entries []map[string]string
 	env := &linkEnv{ports: map[string]string{}}
 	for _, name := range links {
@@ -79,37 +79,37 @@ func newLinkEnv(t *testing.T, links ...string) *linkEnv {
 	}
 	config, err := json.Marshal(map[string]any{"links": entries})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "links.json")
+	file := filepath.Join(tb.TempDir(), "links.json")
 	err = os.WriteFile(file, config, 0o600)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	env.process = exec.CommandContext(t.Context(), binary, "-config", file, "-control", "127.0.0.1:0")
+	env.process = exec.CommandContext(tb.Context(), binary, "-config", file, "-control", "127.0.0.1:0")
 	stderr, err := env.process.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := env.process.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		env.process.Process.Kill()
 		env.process.Wait()
 	})
-	env.readLog(t, stderr)
+	env.readLog(tb, stderr)
 	return env
 }
 
 // readLog learns from linkd's log where it listens.
-func (e *linkEnv) readLog(t *testing.T, log io.Reader) {
-	t.Helper()
+func (e *linkEnv) readLog(tb testing.TB, log io.Reader) {
+	tb.Helper()
 	lines := bufio.NewScanner(log)
 	for e.control == "" && lines.Scan() {
 		var record struct{ Msg, Link, Address string }
 		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
-			t.Fatalf("linkd says %s", lines.Text())
+			tb.Fatalf("linkd says %s", lines.Text())
 		}
 		switch record.Msg {
 		case "link listens":
@@ -119,19 +119,19 @@ func (e *linkEnv) readLog(t *testing.T, log io.Reader) {
 		}
 	}
 	if e.control == "" {
-		t.Fatal("linkd has ended")
+		tb.Fatal("linkd has ended")
 	}
 	go io.Copy(io.Discard, log)
 }
 
 // startEcho starts a server that sends back what it gets.
-func startEcho(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func startEcho(tb testing.TB) string {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	tb.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()

@@ -22,7 +22,7 @@ func newLose(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos
 	if !ok {
 		return nil, fmt.Errorf("killing nodes: %w", sut.ErrUnsupported)
 	}
-	cutting, err := makePartition(env, targets, p)
+	cutting, err := makePartition(env, targets, filterKind{Kind: chaos.Kind{Name: kindLose}, rules: all}, p)
 	if err != nil {
 		return nil, err
 	}

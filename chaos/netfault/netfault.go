@@ -8,8 +8,8 @@
 package netfault
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -18,38 +18,34 @@ import (
 
 // Kinds returns the faults of this package.
 func Kinds() []chaos.Kind {
-	return []chaos.Kind{
+	return slices.Concat(linkKinds(), filterKinds(), netemKinds(), []chaos.Kind{
 		{
-			Name:  kindStall,
-			About: "Lets nothing pass on a link, in both directions, while its connections stay open; what was held back follows afterwards.",
-			Needs: "an environment with link proxies",
-			New:   newStall,
-			Check: checkStall,
-			Heal:  healStall,
+			Name:    kindStall,
+			About:   "Lets nothing pass on a link while its connections stay open; what was held back follows afterwards.",
+			Needs:   "an environment with link proxies",
+			Undone:  "The toxic is removed, and what was held back passes. No toxic outlives its proxy.",
+			Params:  linkParams(),
+			Touches: []string{"link"},
+			New:     newStall,
+			Check:   checkStall,
+			Heal:    healStall,
 		},
 		{
-			Name:  kindPartition,
-			About: "Cuts each node off from all others by dropping its packets in both directions; the node itself goes on.",
-			Needs: "an environment that lets packet filters be set on nodes",
-			New:   newPartition,
-			Check: checkPartition,
-			Heal:  healPartition,
+			Name:    kindLose,
+			About:   "Makes a node disappear as a lost host does: cut off from all others, then killed, so that nobody hears of its end.",
+			Needs:   "an environment that lets packet filters be set on nodes and can kill and start them",
+			Undone:  "The rules are removed and the node is started. The kernel stops applying the rules by itself; a node that was killed stays down until it is started.",
+			Touches: []string{"packets", "process"},
+			New:     newLose,
+			Check:   checkLose,
+			Heal:    healLose,
 		},
-		{
-			Name:  kindLose,
-			About: "Makes a node disappear as a lost host does: cut off from all others, then killed, so that nobody hears of its end.",
-			Needs: "an environment that lets packet filters be set on nodes and can kill and start them",
-			New:   newLose,
-			Check: checkLose,
-			Heal:  healLose,
-		},
-	}
+	})
 }
 
 const (
-	kindStall     = "stall"
-	kindPartition = "partition"
-	kindLose      = "lose"
+	kindStall = "stall"
+	kindLose  = "lose"
 )
 
 // newID returns a mark for what one fault puts into the environment, so that
@@ -60,17 +56,7 @@ func checkStall(p chaos.Params) error {
 	if len(p.Target.Links) == 0 {
 		return fmt.Errorf("stall acts on links, and %q is none: write for example stall: link:replication or stall: link:app->pgbouncer", p.Target.Ref)
 	}
-	return nil
-}
-
-func checkPartition(p chaos.Params) error {
-	if err := checkNodes(kindPartition, p); err != nil {
-		return err
-	}
-	if p.For <= 0 {
-		return errors.New("partition needs an end, which the kernel keeps even if proofload dies: add for example for: 30s")
-	}
-	return nil
+	return oneOf(partialStall().Kind, p, "direction", "up", "down", "both")
 }
 
 func checkLose(p chaos.Params) error { return checkNodes(kindLose, p) }

@@ -16,19 +16,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if !chaostest.RunNode() {
+	if !chaostest.RunNode() && !playRole() {
 		defer linkdBinary.remove()
 		m.Run()
 	}
 }
 
 // kind returns the kind of a name.
-func kind(t *testing.T, name string) chaos.Kind {
-	t.Helper()
+func kind(tb testing.TB, name string) chaos.Kind {
+	tb.Helper()
 	kinds := Kinds()
 	i := slices.IndexFunc(kinds, func(k chaos.Kind) bool { return k.Name == name })
 	if i < 0 {
-		t.Fatalf("no kind %s", name)
+		tb.Fatalf("no kind %s", name)
 	}
 	return kinds[i]
 }
@@ -95,6 +95,15 @@ func TestCutListed(t *testing.T) {
 	}
 	if (cut{ID: "ffffffff"}).listed(strings.Join(whole, "\n")) == nil {
 		t.Error("the rules of another fault are taken for ours")
+	}
+}
+
+// TestUntilIsUTC has a host in another time zone: the kernel reads the end of
+// the rules as UTC.
+func TestUntilIsUTC(t *testing.T) {
+	until := time.Date(2030, 1, 2, 3, 4, 5, 0, time.FixedZone("far away", 5*60*60))
+	if script := (cut{ID: "0a1b2c3d"}).addScript("pg-1", until); !strings.Contains(script, "--datestop 2030-01-01T22:04:05 ") {
+		t.Errorf("the rules end at another time: %s", script)
 	}
 }
 

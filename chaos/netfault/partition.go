@@ -18,31 +18,30 @@ type partition struct {
 	targets *chaos.Targets
 	target  sut.Selection
 	ttl     time.Duration
+	kind    filterKind
+	params  chaos.Params
 	cut     cut // as resolved by Prepare
 }
 
-func newPartition(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
-	f, err := makePartition(env, targets, p)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-func makePartition(env sut.Environment, targets *chaos.Targets, p chaos.Params) (*partition, error) {
+func makePartition(env sut.Environment, targets *chaos.Targets, kind filterKind, p chaos.Params) (*partition, error) {
 	net, ok := env.(sut.NetAdmin)
 	if !ok {
 		return nil, fmt.Errorf("packet filters: %w", sut.ErrUnsupported)
 	}
-	return &partition{env: env, net: net, targets: targets, target: p.Target, ttl: ttlOf(p)}, nil
+	if ref := kind.Value(p, "peer"); ref != "" && ref != everybody {
+		if _, err := env.Topology().Select(ref); err != nil {
+			return nil, fmt.Errorf("the parameter peer=%s: %w", ref, err)
+		}
+	}
+	return &partition{env: env, net: net, targets: targets, target: p.Target, ttl: ttlOf(p), kind: kind, params: p}, nil
 }
 
 // String implements [chaos.Fault].
-func (p *partition) String() string { return kindPartition + " " + p.target.Ref }
+func (p *partition) String() string { return p.kind.Name + " " + p.target.Ref }
 
 // Prepare implements [chaos.Fault].
 func (p *partition) Prepare(ctx context.Context) (chaos.Undo, error) {
-	return p.prepare(ctx, kindPartition)
+	return p.prepare(ctx, p.kind.Name)
 }
 
 // prepare makes all candidates ready for rules before it asks which of them
@@ -64,8 +63,68 @@ func (p *partition) prepare(ctx context.Context, kind string) (chaos.Undo, error
 			}
 		}
 	}
-	p.cut = cut{ID: newID(), Nodes: nodes}
+	p.cut = p.kind.rules(p.kind.Kind, p.params)
+	p.cut.ID, p.cut.Nodes = newID(), nodes
+	if p.cut.Peers, err = p.peers(ctx, nodes); err != nil {
+		return chaos.Undo{}, err
+	}
 	return p.cut.undo(kind, p.ttl)
+}
+
+// peers returns the addresses of the other side, by node: nil if everybody is.
+func (p *partition) peers(ctx context.Context, nodes []string) (map[string][]string, error) {
+	ref := p.kind.Value(p.params, "peer")
+	if ref == "" || ref == everybody {
+		return nil, nil //nolint:nilnil // no choice of peers
+	}
+	sel, err := p.env.Topology().Select(ref)
+	if err != nil {
+		return nil, fmt.Errorf("resolve peer %s: %w", ref, err)
+	}
+	names, err := p.targets.Names(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]string, len(names))
+	err = chaos.Each(indices(names), func(i int) (err error) {
+		found[i], err = addresses(ctx, p.net, names[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	peers := map[string][]string{}
+	for _, node := range nodes {
+		for i, name := range names {
+			if name != node {
+				peers[node] = append(peers[node], found[i]...)
+			}
+		}
+		if len(peers[node]) == 0 {
+			return nil, fmt.Errorf("peer %s of %s is nobody else", ref, node)
+		}
+	}
+	return peers, nil
+}
+
+// addresses returns the IPv4 addresses of a node, as its own network namespace
+// lists them.
+func addresses(ctx context.Context, net sut.NetAdmin, node string) ([]string, error) {
+	listing, err := net.NetExec(ctx, node, "ip", "-4", "-o", "addr", "show", "scope", "global")
+	if err != nil {
+		return nil, fmt.Errorf("list addresses of %s: %w: %s", node, err, strings.TrimSpace(listing))
+	}
+	var list []string
+	for line := range strings.Lines(listing) {
+		if fields := strings.Fields(line); len(fields) > 3 && fields[2] == "inet" {
+			address, _, _ := strings.Cut(fields[3], "/")
+			list = append(list, address)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("list addresses of %s: it has none", node)
+	}
+	return list, nil
 }
 
 // Inject implements [chaos.Fault].
@@ -99,11 +158,11 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 			case err != nil:
 				return err
 			case packets == 0 && time.Since(p.called) < idleTime:
-				return fmt.Errorf("no packet of %s was dropped yet", node)
+				return fmt.Errorf("no packet of %s met the rules yet", node)
 			case packets == 0:
 				said[i] = node + ": no traffic, rules listed"
 			default:
-				said[i] = fmt.Sprintf("%s: %d packets dropped", node, packets)
+				said[i] = fmt.Sprintf("%s: %d packets %s", node, packets, p.cut.did())
 			}
 			return nil
 		})
@@ -152,6 +211,14 @@ func healPartition(ctx context.Context, env sut.Environment, u chaos.Undo) error
 		return err
 	}
 	return c.removeAll(ctx, env)
+}
+
+// did says what happened to packets.
+func (c cut) did() string {
+	if c.target() == "DROP" {
+		return "dropped"
+	}
+	return "rejected"
 }
 
 func (c cut) removeAll(ctx context.Context, env sut.Environment) error {

@@ -17,7 +17,7 @@ import (
 // meanwhile, and if none did. And how long it must be idle after a recovery to
 // count as well without having delivered anything.
 const (
-	quietTime = 200 * time.Millisecond
+	quietTime = 150 * time.Millisecond
 	idleTime  = time.Second
 	wellTime  = 500 * time.Millisecond
 )
@@ -29,11 +29,13 @@ func streams() []string { return []string{"upstream", "downstream"} }
 type stallData struct {
 	ID    string        `json:"id"`
 	Links []stalledLink `json:"links"`
+	Down  bool          `json:"down,omitempty"` // the links are disabled, there is no toxic
 }
 
 type stalledLink struct {
 	Link    string `json:"link"`
-	Control string `json:"control"` // base URL when the fault was injected
+	Control string `json:"control"`         // base URL when the fault was injected
+	Stock   bool   `json:"stock,omitempty"` // a Toxiproxy server, which counts no bytes
 }
 
 // toxic returns the name of the toxic in one direction.
@@ -45,7 +47,7 @@ func (d stallData) links(env sut.Environment) []control {
 	controller, ok := env.(sut.LinkController)
 	links := make([]control, len(d.Links))
 	for i, l := range d.Links {
-		links[i] = control{link: l.Link, base: l.Control}
+		links[i] = control{link: l.Link, base: l.Control, stock: l.Stock}
 		if ok {
 			if base, ok := controller.LinkControl(l.Link); ok {
 				links[i].base = base
@@ -63,7 +65,11 @@ type stall struct {
 	data       stallData // as resolved by Prepare
 }
 
-func newStall(env sut.Environment, _ *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+func newStall(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+	part := partialStall()
+	if len(directions(part.Kind, p)) < len(streams()) || part.Percent(p, "connections") < 100 {
+		return part.kind().New(env, targets, p)
+	}
 	controller, ok := env.(sut.LinkController)
 	if !ok {
 		return nil, fmt.Errorf("link proxies: %w", sut.ErrUnsupported)
@@ -81,43 +87,74 @@ func (s *stall) String() string { return kindStall + " " + s.target.Ref }
 
 // Prepare implements [chaos.Fault].
 func (s *stall) Prepare(ctx context.Context) (chaos.Undo, error) {
-	s.data = stallData{ID: newID()}
-	names := make([]string, len(s.target.Links))
-	var manual []string
-	for i, l := range s.target.Links {
-		base, ok := s.controller.LinkControl(l.Name)
-		if !ok {
-			return chaos.Undo{}, fmt.Errorf("link %s has no proxy: %w", l.Name, sut.ErrUnsupported)
-		}
-		names[i] = l.Name
-		s.data.Links = append(s.data.Links, stalledLink{Link: l.Name, Control: base})
-		for _, stream := range streams() {
-			manual = append(manual, fmt.Sprintf("curl -X DELETE '%s%s'", base, toxicPath(s.data.toxic(stream))))
-		}
-	}
-	err := chaos.Each(s.data.links(s.env), func(l control) error {
-		enabled, err := l.enabled(ctx)
-		if err == nil && !enabled {
-			err = fmt.Errorf("link %s is disabled", l.link)
-		}
-		return err
-	})
+	var err error
+	s.data, err = prepareLinks(ctx, s.controller, s.target)
 	if err != nil {
 		return chaos.Undo{}, err
 	}
-	data, err := json.Marshal(s.data)
+	return s.data.undo(kindStall)
+}
+
+// prepareLinks resolves links to their proxies, which must accept connections.
+func prepareLinks(ctx context.Context, controller sut.LinkController, target sut.Selection) (stallData, error) {
+	data := stallData{ID: newID(), Links: make([]stalledLink, len(target.Links))}
+	err := chaos.Each(indices(target.Links), func(i int) error {
+		name := target.Links[i].Name
+		base, ok := controller.LinkControl(name)
+		if !ok {
+			return fmt.Errorf("link %s has no proxy: %w", name, sut.ErrUnsupported)
+		}
+		at := control{link: name, base: base}
+		enabled, err := at.enabled(ctx)
+		if err == nil && !enabled {
+			err = fmt.Errorf("link %s is disabled", name)
+		}
+		if err != nil {
+			return err
+		}
+		counting, err := at.counting(ctx)
+		data.Links[i] = stalledLink{Link: name, Control: base, Stock: !counting}
+		return err
+	})
+	return data, err
+}
+
+// undo describes how to recover the links, for the journal and for people.
+func (d stallData) undo(kind string) (chaos.Undo, error) {
+	names := make([]string, len(d.Links))
+	var manual []string
+	for i, l := range d.Links {
+		names[i] = l.Link
+		at := control{link: l.Link, base: l.Control}
+		if d.Down {
+			manual = append(manual, fmt.Sprintf(`curl -X POST -d '{"enabled": true}' '%s'`, at.url(at.proxyPath())))
+			continue
+		}
+		for _, stream := range streams() {
+			manual = append(manual, fmt.Sprintf("curl -X DELETE '%s'", at.url(at.toxicPath(d.toxic(stream)))))
+		}
+	}
+	data, err := json.Marshal(d)
 	if err != nil {
 		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
 	}
-	return chaos.Undo{Kind: kindStall, Target: chaos.JoinTargets(names), Data: data, Manual: manual}, nil
+	return chaos.Undo{Kind: kind, Target: chaos.JoinTargets(names), Data: data, Manual: manual}, nil
 }
 
 // Inject implements [chaos.Fault].
 func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
-	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), called: time.Now()}
+	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), gaps: make([]int64, len(s.data.Links))}
+	// Without the counts it takes longer to see the stall, which is no reason
+	// not to inject.
+	_ = chaos.Each(indices(in.gaps), func(i int) error {
+		counts, err := in.links[i].counts(ctx)
+		in.gaps[i] = counts.in() - counts.out()
+		return err
+	})
+	in.called = time.Now()
 	err := chaos.Each(in.links, func(l control) error {
 		return chaos.Each(streams(), func(stream string) error {
-			return l.addStall(ctx, in.data.toxic(stream), stream)
+			return l.addToxic(ctx, stallToxic(l, in.data.toxic(stream), stream))
 		})
 	})
 	if err != nil {
@@ -126,12 +163,24 @@ func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
 	return in, nil
 }
 
+// stallToxic returns the toxic that stalls a link. Toxiproxy's own timeout drops
+// what arrives; a latency that never ends holds it back, and lets it pass in
+// order when it is removed.
+func stallToxic(l control, name, stream string) toxicInfo {
+	t := toxicInfo{Name: name, Type: "stall", Stream: stream}
+	if l.stock {
+		t.Type, t.Attributes = "latency", map[string]any{"latency": (24 * time.Hour).Milliseconds()}
+	}
+	return t
+}
+
 // A stalling is a stall in effect.
 type stalling struct {
 	env    sut.Environment
 	data   stallData
 	links  []control
 	called time.Time    // the last inject or recover call
+	gaps   []int64      // of each link before the injection, the bytes that had arrived and were not delivered
 	before []byteCounts // of each link at the first recover call
 }
 
@@ -140,7 +189,7 @@ type stalling struct {
 func (s *stalling) Settle(ctx context.Context) (chaos.Evidence, error) {
 	quiet := make([]quietness, len(s.links))
 	for i, l := range s.links {
-		quiet[i].link = l.link
+		quiet[i].link, quiet[i].gap = l.link, s.gaps[i]
 	}
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		return errors.Join(s.look(ctx, quiet), holding(quiet))
@@ -160,9 +209,13 @@ func (s *stalling) look(ctx context.Context, quiet []quietness) error {
 			return err
 		}
 		for _, stream := range streams() {
-			if !slices.ContainsFunc(list, func(t toxicInfo) bool { return t.Type == "stall" && t.Stream == stream }) {
+			if !slices.ContainsFunc(list, func(t toxicInfo) bool { return t.Name == s.data.toxic(stream) }) {
 				return fmt.Errorf("link %s: no stall is listed %s", link.link, stream)
 			}
+		}
+		if link.stock {
+			quiet[i].blind, quiet[i].lasted = true, idleTime
+			return nil
 		}
 		counts, err := link.counts(ctx)
 		if err != nil {
@@ -180,14 +233,16 @@ type quietness struct {
 	since  time.Time
 	base   byteCounts
 	lasted time.Duration
+	gap    int64 // bytes that were held back before the fault, by what is none
 	held   int64 // bytes
+	blind  bool  // its proxy counts nothing
 }
 
 func (q *quietness) update(now byteCounts, at time.Time) {
 	if q.since.IsZero() || now.out() != q.base.out() {
 		q.since, q.base = at, now
 	}
-	q.lasted, q.held = at.Sub(q.since), now.in()-q.base.in()
+	q.lasted, q.held = at.Sub(q.since), max(now.in()-q.base.in(), now.in()-now.out()-q.gap)
 }
 
 // holding reports which link was not seen to deliver nothing for long enough.
@@ -210,6 +265,10 @@ func (s *stalling) evidence(quiet []quietness) chaos.Evidence {
 	said := make([]string, len(quiet))
 	for i, q := range quiet {
 		lasted := q.lasted.Round(time.Millisecond)
+		if q.blind {
+			said[i] = q.link + ": toxic listed by a proxy that counts no bytes"
+			continue
+		}
 		if said[i] = fmt.Sprintf("%s: %d bytes in, 0 out in %s", q.link, q.held, lasted); q.held == 0 {
 			said[i] = fmt.Sprintf("%s: no traffic, toxic listed, 0 bytes out in %s", q.link, lasted)
 		}
@@ -263,6 +322,9 @@ func (s *stalling) well(ctx context.Context, l control, before byteCounts) (saw 
 			return "", fmt.Errorf("link %s: %s is still listed", l.link, t.Name)
 		}
 	}
+	if l.stock {
+		return l.link + ": toxic gone", nil
+	}
 	counts, err := l.counts(ctx)
 	if err != nil {
 		return "", err
@@ -303,6 +365,12 @@ func (d stallData) remove(ctx context.Context, env sut.Environment) error {
 }
 
 func (d stallData) removeFrom(ctx context.Context, l control) error {
+	if d.Down {
+		if err := l.enable(ctx, true); err != nil && !isGone(err) {
+			return err
+		}
+		return nil
+	}
 	return chaos.Each(streams(), func(stream string) error {
 		if err := l.removeToxic(ctx, d.toxic(stream)); err != nil && !isGone(err) {
 			return err

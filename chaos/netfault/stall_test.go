@@ -36,10 +36,10 @@ func TestStall(t *testing.T) {
 }
 
 // deadline bounds one step of a test.
-func deadline(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
+func deadline(tb testing.TB, d time.Duration) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), d)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
@@ -279,13 +279,16 @@ func TestStallNotInEffect(t *testing.T) {
 func TestHolding(t *testing.T) {
 	at := time.Now()
 	after := at.Add
-	q := quietness{link: "x"}
+	q := quietness{link: "x", gap: 2}
 	q.update(byteCounts{UpstreamIn: 5, UpstreamOut: 5}, at)
-	q.update(byteCounts{UpstreamIn: 9, UpstreamOut: 5}, after(150*time.Millisecond))
+	q.update(byteCounts{UpstreamIn: 9, UpstreamOut: 5}, after(100*time.Millisecond))
 	if err := holding([]quietness{q}); err == nil {
-		t.Error("150 ms of silence are taken for a stall")
+		t.Error("100 ms of silence are taken for a stall")
 	}
 	q.update(byteCounts{UpstreamIn: 9, UpstreamOut: 7}, after(180*time.Millisecond)) // delivered
+	if q.held != 0 {
+		t.Errorf("%d bytes held, want none beside those before the fault", q.held)
+	}
 	q.update(byteCounts{UpstreamIn: 12, UpstreamOut: 7}, after(300*time.Millisecond))
 	if err := holding([]quietness{q}); err == nil {
 		t.Error("bytes delivered 120 ms ago are not noticed")

@@ -69,6 +69,15 @@ type counters struct {
 	DownstreamIn  int64 `json:"downstream_bytes_in"`  // read from the upstream
 	DownstreamOut int64 `json:"downstream_bytes_out"` // delivered to clients
 	Connections   int   `json:"connections"`          // open now
+	Resets        int64 `json:"resets"`               // connections that a toxic has reset
+
+	// What toxics have let pass. A connection that meets none is not counted.
+	UpstreamPieces    int64 `json:"upstream_pieces"`
+	UpstreamWaited    int64 `json:"upstream_waited_us"` // of all pieces together, from reading to passing
+	UpstreamDropped   int64 `json:"upstream_bytes_dropped"`
+	DownstreamPieces  int64 `json:"downstream_pieces"`
+	DownstreamWaited  int64 `json:"downstream_waited_us"`
+	DownstreamDropped int64 `json:"downstream_bytes_dropped"`
 }
 
 func (l *link) counters() counters {
@@ -77,6 +86,9 @@ func (l *link) counters() counters {
 	up, down := &l.traffic[stream.Upstream], &l.traffic[stream.Downstream]
 	c := counters{UpstreamOut: up.out.Load(), DownstreamOut: down.out.Load(), Connections: l.connections()}
 	c.UpstreamIn, c.DownstreamIn = up.in.Load(), down.in.Load()
+	c.Resets = l.resetCount.Load()
+	c.UpstreamPieces, c.UpstreamWaited, c.UpstreamDropped = up.pieces.Load(), up.waited.Load(), up.dropped.Load()
+	c.DownstreamPieces, c.DownstreamWaited, c.DownstreamDropped = down.pieces.Load(), down.waited.Load(), down.dropped.Load()
 	return c
 }
 
@@ -151,7 +163,7 @@ func admitToxic(r *http.Request) error {
 	}
 	t := newToxic(body.Type)
 	if t == nil {
-		return fmt.Errorf("no toxic of type %q: linkd offers %s, %s and %s", body.Type, typeLatency, typeBandwidth, typeStall)
+		return fmt.Errorf("no toxic of type %q: linkd offers %s", body.Type, strings.Join(offered(), ", "))
 	}
 	if err := decode(bytes.NewReader(body.Attributes), t); err != nil {
 		return fmt.Errorf("read attributes of %s: %w", body.Type, err)
@@ -159,8 +171,8 @@ func admitToxic(r *http.Request) error {
 	if err := t.check(); err != nil {
 		return fmt.Errorf("add %s: %w", body.Type, err)
 	}
-	if body.Toxicity != 1 {
-		return fmt.Errorf("add %s: toxicity is %v, but a toxic acts on all connections: leave it out", body.Type, body.Toxicity)
+	if !(body.Toxicity > 0 && body.Toxicity <= 1) {
+		return fmt.Errorf("add %s: toxicity is %v, but it is a share of the connections, above 0 and up to 1", body.Type, body.Toxicity)
 	}
 	data, err := json.Marshal(body)
 	if err != nil {

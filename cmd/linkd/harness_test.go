@@ -17,29 +17,29 @@ import (
 )
 
 // echo starts a server that sends back what it gets.
-func echo(t *testing.T) string {
-	t.Helper()
-	return upstream(t, func(c net.Conn) {
+func echo(tb testing.TB) string {
+	tb.Helper()
+	return upstream(tb, func(c net.Conn) {
 		io.Copy(c, c)
 		c.Close()
 	})
 }
 
 // upstream starts a server that handles each connection.
-func upstream(t *testing.T, handle func(net.Conn)) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func upstream(tb testing.TB, handle func(net.Conn)) string {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	tb.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			t.Cleanup(func() { c.Close() })
+			tb.Cleanup(func() { c.Close() })
 			go handle(c)
 		}
 	}()
@@ -53,119 +53,119 @@ type linkd struct {
 }
 
 // start starts one link per upstream, named by their keys.
-func start(t *testing.T, upstreams map[string]string) linkd {
-	t.Helper()
+func start(tb testing.TB, upstreams map[string]string) linkd {
+	tb.Helper()
 	var cfg config
 	for name, addr := range upstreams {
 		cfg.Links = append(cfg.Links, linkConfig{Name: name, Listen: "127.0.0.1:0", Upstream: addr})
 	}
-	srv, err := newServer(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	srv, err := newServer(tb.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(srv.close)
+	tb.Cleanup(srv.close)
 	control := httptest.NewServer(srv.routes())
-	t.Cleanup(control.Close)
+	tb.Cleanup(control.Close)
 	return linkd{srv, control.URL}
 }
 
 // do sends a request to the API of a link and returns the status and body. No
 // request may take 6 s, whatever the link's peers do.
-func (d linkd) do(t *testing.T, method, link, path, body string) (int, string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+func (d linkd) do(tb testing.TB, method, link, path, body string) (int, string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 6*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, d.url+"/links/"+url.PathEscape(link)+path, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		tb.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return resp.StatusCode, string(data)
 }
 
-func (d linkd) must(t *testing.T, method, link, path, body string) string {
-	t.Helper()
-	status, answer := d.do(t, method, link, path, body)
+func (d linkd) must(tb testing.TB, method, link, path, body string) string {
+	tb.Helper()
+	status, answer := d.do(tb, method, link, path, body)
 	if status >= 300 {
-		t.Fatalf("%s %s %s: status %d: %s", method, path, body, status, answer)
+		tb.Fatalf("%s %s %s: status %d: %s", method, path, body, status, answer)
 	}
 	return answer
 }
 
-func (d linkd) add(t *testing.T, link, typ, stream, attributes string) {
-	t.Helper()
-	d.must(t, "POST", link, "/proxies/link/toxics",
+func (d linkd) add(tb testing.TB, link, typ, stream, attributes string) {
+	tb.Helper()
+	d.must(tb, "POST", link, "/proxies/link/toxics",
 		fmt.Sprintf(`{"name":"%s_%s","type":"%[1]s","stream":"%[2]s","attributes":%s}`, typ, stream, attributes))
 }
 
-func (d linkd) remove(t *testing.T, link, typ, stream string) {
-	t.Helper()
-	d.must(t, "DELETE", link, "/proxies/link/toxics/"+typ+"_"+stream, "")
+func (d linkd) remove(tb testing.TB, link, typ, stream string) {
+	tb.Helper()
+	d.must(tb, "DELETE", link, "/proxies/link/toxics/"+typ+"_"+stream, "")
 }
 
-func (d linkd) counters(t *testing.T, link string) counters {
-	t.Helper()
+func (d linkd) counters(tb testing.TB, link string) counters {
+	tb.Helper()
 	var c counters
-	if err := json.Unmarshal([]byte(d.must(t, "GET", link, "/counters", "")), &c); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal([]byte(d.must(tb, "GET", link, "/counters", "")), &c); err != nil {
+		tb.Fatal(err)
 	}
 	return c
 }
 
 // dial connects through a link.
-func (d linkd) dial(t *testing.T, link string) net.Conn {
-	t.Helper()
-	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", d.links[link].proxy.Listen)
+func (d linkd) dial(tb testing.TB, link string) net.Conn {
+	tb.Helper()
+	c, err := new(net.Dialer).DialContext(tb.Context(), "tcp", d.links[link].proxy.Listen)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() { c.Close() })
 	return c
 }
 
 // wait polls until done or 10 s have passed.
-func wait(t *testing.T, what string, done func() bool) {
-	t.Helper()
+func wait(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); {
 		if time.Now().After(deadline) {
-			t.Fatal("waited in vain: " + what)
+			tb.Fatal("waited in vain: " + what)
 		}
 		<-time.After(2 * time.Millisecond)
 	}
 }
 
 // roundTrip sends text and wants it back.
-func roundTrip(t *testing.T, c net.Conn, text string) {
-	t.Helper()
+func roundTrip(tb testing.TB, c net.Conn, text string) {
+	tb.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	expect(t, c, text)
+	expect(tb, c, text)
 }
 
-func expect(t *testing.T, c net.Conn, text string) {
-	t.Helper()
+func expect(tb testing.TB, c net.Conn, text string) {
+	tb.Helper()
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	buf := make([]byte, len(text))
 	if _, err := io.ReadFull(c, buf); err != nil || string(buf) != text {
-		t.Fatalf("read %q, %v, want %q", buf, err, text)
+		tb.Fatalf("read %q, %v, want %q", buf, err, text)
 	}
 }
 
 // silent checks that nothing arrives for a while.
-func silent(t *testing.T, c net.Conn) {
-	t.Helper()
+func silent(tb testing.TB, c net.Conn) {
+	tb.Helper()
 	c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
 	n, err := c.Read(make([]byte, 1))
 	if timeout, ok := errors.AsType[net.Error](err); n > 0 || !ok || !timeout.Timeout() {
-		t.Fatalf("read %d bytes, %v, want none until the deadline", n, err)
+		tb.Fatalf("read %d bytes, %v, want none until the deadline", n, err)
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
@@ -29,19 +31,22 @@ type link struct {
 	name   string
 	logger *slog.Logger
 	api    *toxiproxy.ApiServer
-	routes http.Handler               // Toxiproxy's own
-	proxy  *toxiproxy.Proxy           // what the API shows: never started, its toxics are only a list
-	flow   *toxiproxy.ToxicCollection // the chains that carry the data: guards only
+	routes http.Handler     // Toxiproxy's own
+	proxy  *toxiproxy.Proxy // what the API shows: never started, its toxics are only a list
 
-	valves  [stream.NumDirections]*valve
+	guards  [stream.NumDirections]*guard
 	traffic [stream.NumDirections]traffic
 
 	apiMu sync.Mutex // one API request at a time
 	stop  func()     // set while enabled; under apiMu
 
-	mu    sync.Mutex
-	pairs map[*pair]struct{}
-	count int // pairs so far, to name them
+	mu     sync.Mutex
+	pairs  map[*pair]struct{}
+	count  uint64       // pairs so far, to number them
+	resets []resetEntry // what connections meet
+	draws  *rand.Rand   // one draw for each pair
+
+	resetCount atomic.Int64 // connections that were reset
 }
 
 // newLink makes a link that does not listen yet.
@@ -51,25 +56,16 @@ func newLink(cfg linkConfig, seed uint64, logger *slog.Logger) (*link, error) {
 		logger: logger.With(slog.String("link", cfg.Name)),
 		api:    toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
 		pairs:  map[*pair]struct{}{},
+		draws:  rand.New(rand.NewPCG(seed, 0)),
 	}
 	l.routes = l.api.Routes()
 	l.proxy = toxiproxy.NewProxy(l.api, proxyName, cfg.Listen, cfg.Upstream)
-	l.flow = toxiproxy.NewToxicCollection(l.proxy)
 	for dir := range stream.NumDirections {
-		l.valves[dir] = newValve()
+		l.guards[dir] = &guard{valve: newValve(), seed: seed<<1 | uint64(dir), traffic: &l.traffic[dir]}
 		entry := fmt.Sprintf(`{"name": "guard_%[1]s", "type": "guard", "stream": "%[1]s"}`, dir)
 		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(entry)); err != nil {
 			return nil, fmt.Errorf("list guard: %w", err)
 		}
-		wrapper, err := l.flow.AddToxicJson(strings.NewReader(entry))
-		if err != nil {
-			return nil, fmt.Errorf("install guard: %w", err)
-		}
-		g, ok := wrapper.Toxic.(*guard)
-		if !ok {
-			return nil, fmt.Errorf("install guard: got a %T", wrapper.Toxic)
-		}
-		g.valve, g.seed = l.valves[dir], seed<<1|uint64(dir)
 	}
 	if err := l.api.Collection.Add(l.proxy, false); err != nil {
 		return nil, fmt.Errorf("add to API: %w", err)
@@ -153,6 +149,7 @@ func (l *link) connect(ctx context.Context, client net.Conn) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.pairs, p)
+		p.stopResets(nil)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,17 +159,16 @@ func (l *link) connect(ctx context.Context, client net.Conn) {
 	}
 	l.pairs[p] = struct{}{}
 	l.count++
-	id := strconv.Itoa(l.count)
-	l.start(id, p, stream.Upstream, client, upstream)
-	l.start(id, p, stream.Downstream, upstream, client)
+	p.id, p.draw = l.count, l.draws.Float64()
+	l.planResets(p)
+	l.start(p, stream.Upstream, client, upstream)
+	l.start(p, stream.Downstream, upstream, client)
 }
 
 // start lets data pass in one direction of a pair.
-func (l *link) start(id string, p *pair, dir stream.Direction, from, to net.Conn) {
+func (l *link) start(p *pair, dir stream.Direction, from, to net.Conn) {
 	counts := &l.traffic[dir]
-	out := &sink{pair: p, conn: to, traffic: counts}
-	in := &lane{from: from, to: out, traffic: counts, valve: l.valves[dir], detour: make(chan []byte)}
-	l.flow.StartLink(l.api, id+dir.String(), in, tail{out}, dir)
+	in := &lane{from: from, to: &sink{pair: p, conn: to, traffic: counts}, traffic: counts, guard: l.guards[dir]}
 	go in.carry() // ends with the connection, which disabling the link closes
 }
 
@@ -195,15 +191,71 @@ func (l *link) connections() int {
 
 // applyToxics makes the listed toxics take effect.
 func (l *link) applyToxics() {
-	var effects [stream.NumDirections]effect
+	var lists [stream.NumDirections][]listing
+	var resets []resetEntry
 	for _, item := range l.proxy.Toxics.GetToxicArray() {
-		if w, ok := item.(*toxics.ToxicWrapper); ok {
-			if t, ok := w.Toxic.(toxic); ok {
-				t.addTo(&effects[w.Direction])
-			}
+		w, ok := item.(*toxics.ToxicWrapper)
+		if !ok {
+			continue
+		}
+		if t, ok := w.Toxic.(toxic); ok {
+			lists[w.Direction] = append(lists[w.Direction], listing{t, float64(w.Toxicity)})
+		}
+		if t, ok := w.Toxic.(*resetToxic); ok {
+			resets = append(resets, resetEntry{t, w.Direction, float64(w.Toxicity)})
 		}
 	}
-	for dir, e := range effects {
-		l.valves[dir].set(e)
+	for dir, list := range lists {
+		l.guards[dir].valve.set(list)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.resets = resets
+	for p := range l.pairs {
+		p.stopResets(resets)
+		l.planResets(p)
+	}
+}
+
+// A resetEntry is a reset that is listed.
+type resetEntry struct {
+	toxic *resetToxic
+	dir   stream.Direction
+	share float64
+}
+
+// planResets lets a pair meet the resets that it has not met yet. The caller
+// holds mu.
+func (l *link) planResets(p *pair) {
+	for _, r := range l.resets {
+		if p.over {
+			return
+		}
+		if _, met := p.resets[r.toxic]; met || p.draw >= r.share {
+			continue
+		}
+		reset := func() {
+			p.reset(p.towards(r.dir))
+			l.resetCount.Add(1)
+		}
+		if r.toxic.Timeout == 0 { // at once: a timer might come after the first answer
+			p.over = true
+			reset()
+			return
+		}
+		if p.resets == nil {
+			p.resets = map[*resetToxic]*time.Timer{}
+		}
+		p.resets[r.toxic] = time.AfterFunc(time.Duration(r.toxic.Timeout)*time.Millisecond, reset)
+	}
+}
+
+// stopResets calls off the resets of a pair that are not listed any more.
+func (p *pair) stopResets(listed []resetEntry) {
+	for t, timer := range p.resets {
+		if !slices.ContainsFunc(listed, func(r resetEntry) bool { return r.toxic == t }) {
+			timer.Stop()
+			delete(p.resets, t)
+		}
 	}
 }

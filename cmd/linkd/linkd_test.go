@@ -6,89 +6,130 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNoByteIsLost sends data both ways while toxics come and go in all
-// combinations and orders, and compares checksums.
+// sizeVariable is how many MiB [TestNoByteIsLost] sends for each toxic. The
+// full form is 1024.
+const sizeVariable = "LINKD_TEST_MIB"
+
+// TestNoByteIsLost sends data both ways while a toxic comes and goes, each
+// alone and all together, and compares checksums. Between two toxics the link
+// takes its fast path, so that the change to it and back is tested too.
 func TestNoByteIsLost(t *testing.T) {
 	size := int64(64 << 20)
-	if testing.Short() {
+	if mib, err := strconv.ParseInt(os.Getenv(sizeVariable), 10, 32); err == nil {
+		size = mib << 20
+	} else if testing.Short() {
 		size = 8 << 20
 	}
+	all := slices.Sorted(maps.Keys(gentle()))
+	for _, typ := range all {
+		t.Run(typ, func(t *testing.T) { transfer(t, size, typ) })
+	}
+	t.Run("all", func(t *testing.T) { transfer(t, size, all...) })
+}
+
+func transfer(t *testing.T, size int64, types ...string) {
+	t.Helper()
 	d := start(t, map[string]string{"a->b": echo(t)})
 	c := d.dial(t, "a->b")
-
-	sent := make(chan [32]byte, 1)
+	var changes atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
-		hash := sha256.New()
-		data := rand.NewChaCha8([32]byte{1})
-		if n, err := io.CopyN(io.MultiWriter(c, hash), data, size); err != nil {
-			t.Errorf("sent %d bytes: %v", n, err)
+		defer close(stopped)
+		d.harass(t, "a->b", &changes, stop, types...)
+	}()
+	type sum struct {
+		bytes int64
+		hash  [32]byte
+	}
+	sent := make(chan sum, 1)
+	go func() { // as much as was asked for, and until toxics have come and gone
+		hash, data, n := sha256.New(), rand.NewChaCha8([32]byte{1}), int64(0)
+		for n < size || changes.Load() < 20 {
+			some, err := io.CopyN(io.MultiWriter(c, hash), data, 1<<20)
+			n += some
+			if err != nil {
+				t.Errorf("sent %d bytes: %v", n, err)
+				break
+			}
 		}
 		c.(*net.TCPConn).CloseWrite()
-		sent <- [32]byte(hash.Sum(nil))
+		sent <- sum{n, [32]byte(hash.Sum(nil))}
 	}()
-	stop, stopped := make(chan struct{}), make(chan int)
-	go func() { stopped <- d.harass(t, "a->b", stop) }()
 
 	hash := sha256.New()
 	n, err := io.Copy(hash, c)
 	close(stop)
-	changes := <-stopped
-	if err != nil || n != size {
-		t.Fatalf("received %d bytes, %v, want %d", n, err, size)
+	<-stopped
+	if err != nil {
+		t.Fatalf("received %d bytes: %v", n, err)
 	}
-	if got, want := [32]byte(hash.Sum(nil)), <-sent; got != want {
-		t.Errorf("received checksum %x, sent %x", got, want)
+	all := <-sent
+	if diff := cmp.Diff(all, sum{n, [32]byte(hash.Sum(nil))}, cmp.AllowUnexported(sum{})); diff != "" {
+		t.Errorf("bytes and checksum (-sent +received):\n%s", diff)
 	}
-	if changes < 10 {
-		t.Errorf("only %d changes of toxics during the transfer", changes)
-	}
-	want := counters{UpstreamIn: size, UpstreamOut: size, DownstreamIn: size, DownstreamOut: size}
 	wait(t, "connection closed", func() bool { return d.counters(t, "a->b").Connections == 0 })
-	if diff := cmp.Diff(want, d.counters(t, "a->b")); diff != "" {
+	got := d.counters(t, "a->b")
+	if got.UpstreamPieces+got.DownstreamPieces == 0 {
+		t.Error("no toxic met the data")
+	}
+	want := counters{UpstreamIn: all.bytes, UpstreamOut: all.bytes, DownstreamIn: all.bytes, DownstreamOut: all.bytes}
+	got.UpstreamPieces, got.UpstreamWaited, got.DownstreamPieces, got.DownstreamWaited = 0, 0, 0, 0
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 }
 
-// harass adds and removes toxics at random until stop, and leaves none.
-func (d linkd) harass(t *testing.T, link string, stop <-chan struct{}) (changes int) {
+// gentle are the toxics that lose nothing, with attributes under which a
+// transfer goes on.
+func gentle() map[string]string {
+	return map[string]string{
+		typeLatency:   `{"latency":3,"jitter":2,"distribution":"pareto"}`,
+		typeBandwidth: `{"rate":20000}`,
+		typeSlicer:    `{"average_size":3000,"size_variation":2000,"delay":10}`,
+		typeStall:     `{}`,
+	}
+}
+
+// harass adds and removes toxics at random until stop, and counts that.
+func (d linkd) harass(t *testing.T, link string, changes *atomic.Int64, stop <-chan struct{}, types ...string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	attributes := map[string]string{
-		"latency": `{"latency":3,"jitter":2}`, "bandwidth": `{"rate":20000}`, "stall": `{}`,
-	}
 	present := map[[2]string]bool{}
-	toggle := func(typ, stream string) {
-		key := [2]string{typ, stream}
+	toggle := func(key [2]string) {
 		if present[key] {
-			d.remove(t, link, typ, stream)
+			d.remove(t, link, key[0], key[1])
 		} else {
-			d.add(t, link, typ, stream, attributes[typ])
+			d.add(t, link, key[0], key[1], gentle()[key[0]])
 		}
 		present[key] = !present[key]
-		changes++
+		changes.Add(1)
 	}
 	for {
 		select {
 		case <-stop:
-			return changes
+			return
 		case <-time.After(time.Duration(rng.IntN(10)) * time.Millisecond):
 		}
 		for key, on := range present { // stalls are short, so that the transfer ends
-			if on && key[0] == "stall" {
-				toggle(key[0], key[1])
+			if on && key[0] == typeStall {
+				toggle(key)
 			}
 		}
-		typ := []string{"latency", "bandwidth", "stall"}[rng.IntN(3)]
-		toggle(typ, []string{"upstream", "downstream"}[rng.IntN(2)])
+		toggle([2]string{types[rng.IntN(len(types))], []string{"upstream", "downstream"}[rng.IntN(2)]})
 	}
 }
 

@@ -16,11 +16,19 @@
 // measurement or damage a stream:
 //
 //   - Adding and removing a toxic takes effect at once, also while a receiver
-//     does not read, and never loses, repeats or reorders a byte. See [guard].
+//     does not read, and never loses, repeats or reorders a byte of a connection that goes on.
+//     See [guard].
 //   - A link dials its upstream for each client separately and with a timeout,
 //     so that clients do not wait behind each other's dead dials.
 //   - A half-closed connection stays half-closed.
-//   - Types of toxic that cannot promise this are refused, with a message.
+//   - A reset reaches established connections too, also idle ones.
+//   - Toxicity is the share of the connections that a toxic acts on. A
+//     connection draws once, for all toxics and both directions.
+//
+// The toxics are latency (with a distribution beside Toxiproxy's attributes),
+// bandwidth, slicer, limit_data and reset_peer, and linkd's own stall, which
+// holds everything back, and half_open, which drops everything without a word.
+// To refuse connections, disable the proxy. Other types are refused.
 package main
 
 import (

@@ -87,6 +87,14 @@ func catalog() chaos.Catalog {
 	}
 	return chaos.NewCatalog([]chaos.Kind{
 		on("stall", "Connections live on, but the link's proxy passes nothing in either direction.", links),
+		{
+			Name: "latency", About: "Data waits at the link's proxy.", Needs: "containers", Check: links,
+			Params: []chaos.Param{{Name: "delay", Measure: chaos.Duration, About: "how long data waits"}},
+			New: func(sut.Environment, *chaos.Targets, chaos.Params) (chaos.Fault, error) {
+				return nil, sut.ErrUnsupported
+			},
+			Heal: func(context.Context, sut.Environment, chaos.Undo) error { return nil },
+		},
 		on("lose", "Cut off the network by firewall rules, then killed.", nodes),
 		on("kill", "SIGKILL to all processes of the container.", nil),
 		on("pause", "All processes of the container are frozen by its control group.", nodes),
@@ -354,5 +362,28 @@ func TestBuildLeavesTheScenarioAlone(t *testing.T) {
 	p.Options["ttl"] = "changed"
 	if diff := cmp.Diff(same, sc); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// TestParameters checks that the parameters of a fault reach it, and that what
+// is wrong with them is an error at their place.
+func TestParameters(t *testing.T) {
+	const stall = "stall: link:replication           # standbys stop receiving: a lost acknowledged write becomes possible\n    for: 30s"
+	latency := func(with string) string { return "latency: link:replication\n    for: 30s" + with }
+	p := build(t, shipped(t, "primary-failover", stall, latency("\n    with: {delay: 200ms}")), plan.Options{})
+	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Verb == "latency" })
+	if i < 0 || p.Steps[i].Params.Values["delay"] != "200ms" {
+		t.Errorf("steps %+v", p.Steps)
+	}
+	for with, want := range map[string]string{
+		"":                                     "the parameter delay is missing",
+		"\n    with: {delay: 200}":             "delay=200: want a duration",
+		"\n    with: {delay: 1s, wobble: 3ms}": `has no parameter "wobble": it has delay`,
+	} {
+		sc := shipped(t, "primary-failover", stall, latency(with))
+		_, err := plan.Build(sc, topology(), catalog(), workloads(), plan.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", with, err, want)
+		}
 	}
 }

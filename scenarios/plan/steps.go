@@ -32,7 +32,7 @@ func (b *builder) timeline() {
 			s.Text = e.Target
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault = verb.Fault
-			s.Params = chaos.Params{Target: b.component(e), For: e.For}
+			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
 			b.suits(e, s)
 			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries {
 				b.add(e.TargetPos, e.Target, "no primary is broken before this entry, so there is no old one", "break "+string(sut.RoleDatabase)+".primary first")
@@ -78,11 +78,15 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		return
 	}
 	b.plan.kinds[e.Verb] = kind
-	if kind.Check == nil || !resolved {
+	if !resolved {
 		return
 	}
-	if err := kind.Check(s.Params); err != nil {
-		b.add(e.TargetPos, e.Target, err.Error(), "")
+	if err := kind.CheckAll(s.Params); err != nil {
+		at, text := e.TargetPos, e.Target
+		if len(e.With) > 0 {
+			at, text = e.WithPos, "{"
+		}
+		b.add(at, text, err.Error(), "")
 	}
 }
 

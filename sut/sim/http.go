@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -130,7 +131,7 @@ func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
 				s.append(p, t)
 				written = true
 			}
-			if !s.stalled["replication:"+p.name] {
+			if len(s.stalled["replication:"+p.name]) == 0 {
 				s.replicate(p)
 				timeline, ok = p.timeline, true
 			} else if !s.cfg.Sync {
@@ -250,13 +251,7 @@ type toxic struct {
 func (s *Sim) toxics(link string) []toxic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []toxic{}
-	for key, on := range s.stalled {
-		if on && key == link {
-			list = append(list, toxic{Name: "stall_upstream", Type: "stall", Stream: "upstream"}, toxic{Name: "stall_downstream", Type: "stall", Stream: "downstream"})
-		}
-	}
-	return list
+	return append([]toxic{}, s.stalled[link]...)
 }
 
 func (s *Sim) listToxics(w http.ResponseWriter, r *http.Request) {
@@ -273,21 +268,27 @@ func (s *Sim) addToxic(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the simulation only stalls", http.StatusBadRequest)
 		return
 	}
-	s.setStalled(r.PathValue("link"), true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	link := r.PathValue("link")
+	s.stalled[link] = append(s.stalled[link], t)
+	s.notify()
 	reply(w, t)
 }
 
 func (s *Sim) removeToxic(w http.ResponseWriter, r *http.Request) {
-	s.setStalled(r.PathValue("link"), false)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func (s *Sim) setStalled(link string, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stalled[link] = on
-	if p := s.primary; !on && p >= 0 && link == "replication:"+s.nodes[p].name {
+	link := r.PathValue("link")
+	before := len(s.stalled[link])
+	s.stalled[link] = slices.DeleteFunc(s.stalled[link], func(t toxic) bool { return t.Name == r.PathValue("toxic") })
+	if len(s.stalled[link]) == before {
+		http.NotFound(w, r)
+		return
+	}
+	if p := s.primary; len(s.stalled[link]) == 0 && p >= 0 && link == "replication:"+s.nodes[p].name {
 		s.replicate(s.nodes[p])
 	}
 	s.notify()
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -93,9 +93,9 @@ type Sim struct {
 
 	mu      sync.Mutex
 	nodes   []*database
-	primary int             // index into nodes, -1 while there is none
-	stalled map[string]bool // replication links by name
-	changed chan struct{}   // closed and replaced when anything above changes
+	primary int                // index into nodes, -1 while there is none
+	stalled map[string][]toxic // replication links by name
+	changed chan struct{}      // closed and replaced when anything above changes
 	bytes   map[string]*counters
 }
 
@@ -112,7 +112,7 @@ func Start(ctx context.Context, cfg Config) (*Sim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start simulation: %w", err)
 	}
-	s := &Sim{cfg: cfg, addr: l.Addr().String(), stalled: map[string]bool{}, changed: make(chan struct{}), bytes: map[string]*counters{}}
+	s := &Sim{cfg: cfg, addr: l.Addr().String(), stalled: map[string][]toxic{}, changed: make(chan struct{}), bytes: map[string]*counters{}}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, n := range Topology().ByRole(sut.RoleDatabase) {
 		s.nodes = append(s.nodes, &database{name: n.Name, timeline: 1, writes: map[string]Write{}})

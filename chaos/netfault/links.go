@@ -1,0 +1,291 @@
+package netfault
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/sut"
+)
+
+// A linkKind is a kind of fault that a link proxy carries out.
+type linkKind struct {
+	chaos.Kind
+
+	// toxic returns the type and the attributes of the toxic, which differ
+	// between linkd and a stock Toxiproxy server. It is nil for a link that
+	// refuses connections.
+	toxic func(k chaos.Kind, p chaos.Params, stock bool) (toxicInfo, error)
+
+	// seen judges what a link has done since the injection. It says what, or
+	// nothing if that does not show the fault yet.
+	seen func(k chaos.Kind, p chaos.Params, since byteCounts) string
+}
+
+// kind completes the entry of the catalogue.
+func (l linkKind) kind() chaos.Kind {
+	l.Needs = "an environment with link proxies, linkd or Toxiproxy"
+	l.Undone = "The toxic is removed, which loses nothing of a connection that goes on. No toxic outlives its proxy."
+	l.Touches = []string{"link"}
+	check := l.Check
+	l.Check = func(p chaos.Params) error {
+		if len(p.Target.Links) == 0 {
+			return fmt.Errorf("%s acts on links, and %q is none: write for example %[1]s: link:replication or %[1]s: link:app->pgbouncer", l.Name, p.Target.Ref)
+		}
+		if check != nil {
+			return check(p)
+		}
+		return nil
+	}
+	l.New = func(env sut.Environment, _ *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+		controller, ok := env.(sut.LinkController)
+		if !ok {
+			return nil, fmt.Errorf("link proxies: %w", sut.ErrUnsupported)
+		}
+		return &linkFault{kind: l, env: env, controller: controller, params: p}, nil
+	}
+	l.Heal = healStall
+	return l.Kind
+}
+
+// directions returns the streams that a fault acts on.
+func directions(k chaos.Kind, p chaos.Params) []string {
+	switch k.Value(p, "direction") {
+	case "up":
+		return []string{"upstream"}
+	case "down":
+		return []string{"downstream"}
+	}
+	return streams()
+}
+
+// A linkFault is a fault of links.
+type linkFault struct {
+	kind       linkKind
+	env        sut.Environment
+	controller sut.LinkController
+	params     chaos.Params
+	data       stallData // as resolved by Prepare
+}
+
+// String implements [chaos.Fault].
+func (f *linkFault) String() string { return f.kind.Name + " " + f.params.Target.Ref }
+
+// Prepare implements [chaos.Fault].
+func (f *linkFault) Prepare(ctx context.Context) (chaos.Undo, error) {
+	var err error
+	f.data, err = prepareLinks(ctx, f.controller, f.params.Target)
+	if err != nil {
+		return chaos.Undo{}, err
+	}
+	f.data.Down = f.kind.toxic == nil
+	for _, l := range f.data.Links {
+		if f.data.Down {
+			break
+		}
+		if _, err := f.kind.toxic(f.kind.Kind, f.params, l.Stock); err != nil {
+			return chaos.Undo{}, fmt.Errorf("link %s: %w", l.Link, err)
+		}
+	}
+	return f.data.undo(f.kind.Name)
+}
+
+// Inject implements [chaos.Fault].
+func (f *linkFault) Inject(ctx context.Context) (chaos.Injection, error) {
+	in := &linkInjection{linkFault: *f, links: f.data.links(f.env)}
+	in.before = in.count(ctx)
+	in.called = time.Now()
+	err := chaos.Each(in.links, func(l control) error {
+		if f.data.Down {
+			return l.enable(ctx, false)
+		}
+		toxic, err := f.kind.toxic(f.kind.Kind, f.params, l.stock)
+		if err != nil {
+			return err
+		}
+		toxic.Toxicity = f.kind.Percent(f.params, "connections") / 100
+		return chaos.Each(directions(f.kind.Kind, f.params), func(stream string) error {
+			one := toxic
+			one.Name, one.Stream = f.data.toxic(stream), stream
+			return l.addToxic(ctx, one)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// A linkInjection is a fault of links in effect.
+type linkInjection struct {
+	linkFault
+
+	links  []control
+	called time.Time    // the last inject or recover call
+	before []byteCounts // of each link at that call
+}
+
+// count reads the counts of all links. Without them an observation is weaker,
+// which is no reason not to inject, and less so not to recover.
+func (in *linkInjection) count(ctx context.Context) []byteCounts {
+	counts := make([]byteCounts, len(in.links))
+	_ = chaos.Each(indices(counts), func(i int) (err error) {
+		counts[i], err = in.links[i].counts(ctx)
+		return err
+	})
+	return counts
+}
+
+// Settle implements [chaos.Injection]. It goes by what the link did with the
+// data that came through; of a link without any it only knows that the toxic is
+// listed.
+func (in *linkInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
+	return in.watch(ctx, in.inEffect)
+}
+
+// Recover implements [chaos.Injection].
+func (in *linkInjection) Recover(ctx context.Context) error {
+	in.before, in.called = in.count(ctx), time.Now()
+	return in.data.remove(ctx, in.env)
+}
+
+// Recovered implements [chaos.Injection].
+func (in *linkInjection) Recovered(ctx context.Context) (chaos.Evidence, error) {
+	return in.watch(ctx, in.well)
+}
+
+// watch waits until a look is content with all links.
+func (in *linkInjection) watch(ctx context.Context, look func(ctx context.Context, i int) (string, error)) (chaos.Evidence, error) {
+	said := make([]string, len(in.links))
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		return chaos.Each(indices(said), func(i int) error {
+			saw, err := look(ctx, i)
+			said[i] = in.links[i].link + ": " + saw
+			return err
+		})
+	})
+	if err != nil {
+		return chaos.Evidence{}, err
+	}
+	return chaos.Evidence{By: "link counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called)}, nil
+}
+
+// inEffect says how a link is seen to be broken.
+func (in *linkInjection) inEffect(ctx context.Context, i int) (string, error) {
+	l := in.links[i]
+	if in.data.Down {
+		return in.refuses(ctx, i)
+	}
+	listed, err := in.listed(ctx, l)
+	if err != nil {
+		return "", err
+	}
+	if want := len(directions(in.kind.Kind, in.params)); listed != want {
+		return "", fmt.Errorf("link %s: %d of %d toxics are listed", l.link, listed, want)
+	}
+	if l.stock {
+		return "toxic listed by a proxy that counts nothing", nil
+	}
+	now, err := l.counts(ctx)
+	if err != nil {
+		return "", err
+	}
+	since := now.since(in.before[i])
+	if saw := in.kind.seen(in.kind.Kind, in.params, since); saw != "" {
+		return saw, nil
+	}
+	if since.in() == 0 && time.Since(in.called) >= idleTime {
+		return "no traffic, toxic listed", nil
+	}
+	return "", fmt.Errorf("link %s: no effect was seen yet on %d bytes in", l.link, since.in())
+}
+
+// refuses says that a link accepts no connection and has none.
+func (in *linkInjection) refuses(ctx context.Context, i int) (string, error) {
+	l := in.links[i]
+	enabled, err := l.enabled(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case enabled:
+		return "", fmt.Errorf("link %s is enabled", l.link)
+	case l.stock:
+		return "disabled", nil
+	}
+	now, err := l.counts(ctx)
+	if err != nil {
+		return "", err
+	}
+	if now.Connections > 0 {
+		return "", fmt.Errorf("link %s has %d connections still", l.link, now.Connections)
+	}
+	return fmt.Sprintf("disabled, %d connections ended and none left", in.before[i].Connections), nil
+}
+
+// listed counts the toxics of the fault that a link lists.
+func (in *linkInjection) listed(ctx context.Context, l control) (n int, err error) {
+	list, err := l.toxics(ctx)
+	for _, t := range list {
+		if t.Name == in.data.toxic(t.Stream) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// well says how a link is seen to be whole.
+func (in *linkInjection) well(ctx context.Context, i int) (string, error) {
+	l := in.links[i]
+	listed, err := in.listed(ctx, l)
+	if err != nil {
+		return "", err
+	}
+	enabled, err := l.enabled(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case listed > 0 || !enabled:
+		return "", fmt.Errorf("link %s: enabled %t, %d toxics are still listed", l.link, enabled, listed)
+	case l.stock:
+		return "toxic gone", nil
+	}
+	now, err := l.counts(ctx)
+	if err != nil {
+		return "", err
+	}
+	since := now.since(in.before[i])
+	switch {
+	case since.out() > 0:
+		return fmt.Sprintf("%d bytes delivered since", since.out()), nil
+	case time.Since(in.called) >= wellTime && since.in() == 0:
+		return "toxic gone, no traffic", nil
+	case time.Since(in.called) >= 2*wellTime && now.pieces() == in.before[i].pieces():
+		// What a peer sends into a connection that the fault has broken does
+		// not arrive any more.
+		return "toxic gone, nothing delivered", nil
+	}
+	return "", fmt.Errorf("link %s delivered nothing since, %d bytes arrived", l.link, since.in())
+}
+
+// since returns what was added to former counts. Connections are those now.
+func (c byteCounts) since(before byteCounts) byteCounts {
+	c.UpstreamIn -= before.UpstreamIn
+	c.UpstreamOut -= before.UpstreamOut
+	c.DownstreamIn -= before.DownstreamIn
+	c.DownstreamOut -= before.DownstreamOut
+	c.Resets -= before.Resets
+	c.UpstreamPieces -= before.UpstreamPieces
+	c.UpstreamWaited -= before.UpstreamWaited
+	c.UpstreamDropped -= before.UpstreamDropped
+	c.DownstreamPieces -= before.DownstreamPieces
+	c.DownstreamWaited -= before.DownstreamWaited
+	c.DownstreamDropped -= before.DownstreamDropped
+	return c
+}
+
+// unsupported says that only linkd can do something.
+func unsupported(what string) error {
+	return fmt.Errorf("%s: a stock Toxiproxy server cannot do that, linkd can: %w", what, sut.ErrUnsupported)
+}

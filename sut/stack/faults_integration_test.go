@@ -1,0 +1,85 @@
+//go:build integration
+
+package stack
+
+import (
+	"context"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/chaos/netfault"
+	"github.com/proofload/proofload/sut"
+)
+
+// TestFaults takes network faults through their life on containers, each seen
+// by somebody beside the node: what Docker does to names and addresses is not
+// what a bare network namespace does.
+func TestFaults(t *testing.T) {
+	if _, err := Down(t.Context(), false, testID); err != nil { // of a test that was killed
+		t.Fatal(err)
+	}
+	s, err := Up(t.Context(), Config{Name: LedgerName, ID: testID, Run: "test", Progress: func(string) {}})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		if s != nil {
+			if closeErr := s.Close(ctx); closeErr != nil {
+				t.Error(closeErr)
+			}
+		}
+		if _, downErr := Down(ctx, false, testID); downErr != nil {
+			t.Error(downErr)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const link = "api-1->redis"
+	overLink := shellProbe(s, "api-1", pingRedis(t, via(link)))
+	for _, tt := range []struct {
+		kind, target string
+		values       map[string]string
+		probe        chaostest.Probe
+	}{
+		{"dns-fail", "api-1", nil, shellProbe(s, "api-1", "getent hosts redis")},
+		{"dns-timeout", "api-1", nil, shellProbe(s, "api-1", "getent hosts redis")},
+		{"partition", "pg-1", map[string]string{"peer": "pg-2"}, shellProbe(s, "pg-1", "exec 3<>/dev/tcp/pg-2/5432")},
+		{"packet-reset", "redis", nil, overLink},
+		{"latency", "link:" + link, map[string]string{"delay": "1s"}, overLink},
+		{"half-open", "link:" + link, nil, overLink},
+	} {
+		t.Run(tt.kind, func(t *testing.T) {
+			sel, err := s.Topology().Select(tt.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kinds := netfault.Kinds()
+			i := slices.IndexFunc(kinds, func(k chaos.Kind) bool { return k.Name == tt.kind })
+			p := chaos.Params{Target: sel, For: 2 * time.Minute, Values: tt.values}
+			chaostest.TestFault(t, s, kinds[i], p, tt.probe)
+		})
+	}
+}
+
+// pingRedis returns a command that succeeds if Redis answers at an address.
+func pingRedis(t *testing.T, addr string) string {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "exec 3<>/dev/tcp/" + host + "/" + port + "; printf 'PING\\r\\n' >&3; read -t 1 answer <&3"
+}
+
+// shellProbe is a probe that runs a command in the network of a node. It finds
+// the target broken if that fails or takes longer than a moment.
+func shellProbe(s sut.NetAdmin, node, command string) chaostest.Probe {
+	return func(ctx context.Context) (bool, error) {
+		_, err := s.NetExec(ctx, node, "timeout", "0.8", "bash", "-c", command)
+		return err != nil, ctx.Err()
+	}
+}

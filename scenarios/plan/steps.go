@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,8 +46,32 @@ func (b *builder) timeline() {
 	for i := range b.plan.Steps {
 		if b.plan.Steps[i].Fault {
 			b.plan.Steps[i].Until = until(b.plan.Steps, i)
+			b.combines(i)
 		}
 	}
+}
+
+// combines refuses the i-th step if it cannot be combined with a fault that is
+// still in effect when it begins.
+func (b *builder) combines(i int) {
+	next := b.plan.Steps[i]
+	for j, s := range b.plan.Steps[:i] {
+		if !s.Fault || endOf(b.plan.Steps, j) <= next.Entry.At {
+			continue
+		}
+		if err := b.catalog.Conflict(s.Verb, s.Params, next.Verb, next.Params); err != nil {
+			b.add(b.sc.Timeline[i].TargetPos, next.Entry.Target, err.Error(),
+				fmt.Sprintf("%s lasts %s: end it before, or break something else", s.Entry.Name, lasting(s)))
+		}
+	}
+}
+
+// lasting says how long a fault lasts that another entry meets.
+func lasting(s Step) string {
+	if s.Entry.For > 0 {
+		return "until " + scenarios.FormatDuration(s.Entry.At+s.Entry.For)
+	}
+	return "to the end"
 }
 
 // component resolves what an entry acts on.
@@ -78,10 +103,10 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		return
 	}
 	b.plan.kinds[e.Verb] = kind
-	if kind.Check == nil || !resolved {
+	if !resolved {
 		return
 	}
-	if err := kind.Check(s.Params); err != nil {
+	if err := kind.CheckAll(s.Params); err != nil {
 		b.add(e.TargetPos, e.Target, err.Error(), "")
 	}
 }
@@ -111,18 +136,39 @@ func components(t sut.Topology) []string {
 // or start: further down, or the end of the drill.
 func until(steps []Step, i int) string {
 	fault := steps[i]
-	for _, s := range steps[i+1:] {
-		if fault.Entry.For > 0 && s.Entry.At >= fault.Entry.At+fault.Entry.For {
-			break
-		}
-		if ends(s, fault) {
-			return fmt.Sprintf("by %s at %s", s.Entry.Name, scenarios.FormatDuration(s.Entry.At))
-		}
+	if s, ok := ender(steps, i); ok {
+		return fmt.Sprintf("by %s at %s", s.Entry.Name, scenarios.FormatDuration(s.Entry.At))
 	}
 	if fault.Entry.For > 0 {
 		return "after " + scenarios.FormatDuration(fault.Entry.For)
 	}
 	return "when the load of the drill ends"
+}
+
+// endOf says when the i-th step, which is a fault, is over.
+func endOf(steps []Step, i int) time.Duration {
+	fault := steps[i]
+	if s, ok := ender(steps, i); ok {
+		return s.Entry.At
+	}
+	if fault.Entry.For > 0 {
+		return fault.Entry.At + fault.Entry.For
+	}
+	return math.MaxInt64
+}
+
+// ender returns the step that ends the i-th before its own time is over.
+func ender(steps []Step, i int) (Step, bool) {
+	fault := steps[i]
+	for _, s := range steps[i+1:] {
+		if fault.Entry.For > 0 && s.Entry.At >= fault.Entry.At+fault.Entry.For {
+			break
+		}
+		if ends(s, fault) {
+			return s, true
+		}
+	}
+	return Step{}, false
 }
 
 // ends reports whether a later step ends a fault. A start brings back the node

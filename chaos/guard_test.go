@@ -223,7 +223,9 @@ func TestLeaseLost(t *testing.T) {
 		if err := lease.Err(); err != nil {
 			t.Error(err)
 		}
-		<-lease.Lost()
+		if err := lease.Watch(t.Context()); !errors.Is(err, ErrLeaseLost) {
+			t.Errorf("the guard is gone: %v", err)
+		}
 		var log []string
 		j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
 		j.Require(func([]Entry, Undo) error { return lease.Err() })

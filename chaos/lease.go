@@ -87,8 +87,16 @@ func (l *Lease) beat() error {
 	return nil
 }
 
-// Lost is closed when the guard is gone, or took this run for dead.
-func (l *Lease) Lost() <-chan struct{} { return l.lost }
+// Watch blocks until the guard is gone or took this run for dead, and says
+// which, or until ctx is done, and returns nil.
+func (l *Lease) Watch(ctx context.Context) error {
+	select {
+	case <-l.lost:
+		return l.Err()
+	case <-ctx.Done():
+		return nil
+	}
+}
 
 // Err says why the lease is lost, or nil if it is not. It is a [Permit]'s
 // reason to refuse: what nobody guards is not injected.

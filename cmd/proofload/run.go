@@ -93,8 +93,11 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err != nil {
 		return exit(reports.ExitUsage, err)
 	}
+	if err = s.hold(ctx); err != nil {
+		return err
+	}
 	result, err := s.carryOut(ctx)
-	if err != nil {
+	if err = errors.Join(err, s.letGo()); err != nil {
 		return err
 	}
 	return a.conclude(s, result)

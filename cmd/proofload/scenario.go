@@ -62,6 +62,7 @@ type planFlags struct {
 	repeat  int
 	options []string // NAME=VALUE
 	target  string
+	allow   string // target file
 }
 
 func (f *planFlags) register(cmd *cobra.Command) {
@@ -69,6 +70,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.repeat, "repeat", 0, "number of drills (0: the scenario's)")
 	cmd.Flags().StringArrayVar(&f.options, "option", nil, "option of the target, NAME=VALUE; may be given several times")
 	cmd.Flags().StringVar(&f.target, "target", "", "run against another target than the scenario's")
+	cmd.Flags().StringVar(&f.allow, "allow", "", allowFlag)
 }
 
 // buildPlan resolves a scenario with what the flags say. It returns also the
@@ -102,11 +104,17 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, *httpl
 	if isURL(sc.Target) && workload == nil {
 		return nil, nil, exit(reports.ExitUsage, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload))
 	}
+	allowed, err := a.readLicense(f.allow, topology)
+	if err != nil {
+		return nil, nil, exit(reports.ExitUsage, err)
+	}
 	seed := f.seed
 	if seed == 0 && sc.Seed == 0 {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
-	p, err := plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
+	p, err := plan.Build(sc, topology, catalog(), known, plan.Options{
+		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File),
+	})
 	if err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}

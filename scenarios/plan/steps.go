@@ -108,6 +108,10 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	}
 	if err := kind.CheckAll(s.Params); err != nil {
 		b.add(e.TargetPos, e.Target, err.Error(), "")
+		return
+	}
+	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
+		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
 	}
 }
 

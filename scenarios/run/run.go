@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -42,6 +43,9 @@ type Rig struct {
 	Gate func(ctx context.Context) error
 	// Watch observes the nodes beside the load until ctx is done.
 	Watch func(ctx context.Context)
+	// Alarms block until something beside the load demands that the run stops,
+	// and say what, or until ctx is done, and return nil.
+	Alarms []func(ctx context.Context) error
 	// Audit waits until the system is quiet and records its final state.
 	Audit func(ctx context.Context, drill int) error
 }
@@ -99,6 +103,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	if p.Scenario.Abort != nil {
 		defer r.abortOn(p.Scenario.Abort, start, cancel)()
 	}
+	defer r.heed(loading, cancel)()
 	tl.begin(loading, p.Steps, start, func(err error) { cancel(err) })
 
 	stats, err := r.drive(loading, p, d, start)
@@ -176,6 +181,20 @@ func (r *Rig) noteStats(d plan.Drill, stats loadgen.Stats) {
 // record writes an event about the run itself.
 func (r *Rig) record(op string, drill int, text string) {
 	r.Recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: op, Drill: drill, Text: text})
+}
+
+// heed cancels the drill on the first alarm. The returned function ends that.
+func (r *Rig) heed(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, alarm := range r.Alarms {
+		wg.Go(func() {
+			if err := alarm(ctx); err != nil {
+				cancel(fmt.Errorf("%w: %w", errAborted, err))
+			}
+		})
+	}
+	return func() { end(); wg.Wait() }
 }
 
 // abortOn cancels the drill once the error share was over the limit in each

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -33,22 +35,44 @@ func (b *builder) timeline() {
 			s.Text = e.Target
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault = verb.Fault
-			s.Params = chaos.Params{Target: b.component(e), For: e.For}
+			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
 			b.suits(e, s)
 			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries {
 				b.add(e.TargetPos, e.Target, "no primary is broken before this entry, so there is no old one", "break "+string(sut.RoleDatabase)+".primary first")
 			}
 			primaries = primaries || s.Fault && s.Params.Target.Member == sut.MemberPrimary
 		}
-		b.plan.Steps = append(b.plan.Steps, s)
-		b.plan.Spec.Events = append(b.plan.Spec.Events, s.Entry)
+		b.plan.Steps = append(b.plan.Steps, b.again(s, e.Again)...)
 	}
+	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int { return cmp.Compare(x.Entry.At, y.Entry.At) })
 	for i := range b.plan.Steps {
+		b.plan.Spec.Events = append(b.plan.Spec.Events, b.plan.Steps[i].Entry)
 		if b.plan.Steps[i].Fault {
 			b.plan.Steps[i].Until = until(b.plan.Steps, i)
 			b.combines(i)
 		}
 	}
+}
+
+// again repeats a step. The first has its name, the others have one that no
+// entry can be given. Their jitter depends on the seed and the name alone.
+func (b *builder) again(s Step, a scenarios.Again) []Step {
+	if a.Times < 2 {
+		return []Step{s}
+	}
+	rng := rand.New(rand.NewPCG(b.plan.Seed, seedOf([]byte(s.Entry.Name)))) //nolint:gosec // repeatable by its seed
+	all := make([]Step, a.Times)
+	for i := range all {
+		all[i] = s
+		all[i].Entry.At += time.Duration(i) * a.Every
+		if a.Jitter > 0 {
+			all[i].Entry.At += time.Duration(rng.Int64N(int64(a.Jitter))).Truncate(time.Millisecond)
+		}
+		if i > 0 {
+			all[i].Entry.Name = fmt.Sprintf("%s#%d", s.Entry.Name, i+1)
+		}
+	}
+	return all
 }
 
 // combines refuses the i-th step if it cannot be combined with a fault that is
@@ -60,10 +84,17 @@ func (b *builder) combines(i int) {
 			continue
 		}
 		if err := b.catalog.Conflict(s.Verb, s.Params, next.Verb, next.Params); err != nil {
-			b.add(b.sc.Timeline[i].TargetPos, next.Entry.Target, err.Error(),
+			b.add(b.placeOf(next), next.Entry.Target, err.Error(),
 				fmt.Sprintf("%s lasts %s: end it before, or break something else", s.Entry.Name, lasting(s)))
 		}
 	}
+}
+
+// placeOf finds where the target of a step is written.
+func (b *builder) placeOf(s Step) scenarios.Pos {
+	name, _, _ := strings.Cut(s.Entry.Name, "#")
+	i := slices.IndexFunc(b.sc.Timeline, func(e scenarios.Event) bool { return e.As == name })
+	return b.sc.Timeline[max(0, i)].TargetPos
 }
 
 // lasting says how long a fault lasts that another entry meets.
@@ -107,7 +138,11 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		return
 	}
 	if err := kind.CheckAll(s.Params); err != nil {
-		b.add(e.TargetPos, e.Target, err.Error(), "")
+		pos, text := e.TargetPos, e.Target
+		if len(e.With) > 0 {
+			pos, text = e.WithPos, "{"
+		}
+		b.add(pos, text, err.Error(), "")
 		return
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {

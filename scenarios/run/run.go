@@ -197,40 +197,51 @@ func (r *Rig) heed(ctx context.Context, cancel context.CancelCauseFunc) (stop fu
 	return func() { end(); wg.Wait() }
 }
 
-// abortOn cancels the drill once the error share was over the limit in each
-// second of the condition's duration. The returned function ends the watch.
+// abortOn cancels the drill once the error share or the latency was over its
+// limit in each second of the condition's duration. The returned function ends
+// the watch.
 func (r *Rig) abortOn(a *scenarios.Abort, start time.Duration, cancel context.CancelCauseFunc) (stop func()) {
-	w := abortWatch{limit: a.Errors, need: max(1, int(a.For/time.Second)), second: int64(start / time.Second)}
+	w := abortWatch{limit: a.Errors, slow: a.P99, need: max(1, int(a.For/time.Second)), second: int64(start / time.Second)}
 	return r.Recorder.Tap(func(e *history.Event) {
 		if e.By == history.ByLoad && e.Kind != history.Invoke && w.add(e) {
-			cancel(fmt.Errorf("%w: over %g %% errors for %s", errAborted, a.Errors, a.For))
+			cancel(fmt.Errorf("%w: %s for %s", errAborted, a.Condition(), a.For))
 		}
 	})
 }
 
 // An abortWatch counts consecutive bad seconds of completions.
 type abortWatch struct {
-	limit  float64 // percent
-	need   int     // seconds in a row
-	second int64   // the one being counted
+	limit  float64       // percent of errors
+	slow   time.Duration // latency that one in a hundred may exceed; 0: none
+	need   int           // seconds in a row
+	second int64         // the one being counted
 	total  int
 	bad    int
+	late   int
 	row    int // bad seconds in a row before this one
+}
+
+// over reports whether the second was bad.
+func (w *abortWatch) over() bool {
+	return w.total > 0 && (100*float64(w.bad)/float64(w.total) > w.limit || 100*w.late > w.total)
 }
 
 // add counts a completion and reports whether the condition holds.
 func (w *abortWatch) add(e *history.Event) bool {
 	if s := int64(e.At / time.Second); s != w.second {
-		if w.total > 0 && 100*float64(w.bad)/float64(w.total) > w.limit {
+		if w.over() {
 			w.row++
 		} else {
 			w.row = 0
 		}
-		w.second, w.total, w.bad = s, 0, 0
+		w.second, w.total, w.bad, w.late = s, 0, 0, 0
 	}
 	w.total++
 	if e.Kind != history.OK {
 		w.bad++
+	}
+	if w.slow > 0 && e.At-e.Sched > w.slow {
+		w.late++
 	}
 	return w.row >= w.need
 }

@@ -261,21 +261,29 @@ func TestAbortWatch(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		bad  []int // bad operations of ten in each second
+		late []int // late ones
 		want int   // second in which it fires, -1 for never
 	}{
-		{"quiet", []int{0, 1, 0, 2, 0, 1}, -1},
-		{"one bad second", []int{0, 9, 0, 0, 9, 0}, -1},
-		{"three in a row", []int{0, 9, 9, 9, 0}, 4},
-		{"just at the limit", []int{5, 5, 5, 5, 5}, -1},
+		{"quiet", []int{0, 1, 0, 2, 0, 1}, nil, -1},
+		{"one bad second", []int{0, 9, 0, 0, 9, 0}, nil, -1},
+		{"three in a row", []int{0, 9, 9, 9, 0}, nil, 4},
+		{"just at the limit", []int{5, 5, 5, 5, 5}, nil, -1},
+		{"slow for three seconds", []int{0, 0, 0, 0, 0, 0}, []int{0, 1, 5, 1, 0, 0}, 4},
+		{"slow for two", []int{0, 0, 0, 0, 0, 0}, []int{0, 1, 1, 0, 1, 1}, -1},
+		{"slow, then failing", []int{0, 0, 9, 0, 0, 0}, []int{0, 9, 0, 9, 0, 0}, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := abortWatch{limit: 50, need: 3}
+			w := abortWatch{limit: 50, slow: time.Second, need: 3}
 			fired := -1
 			for s, bad := range tt.bad {
 				for i := range 10 {
-					e := history.Event{At: time.Duration(s)*time.Second + time.Duration(i)*100*time.Millisecond, Kind: history.OK}
+					at := time.Duration(s)*time.Second + time.Duration(i)*100*time.Millisecond
+					e := history.Event{At: at, Sched: at - time.Millisecond, Kind: history.OK}
 					if i < bad {
 						e.Kind = history.Fail
+					}
+					if s < len(tt.late) && i < tt.late[s] {
+						e.Sched = at - 2*time.Second
 					}
 					if w.add(&e) && fired < 0 {
 						fired = s

@@ -24,7 +24,7 @@ import (
 // Local is an environment whose nodes are processes on this machine: the test
 // binary itself, which answers whatever it is sent. It stands in for containers
 // where a fault must be tried on something real. It implements [sut.Killer],
-// [sut.Pauser] and [sut.Waiter], and [Isolated] implements [sut.NetAdmin] too.
+// [sut.Pauser], [sut.Waiter] and [sut.Executor], and [Isolated] implements [sut.NetAdmin] too.
 //
 // The package under test needs a TestMain that calls [RunNode].
 type Local struct {
@@ -251,6 +251,23 @@ func (l *Local) signal(node string, s os.Signal) error {
 		return fmt.Errorf("%s is down", node)
 	}
 	return l.nodes[node].cmd.Process.Signal(s)
+}
+
+// NodeExec implements [sut.Executor]. The commands see all of this machine.
+func (l *Local) NodeExec(ctx context.Context, node string, variables []string, argv ...string) (string, error) {
+	l.mu.Lock()
+	cmd := l.nodes[node].cmd
+	l.mu.Unlock()
+	if cmd == nil {
+		return "", fmt.Errorf("%s is down", node)
+	}
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // what a fault is made of
+	c.Env = append(slices.Clone(os.Environ()), append(variables, "NODE_PID="+strconv.Itoa(cmd.Process.Pid))...)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return string(out), err
 }
 
 // WaitReady implements [sut.Waiter].

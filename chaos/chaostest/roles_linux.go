@@ -3,11 +3,14 @@ package chaostest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"slices"
+	"syscall"
+	"time"
 
 	"github.com/proofload/proofload/chaos"
 )
@@ -73,6 +76,10 @@ func play(ctx context.Context, role string, in io.Reader, out io.Writer) error {
 func echo(listener net.Listener) {
 	for {
 		c, err := listener.Accept()
+		if errors.Is(err, syscall.EMFILE) {
+			time.Sleep(10 * time.Millisecond) // as servers do
+			continue
+		}
 		if err != nil {
 			return
 		}

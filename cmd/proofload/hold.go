@@ -85,6 +85,7 @@ func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) 
 	ctx, cancel := context.WithTimeout(ctx, guardPatience)
 	defer cancel()
 	told := false
+	var taken error
 	err = chaos.Watch(ctx, func(context.Context) error {
 		busy := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		h.previous = h.readOwner()
@@ -92,8 +93,8 @@ func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) 
 			return nil
 		}
 		if !errors.Is(busy, syscall.EWOULDBLOCK) || alive(h.previous.PID) {
-			cancel()
-			return fmt.Errorf("it is in use by %s", h.previous)
+			taken = fmt.Errorf("it is in use by %s", h.previous)
+			return nil
 		}
 		if !told {
 			fmt.Fprintf(a.stderr, "waiting for the guard of %s to mend what it left\n", h.previous)
@@ -101,7 +102,7 @@ func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) 
 		}
 		return fmt.Errorf("the guard of %s is still mending", h.previous)
 	})
-	if err != nil {
+	if err = errors.Join(taken, err); err != nil {
 		return nil, errors.Join(fmt.Errorf("hold stack %s: %w", stackID, err), lock.Close())
 	}
 	return h, nil

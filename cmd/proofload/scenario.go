@@ -15,6 +15,7 @@ import (
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/netfault"
 	"github.com/proofload/proofload/chaos/proc"
+	"github.com/proofload/proofload/chaos/resource"
 	"github.com/proofload/proofload/loadgen/httpload"
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
@@ -23,7 +24,9 @@ import (
 )
 
 // catalog lists all faults there are.
-func catalog() chaos.Catalog { return chaos.NewCatalog(netfault.Kinds(), proc.Kinds()) }
+func catalog() chaos.Catalog {
+	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds())
+}
 
 // readScenario reads a scenario by the path of its file or by its name in the
 // library.

@@ -60,7 +60,7 @@ func Arm(
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
 	pending := journal.Pending()
-	if err := catalog.conflict(pending, undo); err != nil {
+	if err = catalog.conflict(pending, undo); err != nil {
 		journal.note("refused", undo, err.Error())
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
@@ -71,7 +71,7 @@ func Arm(
 	if ctx.Err() != nil {
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, context.Cause(ctx)), journal.mark(id, nil))
 	}
-	if err := journal.permit(pending, undo); err != nil {
+	if err = journal.permit(pending, undo); err != nil {
 		journal.note("refused", undo, err.Error())
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, err), journal.mark(id, nil))
 	}

@@ -53,7 +53,7 @@ func AppendAudit(file string, a Audit) (err error) {
 		return fmt.Errorf("open audit log: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }() // releases the lock
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock audit log %s: %w", file, err)
 	}
 	end, last, err := lastAudit(f)

@@ -24,11 +24,11 @@ func TestAudit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := torn.WriteString(`{"seq":21,"act`); err != nil { // its writer died
+	if _, err = torn.WriteString(`{"seq":21,"act`); err != nil { // its writer died
 		t.Fatal(err)
 	}
 	torn.Close()
-	if err := AppendAudit(file, Audit{Action: "healed"}); err != nil {
+	if err = AppendAudit(file, Audit{Action: "healed"}); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(file)

@@ -65,7 +65,7 @@ func (g *Guard) Serve(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		return fmt.Errorf("wait for the run: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()                           // all was said
 	hangUp := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends Read
 	defer hangUp()
 	return g.watch(ctx, conn)

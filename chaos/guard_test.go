@@ -66,11 +66,12 @@ func TestGuard(t *testing.T) {
 		{
 			"a run that ends leaves nothing to do",
 			func(t *testing.T, run net.Conn) {
+				t.Helper()
 				for range 20 {
 					if got := say(t, run, sayBeat); got != sayHeld {
 						t.Errorf("answered %q, want held", got)
 					}
-					time.Sleep(leaseInterval)
+					<-time.After(leaseInterval)
 				}
 				say(t, run, sayDone)
 			},
@@ -79,6 +80,7 @@ func TestGuard(t *testing.T) {
 		{
 			"a run that dies is healed at once",
 			func(t *testing.T, run net.Conn) {
+				t.Helper()
 				say(t, run, sayBeat)
 				run.Close()
 			},
@@ -87,8 +89,9 @@ func TestGuard(t *testing.T) {
 		{
 			"a run that is silent is healed, told so when it wakes, and healed again when it dies",
 			func(t *testing.T, run net.Conn) {
+				t.Helper()
 				say(t, run, sayBeat)
-				time.Sleep(GuardSilence + time.Second)
+				<-time.After(GuardSilence + time.Second)
 				if got := say(t, run, sayBeat); got != sayHealed {
 					t.Errorf("answered %q, want healed", got)
 				}
@@ -128,7 +131,8 @@ func TestGuardInsists(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries, down := 0, errors.New("no docker")
 				run, ended := watched(t, &Guard{Heal: func(context.Context, bool) error {
-					if tries++; tries <= tt.bad {
+					tries++
+					if tries <= tt.bad {
 						return down
 					}
 					return nil
@@ -187,7 +191,7 @@ func TestLease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(lease.Err(), lease.Close(), <-ended); err != nil || healed > 0 {
+	if err = errors.Join(lease.Err(), lease.Close(), <-ended); err != nil || healed > 0 {
 		t.Errorf("a run that ends: %v, healed %d times", err, healed)
 	}
 

@@ -51,14 +51,19 @@ func (l *Lease) renew() {
 	defer tick.Stop()
 	for range tick.C {
 		if err := l.beat(); err != nil {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if !l.closed {
-				l.err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
-				close(l.lost)
-			}
+			l.lose(err)
 			return
 		}
+	}
+}
+
+// lose notes why the lease is lost, unless it was given back.
+func (l *Lease) lose(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
+		close(l.lost)
 	}
 }
 

@@ -150,11 +150,11 @@ func (f *scripted) Prepare(ctx context.Context) (Undo, error) {
 	}
 	undo := Undo{Kind: f.script.Name, Target: JoinTargets(nodes), Data: data}
 	for _, node := range nodes {
-		command := "docker exec --user root --env NODE_PID=1"
+		command := []string{"docker exec --user root --env NODE_PID=1"}
 		for _, v := range f.data.variables(node) {
-			command += " --env " + quote(v)
+			command = append(command, "--env "+quote(v))
 		}
-		undo.Manual = append(undo.Manual, fmt.Sprintf("%s CONTAINER_OF_%s sh -c %s", command, node, quote(f.script.Undo)))
+		undo.Manual = append(undo.Manual, fmt.Sprintf("%s CONTAINER_OF_%s sh -c %s", strings.Join(command, " "), node, quote(f.script.Undo)))
 	}
 	return undo, nil
 }

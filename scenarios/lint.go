@@ -136,7 +136,7 @@ func (p *parser) lintAgain(e *draftEvent, fault bool) {
 		p.add(e.again, "what happens again must end before", "add for example for: 5s")
 	case e.For+a.Jitter >= a.Every:
 		p.add(e.again, fmt.Sprintf("one lasts %s, and the jitter of %s can make the next one begin before it is over", FormatDuration(e.For), FormatDuration(a.Jitter)),
-			fmt.Sprintf("write every: with more than %s", FormatDuration(e.For+a.Jitter)))
+			"write every: with more than "+FormatDuration(e.For+a.Jitter))
 	}
 }
 

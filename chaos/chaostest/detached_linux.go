@@ -62,7 +62,8 @@ func (d Detached) read(node string) (n detachedNode, err error) {
 	if err != nil {
 		return n, err
 	}
-	return n, json.Unmarshal(data, &n)
+	err = json.Unmarshal(data, &n)
+	return n, err
 }
 
 // Start implements [sut.Killer]. A node keeps its address.
@@ -74,8 +75,8 @@ func (d Detached) Start(ctx context.Context, node string) error {
 	if err != nil {
 		old.Addr = "127.0.0.1:0"
 	}
-	p := exec.Command(os.Args[0])                                                                                 //nolint:forbidigo,noctx,gosec // the test binary, which outlives the caller's context
-	p.Env = append(os.Environ(), roleVariable+"="+roleDetached, addrVariable+"="+old.Addr, dirVariable+"="+d.dir) //nolint:forbidigo // of a test
+	p := exec.Command(os.Args[0]) //nolint:forbidigo,noctx,gosec // the test binary, which outlives the caller's context
+	p.Env = append(os.Environ(), roleVariable+"="+roleDetached, addrVariable+"="+old.Addr, dirVariable+"="+d.dir)
 	p.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := p.StdoutPipe()
 	if err != nil {
@@ -159,7 +160,7 @@ func detached(ctx context.Context, dir, addr string) error {
 	defer tick.Stop()
 	for range tick.C {
 		if _, err := os.Stat(dir); err != nil {
-			return nil //nolint:nilerr // that is its end
+			return nil // that is its end
 		}
 	}
 	return nil

@@ -261,7 +261,7 @@ func (l *Local) NodeExec(ctx context.Context, node string, variables []string, a
 	if cmd == nil {
 		return "", fmt.Errorf("%s is down", node)
 	}
-	c := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // what a fault is made of
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.Env = append(slices.Clone(os.Environ()), append(variables, "NODE_PID="+strconv.Itoa(cmd.Process.Pid))...)
 	out, err := c.CombinedOutput()
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 //		}
 //	}
 func RunNode(kinds ...chaos.Kind) bool {
-	role := os.Getenv(roleVariable) //nolint:forbidigo // is a main function
+	role := os.Getenv(roleVariable)
 	if role == "" {
 		return false
 	}
@@ -77,7 +77,7 @@ func echo(listener net.Listener) {
 	for {
 		c, err := listener.Accept()
 		if errors.Is(err, syscall.EMFILE) {
-			time.Sleep(10 * time.Millisecond) // as servers do
+			<-time.After(10 * time.Millisecond) // as servers do
 			continue
 		}
 		if err != nil {

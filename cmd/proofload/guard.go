@@ -50,14 +50,14 @@ func (a *app) guard(ctx context.Context, dir reports.Directory, socket string) e
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err = os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("listen to the run: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", socket)
 	if err != nil {
 		return fmt.Errorf("listen to the run: %w", err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // it may be closed already
 	file := dir.File(reports.FileJournal)
 	tell := a.audited(m.Run, m.Target)
 	g := &chaos.Guard{
@@ -107,12 +107,12 @@ func startGuard(ctx context.Context, dir reports.Directory, h *holding) (*chaos.
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(self, "guard", "--dir", dir.Path, "--socket", h.socket()) //nolint:gosec,noctx // this program, which outlives the context
+	cmd := exec.Command(self, "guard", "--dir", dir.Path, "--socket", h.socket()) //nolint:noctx // this program, which outlives the context
 	cmd.Args[0] = "proofload"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{h.lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
 	go func() { _ = cmd.Wait() }() // what it has to say is in its log

@@ -180,9 +180,9 @@ func (i *injection) attach(ctx context.Context) (env sut.Environment, done func(
 	now := time.Now()
 	i.id = now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(tail[:])
 	if i.target == simTarget {
-		sys, err := bringUpSim(ctx, nil)
-		if err != nil {
-			return nil, nil, exit(reports.ExitEnvironment, err)
+		sys, simErr := bringUpSim(ctx, nil)
+		if simErr != nil {
+			return nil, nil, exit(reports.ExitEnvironment, simErr)
 		}
 		return sys.env, func() error { return sys.release(ctx, false) }, i.note(now, simTarget)
 	}

@@ -60,7 +60,7 @@ func (b *builder) again(s Step, a scenarios.Again) []Step {
 	if a.Times < 2 {
 		return []Step{s}
 	}
-	rng := rand.New(rand.NewPCG(b.plan.Seed, seedOf([]byte(s.Entry.Name)))) //nolint:gosec // repeatable by its seed
+	rng := rand.New(rand.NewPCG(b.plan.Seed, seedOf([]byte(s.Entry.Name))))
 	all := make([]Step, a.Times)
 	for i := range all {
 		all[i] = s

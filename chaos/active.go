@@ -18,6 +18,17 @@ const injectTimeout = 30 * time.Second
 // healTimeout bounds mending one fault from its undo data, with all retries.
 const healTimeout = 30 * time.Second
 
+// How often a fault in effect is looked at again, and how long it may take to
+// be seen once more before it counts as ended.
+const (
+	holdInterval = 2 * time.Second
+	holdPatience = 10 * time.Second
+)
+
+// ErrEnded is wrapped by the error of [Active.Hold] when a fault is no longer
+// in effect although nobody recovered it.
+var ErrEnded = errors.New("the fault ended early")
+
 // ErrLeft is wrapped by errors after which a fault may still be in effect.
 var ErrLeft = errors.New("a fault may still be in effect")
 
@@ -35,6 +46,9 @@ type Active struct {
 // If injecting is not nil it is called when the journal is on the disk, right
 // before the inject call is made.
 //
+// A fault that conflicts with one that is pending in the journal is refused, as
+// is one that the journal's permits do not allow: see [Journal.Require].
+//
 // When ctx is done before the inject call, nothing is injected; afterwards that
 // does not matter any more. If injecting fails, what was done so far is healed
 // at once, and the error says so if that fails too: see [ErrLeft].
@@ -45,12 +59,21 @@ func Arm(
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
+	pending := journal.Pending()
+	if err = catalog.conflict(pending, undo); err != nil {
+		journal.note("refused", undo, err.Error())
+		return nil, fmt.Errorf("prepare %s: %w", fault, err)
+	}
 	id, err := journal.arm(undo)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
 	if ctx.Err() != nil {
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, context.Cause(ctx)), journal.mark(id, nil))
+	}
+	if err = journal.permit(pending, undo); err != nil {
+		journal.note("refused", undo, err.Error())
+		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, err), journal.mark(id, nil))
 	}
 	if injecting != nil {
 		injecting(undo)
@@ -62,9 +85,60 @@ func Arm(
 	injection, err := fault.Inject(injectCtx)
 	if err != nil {
 		err = fmt.Errorf("inject %s: %w", fault, err)
+		journal.note("inject failed", undo, err.Error())
 		return nil, errors.Join(err, heal(ctx, catalog, env, journal, id, undo))
 	}
+	journal.note("injected", undo, "")
 	return &Active{Injection: injection, Undo: undo, journal: journal, id: id}, nil
+}
+
+// Settle implements [Injection].
+func (a *Active) Settle(ctx context.Context) (Evidence, error) {
+	seen, err := a.Injection.Settle(ctx)
+	a.noteSeen("settled", seen, err)
+	return seen, err
+}
+
+// Hold looks at the fault again and again, by the observation that it settled
+// with, until ctx is done. Its error wraps [ErrEnded] and says what was seen
+// instead: something else undid the fault, or the target is not the one any
+// more that was broken. It must not run beside [Active.Recover].
+func (a *Active) Hold(ctx context.Context) error {
+	tick := time.NewTicker(holdInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		looking, cancel := context.WithTimeout(ctx, holdPatience)
+		_, err := a.Injection.Settle(looking)
+		cancel()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			a.journal.note("ended early", a.Undo, err.Error())
+			return fmt.Errorf("%w: %w", ErrEnded, err)
+		}
+	}
+}
+
+// Recovered implements [Injection].
+func (a *Active) Recovered(ctx context.Context) (Evidence, error) {
+	seen, err := a.Injection.Recovered(ctx)
+	a.noteSeen("recovered", seen, err)
+	return seen, err
+}
+
+// noteSeen tells of an observation, or that there was none.
+func (a *Active) noteSeen(what string, seen Evidence, err error) {
+	if err != nil {
+		a.journal.note("not seen "+what, a.Undo, err.Error())
+		return
+	}
+	a.journal.note(what, a.Undo, seen.By+": "+seen.Saw)
 }
 
 // Recover undoes the fault and notes in the journal how that went. The caller
@@ -79,8 +153,19 @@ func (a *Active) Recover(ctx context.Context) error {
 // from the undo data alone, whether or not ctx is done. It goes on after a
 // failure; the error joins all of them and wraps [ErrLeft].
 func HealAll(ctx context.Context, catalog Catalog, env sut.Environment, journal *Journal) error {
+	return healEntries(ctx, catalog, env, journal, journal.Pending())
+}
+
+// HealAgain mends everything that was ever in the journal, as [HealAll] does.
+// It is for faults that were perhaps injected after they had been healed, by a
+// process that was thought dead and was not.
+func HealAgain(ctx context.Context, catalog Catalog, env sut.Environment, journal *Journal) error {
+	return healEntries(ctx, catalog, env, journal, journal.All())
+}
+
+func healEntries(ctx context.Context, catalog Catalog, env sut.Environment, journal *Journal, entries []Entry) error {
 	var errs []error
-	for _, e := range slices.Backward(journal.Pending()) {
+	for _, e := range slices.Backward(entries) {
 		errs = append(errs, heal(ctx, catalog, env, journal, e.ID, *e.Undo))
 	}
 	return errors.Join(errs...)

@@ -2,12 +2,18 @@
 //
 // The life of a fault:
 //
-//	Prepare  resolve the target, say as data how it will be undone
+//	Check     is there such a fault, and can it act on such a target (pure)
+//	Prepare   resolve the target, say as data how it will be undone
 //	(journal) the undo data reaches the disk before anything is broken
-//	Inject   break it
-//	Settle   wait for an independent observation that it is in effect
-//	Recover  undo it, from the undo data alone, any number of times
+//	Inject    break it
+//	Settle    wait for an independent observation that it is in effect
+//	Hold      look again and again whether it still is
+//	Recover   undo it, from the undo data alone, any number of times
 //	Recovered wait for an independent observation that it is gone
+//
+// A fault has a time to live, after which it is undone whatever the scenario
+// says. A [Guard] undoes all that the journal has pending when the process
+// that injected it goes silent, and a [Lease] is how that process is heard.
 package chaos
 
 import (
@@ -27,6 +33,10 @@ type Undo struct {
 	Target string          `json:"target"`           // what is broken: nodes or links, for people
 	Data   json.RawMessage `json:"data"`             // for Heal
 	Manual []string        `json:"manual,omitempty"` // commands that mend it by hand, printed when healing fails
+
+	// TTL is how long the fault may last, from the moment it is journalled.
+	// [Catalog.New] sees to it that there is one.
+	TTL time.Duration `json:"ttl_ns,omitempty"`
 }
 
 // Evidence is an observation that a fault is in effect, or that it is gone.
@@ -67,12 +77,23 @@ type Injection interface {
 // Params are the parameters of one fault in a scenario.
 type Params struct {
 	Target sut.Selection
-	For    time.Duration     // zero: until healed, started or the run ends
+	For    time.Duration     // zero: until healed, started or the run ends, and [DefaultTTL] at most
 	Values map[string]string // what the kind has parameters for, as text; see [Kind.Params]
 }
 
-// MaxTTL is how long a fault may last at most.
-const MaxTTL = time.Hour
+// How long a fault may last: without a word about it, and at most.
+const (
+	DefaultTTL = 10 * time.Minute
+	MaxTTL     = time.Hour
+)
+
+// TTL is how long the fault may last.
+func (p Params) TTL() time.Duration {
+	if p.For > 0 {
+		return p.For
+	}
+	return DefaultTTL
+}
 
 // A Kind is an entry of the catalogue.
 type Kind struct {
@@ -82,8 +103,9 @@ type Kind struct {
 	Undone string // one sentence: what undoes it, and what does if proofload is gone
 	Params []Param
 
-	// Touches names what of its targets the fault changes. Two faults that
-	// touch the same of one target would undo each other.
+	// Touches names what of its targets the fault changes, for example
+	// [TouchesProcess]. Two faults that touch the same of one target would undo
+	// each other, and are not in effect at the same time.
 	Touches []string
 
 	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
@@ -131,7 +153,21 @@ func (c Catalog) New(kind string, env sut.Environment, targets *Targets, p Param
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s %s: %w", kind, p.Target.Ref, err)
 	}
-	return fault, nil
+	return mortal{Fault: fault, ttl: p.TTL()}, nil
+}
+
+// A mortal is a fault with a time to live.
+type mortal struct {
+	Fault
+
+	ttl time.Duration
+}
+
+// Prepare implements [Fault].
+func (m mortal) Prepare(ctx context.Context) (Undo, error) {
+	undo, err := m.Fault.Prepare(ctx)
+	undo.TTL = m.ttl
+	return undo, err
 }
 
 // Heal mends what an undo describes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +30,16 @@ type Entry struct {
 	ID    string       `json:"id"` // unique in its journal
 	State JournalState `json:"state"`
 	Undo  *Undo        `json:"undo,omitempty"` // in the first record of an entry only
+	Began time.Time    `json:"-"`              // when its first record was written
 	At    time.Time    `json:"at"`             // wall clock, UTC
+}
+
+// Until is when the time to live of a fault ends, by the wall clock in UTC.
+func (e Entry) Until() time.Time {
+	if e.Undo == nil || e.Undo.TTL <= 0 {
+		return e.Began.Add(DefaultTTL)
+	}
+	return e.Began.Add(e.Undo.TTL)
 }
 
 // A Journal is a file that says what was broken and how to mend it. A fault is
@@ -43,6 +53,49 @@ type Journal struct {
 	mu      sync.Mutex
 	file    *os.File
 	entries []Entry // in the order they were armed
+	permits []Permit
+	observe func(action string, u Undo, detail string)
+}
+
+// A Permit says whether a fault may be injected while others are pending. It is
+// asked right before the inject call.
+type Permit func(pending []Entry, next Undo) error
+
+// Require adds a permit that every further injection needs.
+func (j *Journal) Require(p Permit) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.permits = append(j.permits, p)
+}
+
+// Observe has every action on a fault of this journal told to a function.
+func (j *Journal) Observe(observe func(action string, u Undo, detail string)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.observe = observe
+}
+
+// permit asks all permits.
+func (j *Journal) permit(pending []Entry, next Undo) error {
+	j.mu.Lock()
+	permits := slices.Clone(j.permits)
+	j.mu.Unlock()
+	for _, p := range permits {
+		if err := p(pending, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note tells the observer of an action.
+func (j *Journal) note(action string, u Undo, detail string) {
+	j.mu.Lock()
+	observe := j.observe
+	j.mu.Unlock()
+	if observe != nil {
+		observe(action, u, detail)
+	}
 }
 
 // OpenJournal opens the journal in a file, or makes one, and reads what it
@@ -75,15 +128,9 @@ func (j *Journal) read() error {
 	if err != nil {
 		return err
 	}
-	for line := range bytes.Lines(data) {
-		var e Entry
-		if json.Unmarshal(line, &e) != nil {
-			continue
-		}
-		err = j.apply(e)
-		if err != nil {
-			return err
-		}
+	err = j.replay(data)
+	if err != nil {
+		return err
 	}
 	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
 		_, err = j.file.WriteString("\n")
@@ -91,11 +138,43 @@ func (j *Journal) read() error {
 	return err
 }
 
+// replay takes all whole records into account.
+func (j *Journal) replay(data []byte) error {
+	for line := range bytes.Lines(data) {
+		var e Entry
+		if json.Unmarshal(line, &e) != nil {
+			continue
+		}
+		if err := j.apply(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadPending returns what is pending in the journal of a process that may be
+// writing it still, and changes nothing. A file that is not there has nothing.
+func ReadPending(file string) ([]Entry, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	j := &Journal{}
+	if err := j.replay(data); err != nil {
+		return nil, fmt.Errorf("read journal %s: %w", file, err)
+	}
+	return j.Pending(), nil
+}
+
 // apply takes a record into account.
 func (j *Journal) apply(e Entry) error {
 	i := slices.IndexFunc(j.entries, func(old Entry) bool { return old.ID == e.ID })
 	switch {
 	case e.State == Armed && e.Undo != nil && i < 0:
+		e.Began = e.At
 		j.entries = append(j.entries, e)
 	case (e.State == Healed || e.State == Failed) && i >= 0:
 		j.entries[i].State, j.entries[i].At = e.State, e.At
@@ -123,6 +202,11 @@ func (j *Journal) write(e Entry) error {
 
 // arm notes that a fault is about to be injected and returns the entry's id.
 func (j *Journal) arm(u Undo) (id string, err error) {
+	defer func() {
+		if err == nil {
+			j.note(string(Armed), u, "")
+		}
+	}()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	id = strconv.Itoa(len(j.entries) + 1)
@@ -131,17 +215,29 @@ func (j *Journal) arm(u Undo) (id string, err error) {
 
 // mark notes how mending an entry ended. Once healed, it stays healed.
 func (j *Journal) mark(id string, mending error) error {
+	undo, state, err := j.end(id, mending)
+	if undo != nil && mending != nil {
+		j.note(string(state), *undo, mending.Error())
+	} else if undo != nil {
+		j.note(string(state), *undo, "")
+	}
+	return err
+}
+
+// end writes how mending an entry ended and returns whose end that was, or nil
+// if it had ended before.
+func (j *Journal) end(id string, mending error) (*Undo, JournalState, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	i := slices.IndexFunc(j.entries, func(e Entry) bool { return e.ID == id })
-	if i >= 0 && j.entries[i].State == Healed {
-		return nil
+	if i < 0 || j.entries[i].State == Healed {
+		return nil, Healed, nil
 	}
 	state := Healed
 	if mending != nil {
 		state = Failed
 	}
-	return j.write(Entry{ID: id, State: state})
+	return j.entries[i].Undo, state, j.write(Entry{ID: id, State: state})
 }
 
 // Pending returns the entries that are not healed, in the order they were
@@ -150,6 +246,13 @@ func (j *Journal) Pending() []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(j.entries), func(e Entry) bool { return e.State == Healed })
+}
+
+// All returns every entry, in the order they were armed.
+func (j *Journal) All() []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.entries)
 }
 
 // Close closes the file. What it says stays.

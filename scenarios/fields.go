@@ -33,8 +33,10 @@ func (p *parser) scenarioFields() []Field {
 		{Key: "recovered", Set: func(_, v *node) { p.Mapping(v, "recovered", p.recoveredFields()) }},
 		{Key: "repeat", Set: func(_, v *node) { p.Mapping(v, "repeat", p.repeatFields()) }},
 		{Key: "abort", Set: func(_, v *node) {
-			p.sc.Abort = &Abort{}
-			p.Mapping(v, "abort", p.abortFields())
+			p.sc.Abort = &Abort{Errors: 100}
+			if p.Mapping(v, "abort", p.abortFields()) && v.Find("errors") == nil && v.Find("p99") == nil {
+				p.add(v, "abort has no condition", "add for example errors: 25% or p99: 5s")
+			}
 		}},
 	}
 }
@@ -84,11 +86,17 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			e.length = k
 			value(p, &e.For, length)(k, v)
 		}},
-		{Key: "with", Set: func(k, v *node) {
+	}
+	fields = append(fields,
+		Field{Key: "with", Set: func(k, v *node) {
 			e.with, e.WithPos = k, v.pos
 			e.With = p.texts(v, "parameters", "{delay: 200ms}")
 		}},
-	}
+		Field{Key: "repeat", Set: func(k, v *node) {
+			e.again = k
+			p.Mapping(v, "repeat", p.againFields(&e.Again))
+		}},
+	)
 	for _, verb := range Verbs() {
 		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
 			e.verbs = append(e.verbs, k)
@@ -117,10 +125,20 @@ func (p *parser) repeatFields() []Field {
 	}
 }
 
+// againFields are the keys of the repeat: of an entry.
+func (p *parser) againFields(a *Again) []Field {
+	return []Field{
+		{Key: "times", Need: true, Set: value(p, &a.Times, times)},
+		{Key: "every", Need: true, Set: value(p, &a.Every, length)},
+		{Key: "jitter", Set: value(p, &a.Jitter, parseDuration)},
+	}
+}
+
 func (p *parser) abortFields() []Field {
 	a := p.sc.Abort
 	return []Field{
-		{Key: "errors", Need: true, Set: value(p, &a.Errors, parsePercent)},
+		{Key: "errors", Set: value(p, &a.Errors, parsePercent)},
+		{Key: "p99", Set: value(p, &a.P99, length)},
 		{Key: "for", Need: true, Set: value(p, &a.For, length)},
 	}
 }
@@ -154,20 +172,17 @@ func (p *parser) tag(n *node) {
 
 // options reads the options of the target, which only the target understands.
 func (p *parser) options(n *node) {
-	if given := p.texts(n, "options", "{replication: async}"); given != nil {
-		p.sc.Options = given
-	}
+	p.sc.Options = p.texts(n, "options", "{replication: async}")
 }
 
-// texts reads keys and values that somebody else understands. It returns nil if
-// n is something else.
+// texts reads a mapping of which only others understand the keys and values.
 func (p *parser) texts(n *node, what, example string) map[string]string {
 	if n.kind != mapNode {
 		p.add(n, "want "+what+" and their values, got "+string(n.kind), "write for example "+example)
 		return nil
 	}
 	given := map[string]*node{}
-	texts := map[string]string{}
+	read := map[string]string{}
 	for i, key := range n.keys {
 		if !p.key(key, given) {
 			continue
@@ -177,10 +192,10 @@ func (p *parser) texts(n *node, what, example string) map[string]string {
 			continue
 		}
 		if text, ok := p.scalar(n.items[i], key.text); ok {
-			texts[key.text] = text
+			read[key.text] = text
 		}
 	}
-	return texts
+	return read
 }
 
 func (p *parser) event(n *node) {

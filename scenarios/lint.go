@@ -120,6 +120,24 @@ func (p *parser) lintLength(e *draftEvent) {
 	if ok && !verb.Fault && e.with != nil {
 		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
 	}
+	if e.again != nil {
+		p.lintAgain(e, ok && verb.Fault)
+	}
+}
+
+// lintAgain checks that an entry that happens again is over by then.
+func (p *parser) lintAgain(e *draftEvent, fault bool) {
+	a := e.Again
+	switch {
+	case !fault && e.Verb != "":
+		p.add(e.again, fmt.Sprintf("%q means nothing beside %q", "repeat", e.Verb), "only a fault happens again")
+	case a.Times == 0 || a.Every == 0:
+	case e.For == 0 && e.length == nil:
+		p.add(e.again, "what happens again must end before", "add for example for: 5s")
+	case e.For+a.Jitter >= a.Every:
+		p.add(e.again, fmt.Sprintf("one lasts %s, and the jitter of %s can make the next one begin before it is over", FormatDuration(e.For), FormatDuration(a.Jitter)),
+			"write every: with more than "+FormatDuration(e.For+a.Jitter))
+	}
 }
 
 // lintHeal checks that a heal names a fault that is in effect.
@@ -161,9 +179,12 @@ func (p *parser) lintAnchor(e *draftEvent) *draftPhase {
 		return nil
 	case e.Offset >= f.For:
 		p.add(e.at, fmt.Sprintf("%s is not inside %s, which lasts %s", e.at.text, f.Name, FormatDuration(f.For)), "anchor it to a later phase, or make this one longer")
-	case e.Offset+jitter > f.For:
+	case e.Offset+e.Again.Last() >= f.For && e.Again.Times > 1:
+		p.add(e.at, fmt.Sprintf("the last of them begins past the end of %s, which lasts %s", f.Name, FormatDuration(f.For)),
+			fmt.Sprintf("make the phase longer than %s, or repeat it less", FormatDuration(e.Offset+e.Again.Last())))
+	case e.Offset+e.Again.Last()+jitter > f.For:
 		p.add(e.at, fmt.Sprintf("the jitter of %s can shift this entry past the end of %s, which lasts %s", FormatDuration(jitter), f.Name, FormatDuration(f.For)),
-			fmt.Sprintf("make the phase at least %s long, or the jitter shorter", FormatDuration(e.Offset+jitter)))
+			fmt.Sprintf("make the phase at least %s long, or the jitter shorter", FormatDuration(e.Offset+e.Again.Last()+jitter)))
 	}
 	return f
 }

@@ -61,9 +61,10 @@ type (
 	}
 	draftEvent struct {
 		Event
-		at, as, length, with, value *node
-		verbs                       []*node
-		anchored                    bool // at is well formed
+		at, as, length, value *node
+		with, again           *node
+		verbs                 []*node
+		anchored              bool // at is well formed
 	}
 	draftObjective struct {
 		Objective

@@ -5,7 +5,11 @@
 // what is said here against an environment and the catalogues.
 package scenarios
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Version is the first key's value in a scenario file.
 const Version = "scenario/v1"
@@ -76,12 +80,28 @@ type Event struct {
 	Verb               string            // stall, lose, kill, start, ...
 	Target             string            // the component it acts on; text for note
 	For                time.Duration     // zero: until something else ends it
-	With               map[string]string // the parameters of a fault, as written
+	With               map[string]string // parameters of the fault, as written; only the catalogue understands them
+	Again              Again             // more of the same
 	As                 string            // its name; the parser fills in VERB-N where the file says none
 	Named              bool              // the file gave it a name
 	Pos                Pos               // of the entry
 	VerbPos, TargetPos Pos
 	WithPos            Pos
+}
+
+// Again says that an entry happens several times. The zero value is once.
+type Again struct {
+	Times  int           // in all
+	Every  time.Duration // from one to the next
+	Jitter time.Duration // each is later by a random part of this
+}
+
+// Last is when the last one begins at the latest, after the first.
+func (a Again) Last() time.Duration {
+	if a.Times < 2 {
+		return 0
+	}
+	return time.Duration(a.Times-1)*a.Every + a.Jitter
 }
 
 // An Objective is one limit.
@@ -119,6 +139,19 @@ type Repeat struct {
 
 // Abort says when to stop for safety.
 type Abort struct {
-	Errors float64 // percent of operations
-	For    time.Duration
+	Errors float64       // more than this percentage of operations fails; 100: whatever
+	P99    time.Duration // more than one operation in a hundred takes longer; 0: whatever
+	For    time.Duration // all this time
+}
+
+// Condition says in words what is not to last for [Abort.For].
+func (a Abort) Condition() string {
+	var all []string
+	if a.Errors < 100 {
+		all = append(all, fmt.Sprintf("over %g%% errors", a.Errors))
+	}
+	if a.P99 > 0 {
+		all = append(all, "p99 over "+FormatDuration(a.P99))
+	}
+	return strings.Join(all, " or ")
 }

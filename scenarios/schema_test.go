@@ -54,6 +54,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"objective", root.Definitions["objective"], p.objectiveFields(nil)},
 		{"recovered", root.Properties["recovered"], p.recoveredFields()},
 		{"repeat", root.Properties["repeat"], p.repeatFields()},
+		{"repeat of an event", root.Definitions["event"].Properties["repeat"], p.againFields(&Again{})},
 		{"abort", root.Properties["abort"], p.abortFields()},
 	} {
 		var keys, need, properties []string

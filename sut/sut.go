@@ -10,6 +10,7 @@ package sut
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrUnsupported is wrapped by every error that says an environment cannot do
@@ -20,7 +21,8 @@ var ErrUnsupported = errors.New("not supported by this environment")
 //
 // It is the smallest thing all environments can offer. What only some can do
 // is an interface of its own, found by type assertion: see [Killer], [Pauser],
-// [PrimaryFinder], [LinkController], [NetAdmin] and [LogCollector].
+// [PrimaryFinder], [LinkController], [NetAdmin], [Executor], [Limiter],
+// [Stopper] and [LogCollector].
 type Environment interface {
 	// Topology lists the nodes and links. It does not change while the
 	// environment lives; which database node is primary is not part of it.
@@ -97,6 +99,34 @@ type NetAdmin interface {
 	// namespace and returns its combined output. The namespace dies with the
 	// node's container, and everything configured in it with it.
 	NetExec(ctx context.Context, node string, argv ...string) (string, error)
+}
+
+// An Executor can run commands inside a node.
+type Executor interface {
+	// NodeExec runs a command inside a node, as its most powerful user, and
+	// returns its combined output. Variables, as NAME=VALUE, are added to its
+	// environment, and NODE_PID, the number that it knows the node's main process
+	// by. An exit status other than 0 is an error.
+	NodeExec(ctx context.Context, node string, variables []string, argv ...string) (string, error)
+}
+
+// Limits are what a node may use. Zero is as much as there is.
+type Limits struct {
+	CPU    float64 // cores
+	Memory int64   // bytes
+}
+
+// A Limiter can change what a node may use while it runs.
+type Limiter interface {
+	Limits(ctx context.Context, node string) (Limits, error)
+	SetLimits(ctx context.Context, node string, l Limits) error
+}
+
+// A Stopper can tell a node to end in an orderly way.
+type Stopper interface {
+	// Stop returns when the node is down. One that does not end within the
+	// grace period is killed. Stopping a node that is down is not an error.
+	Stop(ctx context.Context, node string, grace time.Duration) error
 }
 
 // A LogCollector can copy the logs of all nodes into a directory, one file

@@ -24,7 +24,7 @@ import (
 // Local is an environment whose nodes are processes on this machine: the test
 // binary itself, which answers whatever it is sent. It stands in for containers
 // where a fault must be tried on something real. It implements [sut.Killer],
-// [sut.Pauser] and [sut.Waiter], and [Isolated] implements [sut.NetAdmin] too.
+// [sut.Pauser], [sut.Waiter] and [sut.Executor], and [Isolated] implements [sut.NetAdmin] too.
 //
 // The package under test needs a TestMain that calls [RunNode].
 type Local struct {
@@ -211,7 +211,12 @@ func (l *Local) State(_ context.Context, node string) (sut.State, error) {
 	if cmd == nil {
 		return sut.Down, nil
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+	return stateOf(cmd.Process.Pid)
+}
+
+// stateOf observes a process.
+func stateOf(pid int) (sut.State, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if errors.Is(err, os.ErrNotExist) {
 		return sut.Down, nil
 	} else if err != nil {
@@ -246,6 +251,23 @@ func (l *Local) signal(node string, s os.Signal) error {
 		return fmt.Errorf("%s is down", node)
 	}
 	return l.nodes[node].cmd.Process.Signal(s)
+}
+
+// NodeExec implements [sut.Executor]. The commands see all of this machine.
+func (l *Local) NodeExec(ctx context.Context, node string, variables []string, argv ...string) (string, error) {
+	l.mu.Lock()
+	cmd := l.nodes[node].cmd
+	l.mu.Unlock()
+	if cmd == nil {
+		return "", fmt.Errorf("%s is down", node)
+	}
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	c.Env = append(slices.Clone(os.Environ()), append(variables, "NODE_PID="+strconv.Itoa(cmd.Process.Pid))...)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return string(out), err
 }
 
 // WaitReady implements [sut.Waiter].
@@ -322,61 +344,6 @@ func (p *process) netExec(ctx context.Context, argv ...string) (string, error) {
 	args := append([]string{"-t", strconv.Itoa(p.cmd.Process.Pid), "-n"}, argv...)
 	out, err := exec.CommandContext(ctx, "nsenter", args...).CombinedOutput()
 	return string(out), err
-}
-
-// RunNode runs this process as a node or prober if it was started as one, and
-// reports whether it was:
-//
-//	func TestMain(m *testing.M) {
-//		if !chaostest.RunNode() {
-//			m.Run()
-//		}
-//	}
-func RunNode() bool {
-	role, in, out := os.Getenv(roleVariable), os.Stdin, os.Stdout //nolint:forbidigo // is a main function
-	if role == "" {
-		return false
-	}
-	_ = play(context.Background(), role, in, out) //nolint:forbidigo // is a main function, whose end the parent sees
-	return true
-}
-
-// play carries out the role of a child process until its parent ends.
-func play(ctx context.Context, role string, in io.Reader, out io.Writer) error {
-	if role == roleProber {
-		fmt.Fprintln(out, role)
-		lines := bufio.NewScanner(in)
-		for lines.Scan() {
-			answer := "broken"
-			if answers(ctx, lines.Text()) {
-				answer = "ok"
-			}
-			fmt.Fprintln(out, answer)
-		}
-		return lines.Err()
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", os.Getenv(addrVariable))
-	if err != nil {
-		return err
-	}
-	go echo(listener)
-	fmt.Fprintln(out, listener.Addr())
-	_, err = io.Copy(io.Discard, in)
-	return err
-}
-
-// echo answers every connection with what it is sent.
-func echo(listener net.Listener) {
-	for {
-		c, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			_, _ = io.Copy(c, c) // until the client is done
-			_ = c.Close()        // nothing is left to say
-		}()
-	}
 }
 
 // answers reports whether a node answers within a moment.

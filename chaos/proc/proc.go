@@ -21,21 +21,25 @@ import (
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
 		{
-			Name:  "kill",
-			About: "Crashes all processes of a node with SIGKILL; its peers see their connections end at once.",
-			Needs: "an environment that can kill and start nodes",
-			New:   newKill,
-			Check: func(p chaos.Params) error { return needsNodes("kill", p) },
+			Name:    "kill",
+			About:   "Crashes all processes of a node with SIGKILL; its peers see their connections end at once.",
+			Needs:   "an environment that can kill and start nodes",
+			Undone:  "The node is started; by the guard if the run died.",
+			Touches: []string{chaos.TouchesProcess},
+			New:     newKill,
+			Check:   func(p chaos.Params) error { return needsNodes("kill", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, startNode)
 			},
 		},
 		{
-			Name:  "pause",
-			About: "Freezes all processes of a node: it accepts connections and answers nothing.",
-			Needs: "an environment that can pause nodes",
-			New:   newPause,
-			Check: func(p chaos.Params) error { return needsNodes("pause", p) },
+			Name:    "pause",
+			About:   "Freezes all processes of a node: it accepts connections and answers nothing.",
+			Needs:   "an environment that can pause nodes",
+			Undone:  "The node goes on where it stopped; by the guard if the run died.",
+			Touches: []string{chaos.TouchesProcess},
+			New:     newPause,
+			Check:   func(p chaos.Params) error { return needsNodes("pause", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, resumeNode)
 			},

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if !chaostest.RunNode() {
+	if !chaostest.RunNode(Kinds()...) {
 		m.Run()
 	}
 }
@@ -39,6 +39,13 @@ func TestKinds(t *testing.T) {
 				t.Errorf("the other node is broken: %t, %v", broken, err)
 			}
 		})
+	}
+}
+
+// TestCrash kills who broke something, and who guards it.
+func TestCrash(t *testing.T) {
+	for _, name := range []string{"kill", "pause"} {
+		t.Run(name, func(t *testing.T) { chaostest.TestCrash(t, kind(t, name)) })
 	}
 }
 

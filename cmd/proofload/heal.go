@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -22,7 +24,10 @@ func (a *app) healCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "heal",
 		Short: "Mend what runs that died left broken",
-		Args:  cobra.NoArgs,
+		Long: `Mends what runs and injections that died left broken, from their journals. Where
+the guard of one of them is still at it, that is waited for. What cannot be mended
+is printed with the commands that mend it by hand: exit 6.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.healLeftovers(cmd.Context()); err != nil {
 				return exit(reports.ExitFaultsLeft, err)
@@ -39,21 +44,39 @@ func (a *app) healLeftovers(ctx context.Context) error {
 	var errs []error
 	for _, dir := range journalled() {
 		if err := a.healRun(ctx, dir); err != nil && !errors.Is(err, reports.ErrLocked) {
-			errs = append(errs, fmt.Errorf("heal run %s: %w", filepath.Base(dir.Path), err))
+			errs = append(errs, fmt.Errorf("heal run %s: %w%s", filepath.Base(dir.Path), err, byHand(dir)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// byHand lists what is left in a run and the commands that mend it.
+func byHand(dir reports.Directory) string {
+	left, err := chaos.ReadPending(dir.File(reports.FileJournal))
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, e := range left {
+		fmt.Fprintf(&b, "\n%s %s may still be in effect", e.Undo.Kind, e.Undo.Target)
+		for _, command := range e.Undo.Manual {
+			b.WriteString("\n  by hand: " + command)
+		}
+	}
+	return b.String()
+}
+
 // journalled lists the run directories that have a journal.
 func journalled() []reports.Directory {
-	files, err := filepath.Glob(filepath.Join(runsRoot, "*-*", reports.FileJournal))
-	if err != nil {
-		return nil // only a malformed pattern is an error
-	}
-	dirs := make([]reports.Directory, len(files))
-	for i, f := range files {
-		dirs[i] = reports.Directory{Path: filepath.Dir(f)}
+	var dirs []reports.Directory
+	for _, root := range []string{runsRoot, injectionsRoot} {
+		files, err := filepath.Glob(filepath.Join(root, "*-*", reports.FileJournal))
+		if err != nil {
+			continue // only a malformed pattern is an error
+		}
+		for _, f := range files {
+			dirs = append(dirs, reports.Directory{Path: filepath.Dir(f)})
+		}
 	}
 	return dirs
 }
@@ -65,14 +88,9 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	journal, err := chaos.OpenJournal(dir.File(reports.FileJournal))
-	if err != nil {
+	pending, err := chaos.ReadPending(dir.File(reports.FileJournal))
+	if err != nil || len(pending) == 0 {
 		return err
-	}
-	defer func() { err = errors.Join(err, journal.Close()) }()
-	pending := journal.Pending()
-	if len(pending) == 0 {
-		return nil
 	}
 	m, err := dir.ReadManifest()
 	if err != nil {
@@ -81,9 +99,40 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 	if m.Target == simTarget {
 		return closeJournal(dir) // it died with its process
 	}
+	if isDeployed(m.Target) {
+		return a.healFrom(ctx, dir, m, chaos.HealAll)
+	}
+	// Nobody else mends it meanwhile, and it is not broken anew.
+	held, err := a.holdTarget(ctx, m.Stack)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.release()) }()
+	return a.healFrom(ctx, dir, m, chaos.HealAll)
+}
+
+// healFrom mends what the journal in a run's directory says, by all or again.
+// The caller sees to it that nobody else does.
+func (a *app) healFrom(ctx context.Context, dir reports.Directory, m *reports.Manifest,
+	heal func(context.Context, chaos.Catalog, sut.Environment, *chaos.Journal) error,
+) (err error) {
+	journal, err := chaos.OpenJournal(dir.File(reports.FileJournal))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	journal.Observe(a.audited(m.Run, m.Target))
+	if len(journal.All()) == 0 {
+		return nil
+	}
+	tell := func(where string) {
+		if n := len(journal.Pending()); n > 0 {
+			fmt.Fprintf(a.stderr, "run %s left %d faults in %s: mending them\n", m.Run, n, where)
+		}
+	}
 	if isDeployed(m.Target) { // the journal says all that is needed
-		fmt.Fprintf(a.stderr, "run %s left %d faults in %s: mending them\n", m.Run, len(pending), m.Target)
-		return chaos.HealAll(ctx, catalog(), urlEnv{m.Target}, journal)
+		tell(m.Target)
+		return heal(ctx, catalog(), urlEnv{m.Target}, journal)
 	}
 	cfg := stackConfig(m.Target, m.Options, m.Run, nil)
 	cfg.ID, cfg.AsIs = m.Stack, true
@@ -95,8 +144,8 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Detach()) }()
-	fmt.Fprintf(a.stderr, "run %s left %d faults in stack %s: mending them\n", m.Run, len(pending), m.Stack)
-	return chaos.HealAll(ctx, catalog(), st, journal)
+	tell("stack " + m.Stack)
+	return heal(ctx, catalog(), st, journal)
 }
 
 // forgetJournals closes the journals of runs whose stacks are gone.

@@ -15,6 +15,7 @@ import (
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/netfault"
 	"github.com/proofload/proofload/chaos/proc"
+	"github.com/proofload/proofload/chaos/resource"
 	"github.com/proofload/proofload/loadgen/httpload"
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
@@ -25,7 +26,9 @@ import (
 )
 
 // catalog lists all faults there are.
-func catalog() chaos.Catalog { return chaos.NewCatalog(netfault.Kinds(), proc.Kinds()) }
+func catalog() chaos.Catalog {
+	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds())
+}
 
 // readScenario reads a scenario by the path of its file or by its name in the
 // library.
@@ -64,6 +67,7 @@ type planFlags struct {
 	repeat  int
 	options []string // NAME=VALUE
 	target  string
+	allow   string // target file
 }
 
 func (f *planFlags) register(cmd *cobra.Command) {
@@ -71,6 +75,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.repeat, "repeat", 0, "number of drills (0: the scenario's)")
 	cmd.Flags().StringArrayVar(&f.options, "option", nil, "option of the target, NAME=VALUE; may be given several times")
 	cmd.Flags().StringVar(&f.target, "target", "", "run against another target than the scenario's")
+	cmd.Flags().StringVar(&f.allow, "allow", "", allowFlag)
 }
 
 // A planned run is a plan with the files that the scenario names; they are nil
@@ -102,11 +107,17 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	if p.workload != nil {
 		known[sc.Load.Workload] = p.workload.Ops()
 	}
+	allowed, err := a.readLicense(f.allow, topology)
+	if err != nil {
+		return nil, exit(reports.ExitUsage, err)
+	}
 	seed := f.seed
 	if seed == 0 && sc.Seed == 0 {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
-	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
+	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{
+		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File),
+	})
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}

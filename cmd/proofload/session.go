@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/reports/live"
 	"github.com/proofload/proofload/reports/text"
+	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/scenarios/run"
 	"github.com/proofload/proofload/sut"
 )
@@ -34,6 +36,7 @@ type session struct {
 	recorder *history.Recorder
 	unlock   func() error // the run's directory is ours until the process ends
 	progress *live.State  // nil unless it is shown right now
+	held     *holding     // the right to break the target; nil where that dies with this process
 }
 
 // newSession makes the run directory and starts the run's clock.
@@ -108,6 +111,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
+	journal.Observe(s.app.audited(s.manifest.Run, s.plan.Target))
 	defer func() {
 		if closeErr := journal.Close(); closeErr != nil {
 			s.say(closeErr.Error())
@@ -118,6 +122,14 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err}
 	}
 	rig.Catalog, rig.Journal = catalog(), journal
+	dismiss, err := s.guarded(ctx, rig)
+	if err != nil {
+		return sys, run.Ending{NotReady: err}
+	}
+	defer dismiss()
+	if err = s.licensed(ctx, rig); err != nil {
+		return sys, run.Ending{Stopped: err}
+	}
 	if s.plan.workload != nil {
 		end, err := s.loadFrom(ctx, rig)
 		if err != nil {
@@ -126,6 +138,66 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		defer end()
 	}
 	return sys, rig.Run(ctx, s.plan.Plan)
+}
+
+// hold takes the right to break the target, and mends what the last one to have
+// it left. A target that lives in this process, or of which nothing can be
+// broken, needs none of that.
+func (s *session) hold(ctx context.Context) (err error) {
+	if !strings.HasPrefix(s.plan.Target, stackPrefix) {
+		return nil
+	}
+	if s.held, err = s.app.holdTarget(ctx, s.manifest.Stack); err != nil {
+		return exit(reports.ExitUsage, err)
+	}
+	if err = s.app.sweep(ctx, s.held); err != nil {
+		return exit(reports.ExitFaultsLeft, errors.Join(err, s.held.release()))
+	}
+	if err = s.held.own(s.manifest.Run, s.dir); err != nil {
+		return exit(reports.ExitUsage, errors.Join(err, s.held.release()))
+	}
+	return nil
+}
+
+// letGo gives the target back. A cold stack is no more.
+func (s *session) letGo() error {
+	if s.flags.stack == "cold" {
+		return s.held.forget()
+	}
+	return s.held.release()
+}
+
+// licensed holds the run to what the owner of the target allows.
+func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
+	topology := rig.Env.Topology()
+	allowed, err := s.app.readLicense(s.flags.plan.allow, topology)
+	if err != nil {
+		return err
+	}
+	if err = allowed.clear(ctx, rig.Env); err != nil {
+		return err
+	}
+	rig.Alarms = append(rig.Alarms, allowed.bind(rig.Journal, topology)...)
+	return nil
+}
+
+// guarded starts the guard of a run that breaks something, and returns what
+// dismisses it.
+func (s *session) guarded(ctx context.Context, rig *run.Rig) (dismiss func(), err error) {
+	if s.held == nil || !slices.ContainsFunc(s.plan.Steps, func(p plan.Step) bool { return p.Fault }) {
+		return func() {}, nil
+	}
+	lease, err := startGuard(ctx, s.dir, s.held)
+	if err != nil {
+		return nil, err
+	}
+	rig.Journal.Require(func([]chaos.Entry, chaos.Undo) error { return lease.Err() })
+	rig.Alarms = append(rig.Alarms, lease.Watch)
+	return func() {
+		if err := lease.Close(); err != nil {
+			s.say(err.Error())
+		}
+	}, nil
 }
 
 // bringUp brings the plan's target up. A cold stack has a name of its own, so

@@ -68,6 +68,9 @@ type Options struct {
 	Seed   uint64 // 0: the scenario's, or one derived from its text
 	Repeat int    // number of drills; 0: the scenario's
 
+	// Policy is what the owner of the target allows.
+	Policy chaos.Policy
+
 	// Open opens a file that the scenario names, for example of recorded
 	// arrivals. Nil: there are none to be had.
 	Open func(name string) (io.ReadCloser, error)
@@ -78,7 +81,7 @@ type Options struct {
 // fit, at its place in the scenario file.
 func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
 	b := &builder{
-		sc: sc, topo: topo, catalog: cat, open: opts.Open,
+		sc: sc, topo: topo, catalog: cat, open: opts.Open, policy: opts.Policy,
 		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
 		plan: &Plan{
 			Scenario: sc,
@@ -134,6 +137,7 @@ type builder struct {
 	topo     sut.Topology
 	catalog  chaos.Catalog
 	open     func(name string) (io.ReadCloser, error)
+	policy   chaos.Policy
 	problems *scenarios.Problems
 	plan     *Plan
 }

@@ -63,10 +63,18 @@ func topology() sut.Topology {
 }
 
 // catalog has faults that can be planned but not made.
+// touches says which faults exclude each other.
+func touches(name string) []string {
+	if name == "kill" || name == "pause" {
+		return []string{chaos.TouchesProcess}
+	}
+	return nil
+}
+
 func catalog() chaos.Catalog {
 	on := func(name, about string, check func(p chaos.Params) error) chaos.Kind {
 		return chaos.Kind{
-			Name: name, About: about, Needs: "containers", Check: check,
+			Name: name, About: about, Needs: "containers", Check: check, Touches: touches(name),
 			New: func(sut.Environment, *chaos.Targets, chaos.Params) (chaos.Fault, error) {
 				return nil, sut.ErrUnsupported
 			},

@@ -124,6 +124,7 @@ func (d *drawing) steps() {
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]
 			d.detail("how", kind.About)
+			d.detail("with", values(s.Params.Values))
 			d.detail("needs", kind.Needs)
 			d.detail("undone", s.Until)
 		}
@@ -142,6 +143,15 @@ func (d *drawing) steps() {
 // detail writes one property of a step, if it has it.
 func (d *drawing) detail(name, text string) {
 	d.wrap(fmt.Sprintf("          %-7s ", name), spaces(18), text)
+}
+
+// values writes the parameters of a fault.
+func values(given map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		list = append(list, name+"="+given[name])
+	}
+	return strings.Join(list, ", ")
 }
 
 // promises lists what will be judged.
@@ -172,7 +182,7 @@ func (d *drawing) promises() {
 			scenarios.FormatDuration(r.Window), r.MinOps, percent(r.Good), scenarios.FormatDuration(r.Within), percent(r.Rate)))
 	}
 	if a := p.Scenario.Abort; a != nil {
-		d.linef("abort      over %s errors for %s: undo everything and stop", percent(a.Errors/100), scenarios.FormatDuration(a.For))
+		d.linef("abort      %s for %s: undo everything and stop", a.Condition(), scenarios.FormatDuration(a.For))
 	}
 }
 

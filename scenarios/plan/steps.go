@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -39,14 +42,67 @@ func (b *builder) timeline() {
 			}
 			primaries = primaries || s.Fault && s.Params.Target.Member == sut.MemberPrimary
 		}
-		b.plan.Steps = append(b.plan.Steps, s)
-		b.plan.Spec.Events = append(b.plan.Spec.Events, s.Entry)
+		b.plan.Steps = append(b.plan.Steps, b.again(s, e.Again)...)
 	}
+	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int { return cmp.Compare(x.Entry.At, y.Entry.At) })
 	for i := range b.plan.Steps {
+		b.plan.Spec.Events = append(b.plan.Spec.Events, b.plan.Steps[i].Entry)
 		if b.plan.Steps[i].Fault {
 			b.plan.Steps[i].Until = until(b.plan.Steps, i)
+			b.combines(i)
 		}
 	}
+}
+
+// again repeats a step. The first has its name, the others have one that no
+// entry can be given. Their jitter depends on the seed and the name alone.
+func (b *builder) again(s Step, a scenarios.Again) []Step {
+	if a.Times < 2 {
+		return []Step{s}
+	}
+	rng := rand.New(rand.NewPCG(b.plan.Seed, seedOf([]byte(s.Entry.Name))))
+	all := make([]Step, a.Times)
+	for i := range all {
+		all[i] = s
+		all[i].Entry.At += time.Duration(i) * a.Every
+		if a.Jitter > 0 {
+			all[i].Entry.At += time.Duration(rng.Int64N(int64(a.Jitter))).Truncate(time.Millisecond)
+		}
+		if i > 0 {
+			all[i].Entry.Name = fmt.Sprintf("%s#%d", s.Entry.Name, i+1)
+		}
+	}
+	return all
+}
+
+// combines refuses the i-th step if it cannot be combined with a fault that is
+// still in effect when it begins.
+func (b *builder) combines(i int) {
+	next := b.plan.Steps[i]
+	for j, s := range b.plan.Steps[:i] {
+		if !s.Fault || endOf(b.plan.Steps, j) <= next.Entry.At {
+			continue
+		}
+		if err := b.catalog.Conflict(s.Verb, s.Params, next.Verb, next.Params); err != nil {
+			b.add(b.placeOf(next), next.Entry.Target, err.Error(),
+				fmt.Sprintf("%s lasts %s: end it before, or break something else", s.Entry.Name, lasting(s)))
+		}
+	}
+}
+
+// placeOf finds where the target of a step is written.
+func (b *builder) placeOf(s Step) scenarios.Pos {
+	name, _, _ := strings.Cut(s.Entry.Name, "#")
+	i := slices.IndexFunc(b.sc.Timeline, func(e scenarios.Event) bool { return e.As == name })
+	return b.sc.Timeline[max(0, i)].TargetPos
+}
+
+// lasting says how long a fault lasts that another entry meets.
+func lasting(s Step) string {
+	if s.Entry.For > 0 {
+		return "until " + scenarios.FormatDuration(s.Entry.At+s.Entry.For)
+	}
+	return "to the end"
 }
 
 // component resolves what an entry acts on.
@@ -82,11 +138,15 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		return
 	}
 	if err := kind.CheckAll(s.Params); err != nil {
-		at, text := e.TargetPos, e.Target
+		pos, text := e.TargetPos, e.Target
 		if len(e.With) > 0 {
-			at, text = e.WithPos, "{"
+			pos, text = e.WithPos, "{"
 		}
-		b.add(at, text, err.Error(), "")
+		b.add(pos, text, err.Error(), "")
+		return
+	}
+	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
+		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
 	}
 }
 
@@ -115,18 +175,39 @@ func components(t sut.Topology) []string {
 // or start: further down, or the end of the drill.
 func until(steps []Step, i int) string {
 	fault := steps[i]
-	for _, s := range steps[i+1:] {
-		if fault.Entry.For > 0 && s.Entry.At >= fault.Entry.At+fault.Entry.For {
-			break
-		}
-		if ends(s, fault) {
-			return fmt.Sprintf("by %s at %s", s.Entry.Name, scenarios.FormatDuration(s.Entry.At))
-		}
+	if s, ok := ender(steps, i); ok {
+		return fmt.Sprintf("by %s at %s", s.Entry.Name, scenarios.FormatDuration(s.Entry.At))
 	}
 	if fault.Entry.For > 0 {
 		return "after " + scenarios.FormatDuration(fault.Entry.For)
 	}
 	return "when the load of the drill ends"
+}
+
+// endOf says when the i-th step, which is a fault, is over.
+func endOf(steps []Step, i int) time.Duration {
+	fault := steps[i]
+	if s, ok := ender(steps, i); ok {
+		return s.Entry.At
+	}
+	if fault.Entry.For > 0 {
+		return fault.Entry.At + fault.Entry.For
+	}
+	return math.MaxInt64
+}
+
+// ender returns the step that ends the i-th before its own time is over.
+func ender(steps []Step, i int) (Step, bool) {
+	fault := steps[i]
+	for _, s := range steps[i+1:] {
+		if fault.Entry.For > 0 && s.Entry.At >= fault.Entry.At+fault.Entry.For {
+			break
+		}
+		if ends(s, fault) {
+			return s, true
+		}
+	}
+	return Step{}, false
 }
 
 // ends reports whether a later step ends a fault. A start brings back the node

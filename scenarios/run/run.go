@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -42,6 +43,9 @@ type Rig struct {
 	Gate func(ctx context.Context) error
 	// Watch observes the nodes beside the load until ctx is done.
 	Watch func(ctx context.Context)
+	// Alarms block until something beside the load demands that the run stops,
+	// and say what, or until ctx is done, and return nil.
+	Alarms []func(ctx context.Context) error
 	// Audit waits until the system is quiet and records its final state.
 	Audit func(ctx context.Context, drill int) error
 }
@@ -99,6 +103,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	if p.Scenario.Abort != nil {
 		defer r.abortOn(p.Scenario.Abort, start, cancel)()
 	}
+	defer r.heed(loading, cancel)()
 	tl.begin(loading, p.Steps, start, func(err error) { cancel(err) })
 
 	stats, err := r.drive(loading, p, d, start)
@@ -182,40 +187,65 @@ func (r *Rig) record(op string, drill int, text string) {
 	r.Recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: op, Drill: drill, Text: text})
 }
 
-// abortOn cancels the drill once the error share was over the limit in each
-// second of the condition's duration. The returned function ends the watch.
+// heed cancels the drill on the first alarm. The returned function ends that.
+func (r *Rig) heed(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, alarm := range r.Alarms {
+		wg.Go(func() {
+			if err := alarm(ctx); err != nil {
+				cancel(fmt.Errorf("%w: %w", errAborted, err))
+			}
+		})
+	}
+	return func() { end(); wg.Wait() }
+}
+
+// abortOn cancels the drill once the error share or the latency was over its
+// limit in each second of the condition's duration. The returned function ends
+// the watch.
 func (r *Rig) abortOn(a *scenarios.Abort, start time.Duration, cancel context.CancelCauseFunc) (stop func()) {
-	w := abortWatch{limit: a.Errors, need: max(1, int(a.For/time.Second)), second: int64(start / time.Second)}
+	w := abortWatch{limit: a.Errors, slow: a.P99, need: max(1, int(a.For/time.Second)), second: int64(start / time.Second)}
 	return r.Recorder.Tap(func(e *history.Event) {
 		if e.By == history.ByLoad && e.Kind != history.Invoke && w.add(e) {
-			cancel(fmt.Errorf("%w: over %g %% errors for %s", errAborted, a.Errors, a.For))
+			cancel(fmt.Errorf("%w: %s for %s", errAborted, a.Condition(), a.For))
 		}
 	})
 }
 
 // An abortWatch counts consecutive bad seconds of completions.
 type abortWatch struct {
-	limit  float64 // percent
-	need   int     // seconds in a row
-	second int64   // the one being counted
+	limit  float64       // percent of errors
+	slow   time.Duration // latency that one in a hundred may exceed; 0: none
+	need   int           // seconds in a row
+	second int64         // the one being counted
 	total  int
 	bad    int
+	late   int
 	row    int // bad seconds in a row before this one
+}
+
+// over reports whether the second was bad.
+func (w *abortWatch) over() bool {
+	return w.total > 0 && (100*float64(w.bad)/float64(w.total) > w.limit || 100*w.late > w.total)
 }
 
 // add counts a completion and reports whether the condition holds.
 func (w *abortWatch) add(e *history.Event) bool {
 	if s := int64(e.At / time.Second); s != w.second {
-		if w.total > 0 && 100*float64(w.bad)/float64(w.total) > w.limit {
+		if w.over() {
 			w.row++
 		} else {
 			w.row = 0
 		}
-		w.second, w.total, w.bad = s, 0, 0
+		w.second, w.total, w.bad, w.late = s, 0, 0, 0
 	}
 	w.total++
 	if e.Kind != history.OK {
 		w.bad++
+	}
+	if w.slow > 0 && e.At-e.Sched > w.slow {
+		w.late++
 	}
 	return w.row >= w.need
 }

@@ -42,6 +42,10 @@ type fault struct {
 	step   plan.Step
 	active *chaos.Active
 
+	holding context.Context //nolint:containedctx // done when the fault is about to be undone, or the drill ends
+	release context.CancelFunc
+	watched sync.WaitGroup // the hold
+
 	mu   sync.Mutex // one recovery at a time; the second finds it done
 	done bool
 }
@@ -121,17 +125,37 @@ func (t *timeline) inject(ctx context.Context, s plan.Step) error {
 		return t.fail(s, "inject", err)
 	}
 	f := &fault{step: s, active: active}
+	f.holding, f.release = context.WithCancel(ctx)
 	t.mu.Lock()
 	t.faults = append(t.faults, f)
 	t.mu.Unlock()
 	t.noteTarget(s, history.FaultInjected, active.Undo.Target)
 
 	injected := t.rig.Recorder.Now()
-	t.settle(ctx, f)
-	if s.Entry.For > 0 && t.rig.sleepUntil(ctx, injected+s.Entry.For) {
+	if t.settle(ctx, f) {
+		t.hold(f)
+	}
+	// Without a time of its own it ends with the drill, or by another entry,
+	// but not even a drill may go on for longer than any fault may last.
+	if t.rig.sleepUntil(f.holding, injected+s.Params.TTL()) {
 		t.recover(ctx, f)
 	}
 	return nil
+}
+
+// hold watches a fault in effect beside its time. If it ends early, the run
+// goes on and its verdict is inconclusive.
+func (t *timeline) hold(f *fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return
+	}
+	f.watched.Go(func() {
+		if err := f.active.Hold(f.holding); err != nil {
+			t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("hold %s: %v", f.step.Entry.Name, err))
+		}
+	})
 }
 
 // cutShort reports whether err says no more than that ctx was done.
@@ -142,20 +166,21 @@ func cutShort(ctx context.Context, err error) bool {
 	return errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
 }
 
-// settle waits until the fault was seen in effect. If it was not, the run goes
-// on and its verdict is inconclusive.
-func (t *timeline) settle(ctx context.Context, f *fault) {
+// settle waits until the fault was seen in effect, and reports whether it was.
+// If not, the run goes on and its verdict is inconclusive.
+func (t *timeline) settle(ctx context.Context, f *fault) bool {
 	settling, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	seen, err := f.active.Settle(settling)
 	if cutShort(ctx, err) {
-		return
+		return false
 	}
 	if err != nil {
 		t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("settle %s: %v", f.step.Entry.Name, err))
-		return
+		return false
 	}
 	t.note(f.step, history.FaultSettled, history.OK, evidence(seen))
+	return true
 }
 
 // heal ends the fault that the entry names.
@@ -246,6 +271,8 @@ func (t *timeline) undo(ctx context.Context, f *fault) bool {
 	if f.done {
 		return false
 	}
+	f.release()
+	f.watched.Wait()
 	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
 	if err := chaos.Insist(ctx, recoverTimeout, f.active.Recover); err != nil {
 		_ = t.fail(f.step, "recover", err) // it stays in the journal

@@ -39,7 +39,9 @@ func (fakeEnv) State(context.Context, string) (sut.State, error) { return sut.Ru
 type fakeFault struct {
 	broken                        int
 	injectErr, settleErr, healErr error
-	recovered                     int // calls that found something broken
+	recovered                     int           // calls that found something broken
+	endsAfter                     time.Duration // something else undoes it; 0: nothing does
+	began                         time.Time
 }
 
 func (f *fakeFault) String() string { return "break pg-1" }
@@ -49,6 +51,7 @@ func (f *fakeFault) Prepare(context.Context) (chaos.Undo, error) {
 }
 
 func (f *fakeFault) Inject(context.Context) (chaos.Injection, error) {
+	f.began = time.Now()
 	f.broken = 1 // also when it fails: halfway
 	if f.injectErr != nil {
 		return nil, f.injectErr
@@ -57,6 +60,9 @@ func (f *fakeFault) Inject(context.Context) (chaos.Injection, error) {
 }
 
 func (f *fakeFault) Settle(context.Context) (chaos.Evidence, error) {
+	if f.endsAfter > 0 && time.Since(f.began) > f.endsAfter {
+		return chaos.Evidence{}, errors.New("pg-1 is running")
+	}
 	return chaos.Evidence{By: "eye", Saw: "it is broken"}, f.settleErr
 }
 
@@ -89,11 +95,11 @@ func (f *fakeFault) catalog() chaos.Catalog {
 func steps(startAt time.Duration) []plan.Step {
 	all := []plan.Step{{
 		Entry: check.Entry{Name: "lost", Verb: "break", Target: "postgres.primary", At: time.Minute, For: time.Minute},
-		Verb:  "break", Fault: true,
+		Verb:  "break", Fault: true, Params: chaos.Params{For: time.Minute},
 	}}
 	if startAt > 0 {
 		target, _ := fakeEnv{}.Topology().Select("pg-1")
-		all[0].Entry.For = 0
+		all[0].Entry.For, all[0].Params.For = 0, 0
 		all = append(all, plan.Step{
 			Entry: check.Entry{Name: "start-1", Verb: "start", Target: "pg-1", At: startAt}, Verb: "start", Params: chaos.Params{Target: target},
 		})
@@ -132,6 +138,14 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 		{
 			name: "not seen in effect", fault: fakeFault{settleErr: down}, deadline: time.Hour,
 			wantOps: []string{"inject", "injected", "failed", "recover", "recovered"},
+		},
+		{
+			name: "undone by something else", fault: fakeFault{endsAfter: 20 * time.Second}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
+		},
+		{
+			name: "undone by something else after its end", fault: fakeFault{endsAfter: 70 * time.Second}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "recover", "recovered"},
 		},
 		{
 			name: "cannot be mended", fault: fakeFault{healErr: down}, deadline: time.Hour, wantErr: down, wantLeft: 1,
@@ -174,14 +188,14 @@ func TestMendUndoesAllBeforeItWaits(t *testing.T) {
 		f := &fakeFault{}
 		rig, ops := newTestRig(t, f)
 		tl := newTimeline(rig, plan.Drill{N: 1})
-		link, node := &dependentFault{}, &dependentFault{}
+		link, node := &dependentFault{target: "link"}, &dependentFault{target: "pg-1"}
 		node.needs = link
 		for _, broken := range []*dependentFault{link, node} {
 			active, err := chaos.Arm(t.Context(), rig.Journal, rig.Catalog, rig.Env, broken, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			tl.faults = append(tl.faults, &fault{step: steps(0)[0], active: active})
+			tl.faults = append(tl.faults, &fault{step: steps(0)[0], active: active, release: func() {}})
 		}
 		if err := tl.mend(t.Context()); err != nil {
 			t.Errorf("mend() = %v, want nil", err)
@@ -196,7 +210,12 @@ func TestMendUndoesAllBeforeItWaits(t *testing.T) {
 type dependentFault struct {
 	fakeFault
 
-	needs *dependentFault
+	target string
+	needs  *dependentFault
+}
+
+func (f *dependentFault) Prepare(context.Context) (chaos.Undo, error) {
+	return chaos.Undo{Kind: "break", Target: f.target, Data: json.RawMessage(`{}`)}, nil
 }
 
 func (f *dependentFault) Inject(ctx context.Context) (chaos.Injection, error) {
@@ -242,21 +261,29 @@ func TestAbortWatch(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		bad  []int // bad operations of ten in each second
+		late []int // late ones
 		want int   // second in which it fires, -1 for never
 	}{
-		{"quiet", []int{0, 1, 0, 2, 0, 1}, -1},
-		{"one bad second", []int{0, 9, 0, 0, 9, 0}, -1},
-		{"three in a row", []int{0, 9, 9, 9, 0}, 4},
-		{"just at the limit", []int{5, 5, 5, 5, 5}, -1},
+		{"quiet", []int{0, 1, 0, 2, 0, 1}, nil, -1},
+		{"one bad second", []int{0, 9, 0, 0, 9, 0}, nil, -1},
+		{"three in a row", []int{0, 9, 9, 9, 0}, nil, 4},
+		{"just at the limit", []int{5, 5, 5, 5, 5}, nil, -1},
+		{"slow for three seconds", []int{0, 0, 0, 0, 0, 0}, []int{0, 1, 5, 1, 0, 0}, 4},
+		{"slow for two", []int{0, 0, 0, 0, 0, 0}, []int{0, 1, 1, 0, 1, 1}, -1},
+		{"slow, then failing", []int{0, 0, 9, 0, 0, 0}, []int{0, 9, 0, 9, 0, 0}, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := abortWatch{limit: 50, need: 3}
+			w := abortWatch{limit: 50, slow: time.Second, need: 3}
 			fired := -1
 			for s, bad := range tt.bad {
 				for i := range 10 {
-					e := history.Event{At: time.Duration(s)*time.Second + time.Duration(i)*100*time.Millisecond, Kind: history.OK}
+					at := time.Duration(s)*time.Second + time.Duration(i)*100*time.Millisecond
+					e := history.Event{At: at, Sched: at - time.Millisecond, Kind: history.OK}
 					if i < bad {
 						e.Kind = history.Fail
+					}
+					if s < len(tt.late) && i < tt.late[s] {
+						e.Sched = at - 2*time.Second
 					}
 					if w.add(&e) && fired < 0 {
 						fired = s

@@ -122,7 +122,14 @@ func (s *Stack) NetExec(ctx context.Context, node string, argv ...string) (strin
 // exec runs a command in a container and returns what it printed and its exit
 // status.
 func (s *Stack) exec(ctx context.Context, name string, argv, env []string) (output string, code int, err error) {
-	created, err := s.docker.ExecCreate(ctx, name, client.ExecCreateOptions{Cmd: argv, Env: env, AttachStdout: true, AttachStderr: true})
+	return s.execAs(ctx, "", name, argv, env)
+}
+
+// execAs is exec as a user of the container; empty is the image's own.
+func (s *Stack) execAs(ctx context.Context, user, name string, argv, env []string) (output string, code int, err error) {
+	created, err := s.docker.ExecCreate(ctx, name, client.ExecCreateOptions{
+		User: user, Cmd: argv, Env: env, AttachStdout: true, AttachStderr: true,
+	})
 	if err != nil {
 		return "", 0, err
 	}

@@ -1,0 +1,206 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/proofload/proofload/sut"
+)
+
+func TestPolicyAllows(t *testing.T) {
+	owner := Policy{Class: ClassStaging, Faults: []string{"kill", "pause"}, On: []string{"api-1", "api-2", "app->redis"}, TTL: time.Minute}
+	nodes := func(last time.Duration, names ...string) Params {
+		p := Params{For: last}
+		for _, n := range names {
+			p.Target.Nodes = append(p.Target.Nodes, sut.Node{Name: n})
+		}
+		return p
+	}
+	for _, tt := range []struct {
+		name   string
+		policy Policy
+		kind   string
+		params Params
+		want   string
+	}{
+		{"allowed", owner, "kill", nodes(time.Minute, "api-1", "api-2"), ""},
+		{"anything in a sandbox", Policy{}, "lose", nodes(time.Hour, "pg-1"), ""},
+		{"production", Policy{Class: ClassProduction}, "kill", nodes(time.Second, "api-1"), "of class production"},
+		{"another fault", owner, "lose", nodes(time.Second, "api-1"), "it allows kill, pause"},
+		{"another node", owner, "kill", nodes(time.Second, "api-1", "pg-1"), "pg-1 is not among api-1, api-2"},
+		{"too long", owner, "kill", nodes(2*time.Minute, "api-1"), "lasts 1m0s at most, not 2m0s"},
+		{"with no end", owner, "kill", nodes(0, "api-1"), "not 10m0s: say for:"},
+		{"another link", owner, "kill", Params{For: 1, Target: sut.Selection{Links: []sut.Link{{Name: "x"}}}}, "x is not among"},
+	} {
+		err := tt.policy.Allows(tt.kind, tt.params)
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrNotAllowed) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestPolicyPermit(t *testing.T) {
+	topology := sut.Topology{Nodes: []sut.Node{
+		{Name: "pg-1", Role: sut.RoleDatabase}, {Name: "pg-2", Role: sut.RoleDatabase}, {Name: "pg-3", Role: sut.RoleDatabase},
+		{Name: "redis", Role: sut.RoleCache},
+	}}
+	pending := func(targets ...string) []Entry {
+		var list []Entry
+		for _, target := range targets {
+			list = append(list, Entry{Undo: &Undo{Kind: "kill", Target: target}})
+		}
+		return list
+	}
+	keep := Policy{Quorum: []sut.Role{sut.RoleDatabase}}
+	for _, tt := range []struct {
+		name    string
+		policy  Policy
+		pending []Entry
+		next    string
+		want    string
+	}{
+		{"one of three", keep, nil, "pg-1", ""},
+		{"one of three again", keep, pending("pg-1", "redis"), "pg-1", ""},
+		{"two of three", keep, pending("pg-1"), "pg-2", "2 of 3 nodes would be broken"},
+		{"two at once", keep, nil, "pg-1,pg-3", "2 of 3 nodes would be broken"},
+		{"others do not count", keep, pending("redis"), "pg-2", ""},
+		{"one at a time", Policy{Active: 1}, pending("redis"), "pg-2", "1 faults are in effect"},
+		{"the first", Policy{Active: 1}, nil, "pg-2", ""},
+		{"production", Policy{Class: ClassProduction}, nil, "pg-2", "class production"},
+	} {
+		err := tt.policy.Permit(topology)(tt.pending, Undo{Target: tt.next})
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrNotAllowed) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestPolicyIsAsked refuses at the moment of injection: nothing is broken.
+func TestPolicyIsAsked(t *testing.T) {
+	var log []string
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+	j.Require(Policy{Active: 1}.Permit(sut.Topology{}))
+	arm(t, j, "a")
+	_, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, &fakeFault{name: "b", log: &log, journal: j}, nil)
+	if !errors.Is(err, ErrNotAllowed) || len(log) != 1 || len(j.Pending()) != 1 {
+		t.Errorf("injected a second one: %v, %q, pending %q", err, log, targets(j))
+	}
+}
+
+func TestWindow(t *testing.T) {
+	// Saturday the first of January 2000, 00:00 UTC, and the days after it.
+	moment := func(day, hour, minute int) time.Time { return time.Date(2000, 1, day, hour, minute, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		text string
+		at   time.Time
+		want bool
+	}{
+		{"09:00-16:00", moment(1, 9, 0), true},
+		{"09:00-16:00", moment(1, 8, 59), false},
+		{"09:00-16:00", moment(1, 16, 0), false},
+		{"Mon-Fri 09:00-16:00", moment(1, 10, 0), false},
+		{"Mon-Fri 09:00-16:00", moment(3, 10, 0), true},
+		{"Sat 00:00-24:00", moment(1, 23, 59), true},
+		{"Fri-Mon 00:00-24:00", moment(2, 12, 0), true},
+		{"Fri-Mon 00:00-24:00", moment(4, 12, 0), false},
+		{"Mon 09:00-10:00 Asia/Tokyo", moment(3, 0, 30), true},
+		{"Mon 09:00-10:00 Asia/Tokyo", moment(3, 9, 30), false},
+	} {
+		w, err := ParseWindow(tt.text)
+		if err != nil {
+			t.Error(err)
+		}
+		if got := within([]Window{w}, tt.at); got != tt.want {
+			t.Errorf("%s at %s: %t, want %t", tt.text, tt.at, got, tt.want)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "is not a window", "Mon-Fri": "is not a window", "09:00-16:00 ": "is not a window", "Mod 09:00-16:00": "no such day",
+		"16:00-09:00": "does not end after", "09:00-25:00": "does not end after", "09:00-10:00 Mars/Base": "no such zone",
+	} {
+		if _, err := ParseWindow(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// FuzzParseWindow finds that every window that can be read has a moment in it.
+func FuzzParseWindow(f *testing.F) {
+	f.Add("Mon-Fri 09:00-16:00 Europe/London")
+	f.Add("00:00-24:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		w, err := ParseWindow(text)
+		if err != nil {
+			return
+		}
+		for at := time.Date(2000, 6, 1, 0, 0, 0, 0, time.UTC); at.Day() < 9; at = at.Add(time.Minute) {
+			if w.contains(at) {
+				return
+			}
+		}
+		t.Errorf("%q is never", text)
+	})
+}
+
+func TestKillSwitch(t *testing.T) {
+	dir := t.TempDir()
+	var status atomic.Int64
+	status.Store(http.StatusNoContent)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	defer server.Close()
+	check := func(where, want string) {
+		t.Helper()
+		k, err := ParseKillSwitch(where)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = k.Check(t.Context())
+		if want == "" && err != nil || want != "" && (!errors.Is(err, ErrEngaged) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", where, err, want)
+		}
+	}
+	file := filepath.Join(dir, "STOP")
+	check("file:"+file, "")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("file:"+file, "there is a file:")
+	check("file:"+filepath.Join(dir, "gone", "STOP"), "cannot be reached")
+	check(server.URL, "")
+	status.Store(http.StatusServiceUnavailable)
+	check(server.URL, "answers 503")
+	server.Close()
+	check(server.URL, "cannot be reached")
+
+	for _, where := range []string{"", "STOP", "file:STOP", "ftp://host/x", "http:///x"} {
+		if _, err := ParseKillSwitch(where); err == nil || !strings.Contains(err.Error(), "is not a kill switch") {
+			t.Errorf("%q: %v", where, err)
+		}
+	}
+}
+
+// TestKillSwitchWatch engages a switch while it is watched.
+func TestKillSwitchWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := KillSwitch{file: filepath.Join(t.TempDir(), "STOP")}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := k.Watch(ctx); err != nil {
+			t.Errorf("released for ten seconds: %v", err)
+		}
+		time.AfterFunc(5*time.Second, func() { _ = os.WriteFile(k.file, nil, 0o600) })
+		began := time.Now()
+		if err := k.Watch(t.Context()); !errors.Is(err, ErrEngaged) || time.Since(began) > 6*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+}

@@ -1,0 +1,236 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/sut"
+)
+
+// needsLimits is what the faults of this file need.
+const needsLimits = "an environment that can change what nodes may use, and runs commands inside them"
+
+func cpuThrottle() chaos.Kind {
+	k := chaos.Kind{
+		Name:    "cpu-throttle",
+		About:   "Leaves a node only a share of one processor; the kernel stops it for the rest of each tenth of a second.",
+		Needs:   needsLimits,
+		Undone:  "The limit is set back; by the guard if the run died.",
+		Touches: []string{chaos.TouchesCPU},
+		Params:  []chaos.Param{{Name: "share", Measure: chaos.Percent, Default: "10%", About: "of one processor"}},
+	}
+	return limited(k, cgroup{
+		set: func(l *sut.Limits, p chaos.Params) { l.CPU = k.Percent(p, "share") / 100 },
+		// The second version of control groups says "quota period", the first
+		// has a file each.
+		read: `cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us`,
+	})
+}
+
+func memoryLimit() chaos.Kind {
+	k := chaos.Kind{
+		Name:    "memory-limit",
+		About:   "Leaves a node less memory; if it uses more already, the kernel kills something there at once.",
+		Needs:   needsLimits,
+		Undone:  "The limit is set back; by the guard if the run died. What the kernel killed is not started again.",
+		Touches: []string{chaos.TouchesMemory},
+		Params:  []chaos.Param{{Name: "size", Measure: chaos.Size, About: "how much it may use, 6MiB or more"}},
+	}
+	return limited(k, cgroup{
+		set:  func(l *sut.Limits, p chaos.Params) { l.Memory = k.Size(p, "size") },
+		read: `cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes`,
+	})
+}
+
+// A cgroup is a limit of a control group.
+type cgroup struct {
+	set  func(l *sut.Limits, p chaos.Params)
+	read string // prints it, as the kernel has it
+}
+
+// limited makes the catalogue entry of a limit.
+func limited(k chaos.Kind, c cgroup) chaos.Kind {
+	k.Check = func(p chaos.Params) error {
+		if len(p.Target.Nodes) == 0 {
+			return fmt.Errorf("%s acts on nodes, and %q has none: write for example app[1]", k.Name, p.Target.Ref)
+		}
+		return nil
+	}
+	k.New = func(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+		limiter, canLimit := env.(sut.Limiter)
+		exec, canLook := env.(sut.Executor)
+		if !canLimit || !canLook {
+			return nil, fmt.Errorf("limits of nodes: %w", sut.ErrUnsupported)
+		}
+		return &limit{kind: k, cgroup: c, env: env, limiter: limiter, exec: exec, targets: targets, params: p}, nil
+	}
+	k.Heal = func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+		var before map[string]before
+		if err := json.Unmarshal(u.Data, &before); err != nil {
+			return fmt.Errorf("read undo data: %w", err)
+		}
+		return restore(ctx, env, before)
+	}
+	return k
+}
+
+// before is what a node had.
+type before struct {
+	Limits sut.Limits `json:"limits"`
+	Kernel string     `json:"kernel"` // the same, as the kernel says it
+}
+
+// A limit is the fault of nodes that may use less.
+type limit struct {
+	kind    chaos.Kind
+	cgroup  cgroup
+	env     sut.Environment
+	limiter sut.Limiter
+	exec    sut.Executor
+	targets *chaos.Targets
+	params  chaos.Params
+	nodes   []string          // as resolved by Prepare
+	before  map[string]before // by node
+}
+
+// String implements [chaos.Fault].
+func (f *limit) String() string { return f.kind.Name + " " + f.params.Target.Ref }
+
+// Prepare implements [chaos.Fault].
+func (f *limit) Prepare(ctx context.Context) (chaos.Undo, error) {
+	var err error
+	if f.nodes, err = f.targets.Names(ctx, f.params.Target); err != nil {
+		return chaos.Undo{}, err
+	}
+	f.before = map[string]before{}
+	undo := chaos.Undo{Kind: f.kind.Name, Target: chaos.JoinTargets(f.nodes)}
+	for _, node := range f.nodes {
+		var b before
+		if b.Limits, err = f.limiter.Limits(ctx, node); err != nil {
+			return chaos.Undo{}, fmt.Errorf("read the limits of %s: %w", node, err)
+		}
+		if b.Kernel, err = f.kernel(ctx, node); err != nil {
+			return chaos.Undo{}, err
+		}
+		f.before[node] = b
+		undo.Manual = append(undo.Manual, fmt.Sprintf("docker update --cpu-quota=%d --memory=%d --memory-swap=%[2]d CONTAINER_OF_%s",
+			quota(b.Limits), b.Limits.Memory, node))
+	}
+	if undo.Data, err = json.Marshal(f.before); err != nil {
+		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
+	}
+	return undo, nil
+}
+
+// quota is a limit of processors in the unit of the command line.
+func quota(l sut.Limits) int64 {
+	if l.CPU == 0 {
+		return -1
+	}
+	return int64(l.CPU * 100_000)
+}
+
+// kernel reads a limit inside the node.
+func (f *limit) kernel(ctx context.Context, node string) (string, error) {
+	out, err := f.exec.NodeExec(ctx, node, nil, "sh", "-c", f.cgroup.read)
+	if err != nil {
+		return "", fmt.Errorf("read the control group of %s: %w", node, err)
+	}
+	return strings.Join(strings.Fields(out), " "), nil
+}
+
+// Inject implements [chaos.Fault].
+func (f *limit) Inject(ctx context.Context) (chaos.Injection, error) {
+	in := &limitInjection{limit: *f, called: time.Now()}
+	err := chaos.Each(f.nodes, func(node string) error {
+		l := f.before[node].Limits
+		f.cgroup.set(&l, f.params)
+		return f.limiter.SetLimits(ctx, node, l)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// restore gives nodes back what they had, those that are there.
+func restore(ctx context.Context, env sut.Environment, before map[string]before) error {
+	limiter, ok := env.(sut.Limiter)
+	if !ok {
+		return fmt.Errorf("limits of nodes: %w", sut.ErrUnsupported)
+	}
+	var errs []error
+	for node, b := range before {
+		if _, ok := env.Topology().Node(node); ok {
+			errs = append(errs, limiter.SetLimits(ctx, node, b.Limits))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// A limitInjection is a limit in effect.
+type limitInjection struct {
+	limit
+
+	called time.Time // the last inject or recover call
+}
+
+// Settle implements [chaos.Injection].
+func (i *limitInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
+	return i.observe(ctx, func(was, is string) bool { return was != is })
+}
+
+// Recover implements [chaos.Injection].
+func (i *limitInjection) Recover(ctx context.Context) error {
+	i.called = time.Now()
+	return restore(ctx, i.env, i.before)
+}
+
+// Recovered implements [chaos.Injection].
+func (i *limitInjection) Recovered(ctx context.Context) (chaos.Evidence, error) {
+	return i.observe(ctx, func(was, is string) bool { return was == is })
+}
+
+// observe reads the control groups of all nodes until they are as wanted. One
+// that is down, because the kernel killed it, has the limit for its next start.
+func (i *limitInjection) observe(ctx context.Context, want func(was, is string) bool) (chaos.Evidence, error) {
+	said := make([]string, len(i.nodes))
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		return chaos.Each(indices(said), func(n int) error {
+			node := i.nodes[n]
+			if killer, ok := i.env.(sut.Killer); ok {
+				if state, err := killer.State(ctx, node); err == nil && state == sut.Down {
+					said[n] = node + " is down"
+					return nil
+				}
+			}
+			is, err := i.kernel(ctx, node)
+			if err != nil {
+				return err
+			}
+			if !want(i.before[node].Kernel, is) {
+				return fmt.Errorf("the control group of %s has the limit %s", node, is)
+			}
+			said[n] = node + ": limit " + is
+			return nil
+		})
+	})
+	if err != nil {
+		return chaos.Evidence{}, err
+	}
+	return chaos.Evidence{By: "control groups of the kernel", Saw: strings.Join(said, "; "), Took: time.Since(i.called)}, nil
+}
+
+// indices lists the indices of a slice.
+func indices[T any](of []T) []int {
+	list := make([]int, len(of))
+	for i := range of {
+		list[i] = i
+	}
+	return list
+}

@@ -1,0 +1,113 @@
+// Package resource takes away from nodes what they run on: processor time,
+// memory, disk space and file descriptors.
+package resource
+
+import "github.com/proofload/proofload/chaos"
+
+// Kinds returns the faults of this package.
+func Kinds() []chaos.Kind {
+	return []chaos.Kind{
+		cpuHog().Fault(), memoryHog().Fault(), diskFull().Fault(), fdExhaust().Fault(),
+		cpuThrottle(), memoryLimit(),
+	}
+}
+
+// cpuHog competes for the processors.
+func cpuHog() chaos.Script {
+	return chaos.Script{
+		Kind: chaos.Kind{
+			Name:    "cpu-hog",
+			About:   "Keeps processors busy inside a node, in competition with what it does.",
+			Undone:  "The busy processes are killed; each ends by itself when the time is over.",
+			Touches: []string{chaos.TouchesCPU},
+			Params:  []chaos.Param{{Name: "workers", Measure: chaos.Count, Default: "1", About: "how many busy processes"}},
+		},
+		Inject: chaos.ShellMarked + `
+i=0; while [ "$i" -lt "$P_WORKERS" ]; do leave sh -c 'while :; do :; done'; i=$((i+1)); done`,
+		Look: chaos.ShellMarked + `
+ticks() { t=0; for p in /proc/[0-9]*; do if marked "$p"; then set -- $(sed 's/.*) //' "$p/stat"); t=$((t+${12}+${13})); fi; done; echo "$t"; }
+a=$(ticks); sleep 0.3; b=$(ticks)
+echo "$((b-a)) ticks of processor time used in 0.3 s"; [ "$((b-a))" -gt 0 ]`,
+		Undo: chaos.ShellEnd,
+		Gone: chaos.ShellEnded,
+		By:   "processor times of the kernel",
+	}
+}
+
+// memoryHog fills memory.
+func memoryHog() chaos.Script {
+	return chaos.Script{
+		Kind: chaos.Kind{
+			Name:    "memory-hog",
+			About:   "Fills memory inside a node, which counts against its limit; over it, the kernel kills something there.",
+			Undone:  "The process that holds the memory is killed; it ends by itself when the time is over.",
+			Touches: []string{chaos.TouchesMemory},
+			Params:  []chaos.Param{{Name: "size", Measure: chaos.Size, About: "how much, for example 256MiB"}},
+		},
+		// tail keeps what has no line break until its input ends.
+		Inject: chaos.ShellMarked + `leave sh -c '{ head -c "$0" /dev/zero; sleep "$1"; } | tail' "$P_SIZE" "$TTL"`,
+		Look: chaos.ShellMarked + `
+kib=0; for p in /proc/[0-9]*; do if marked "$p"; then
+	set -- $(grep '^VmRSS' "$p/status" 2>/dev/null); kib=$((kib+${2:-0}))
+fi; done
+echo "$kib KiB resident"; [ "$((kib*1024/10))" -ge "$((P_SIZE/11))" ]`,
+		Undo: chaos.ShellEnd,
+		Gone: chaos.ShellEnded,
+		By:   "resident memory of the kernel",
+	}
+}
+
+// diskFull fills a file system in memory.
+func diskFull() chaos.Script {
+	return chaos.Script{
+		Kind: chaos.Kind{
+			Name:    "disk-full",
+			About:   "Fills a file system of a node that has a size of its own, so that every further write fails.",
+			Undone:  "The ballast file is removed; the process that wrote it removes it when the time is over.",
+			Touches: []string{chaos.TouchesDisk},
+			Params:  []chaos.Param{{Name: "path", Measure: chaos.Text, Default: "/dev/shm", About: "a directory of the file system, which must be in memory: any other is shared with the host"}},
+		},
+		Save: `
+kind=$(stat -f -c %T "$P_PATH") || exit 1
+[ "$kind" = tmpfs ] || { echo "$P_PATH is on $kind, which is shared with others: only tmpfs can be filled"; exit 1; }`,
+		// What others free meanwhile is filled again.
+		Inject: `
+PROOFLOAD_MARK="$ID" setsid sh -c '
+timeout "$3" sh -c "while :; do cat /dev/zero >>\"\$0\"; sleep 0.1; done" "$1/$2.ballast"
+rm -f "$1/$2.ballast"' sh "$P_PATH" "$ID" "$TTL" </dev/null >/dev/null 2>&1 &`,
+		Look: `
+set -- $(df -P "$P_PATH" | tail -n 1)
+if { echo x >"$P_PATH/$ID.probe"; } 2>/dev/null; then wrote=yes; else wrote=no; fi
+rm -f "$P_PATH/$ID.probe"
+echo "$4 KiB free, a write succeeds: $wrote"; [ "$wrote" = no ]`,
+		Undo: chaos.ShellEnd + `rm -f "$P_PATH/$ID.ballast" "$P_PATH/$ID.probe"`,
+		Gone: `
+if { echo x >"$P_PATH/$ID.probe"; } 2>/dev/null; then wrote=yes; else wrote=no; fi
+rm -f "$P_PATH/$ID.probe"
+echo "a write succeeds: $wrote"; [ "$wrote" = yes ] && [ ! -e "$P_PATH/$ID.ballast" ]`,
+		By: "a write of the probe",
+	}
+}
+
+// fdExhaust leaves a process no file descriptors.
+func fdExhaust() chaos.Script {
+	const as = `
+as() { setpriv --reuid="$(stat -c %u "/proc/$NODE_PID")" --regid="$(stat -c %g "/proc/$NODE_PID")" --clear-groups -- "$@"; }
+soft() { set -- $(grep '^Max open files' "/proc/$NODE_PID/limits"); echo "$4"; }
+`
+	return chaos.Script{
+		Kind: chaos.Kind{
+			Name:    "fd-exhaust",
+			About:   "Leaves the main process of a node no file descriptors: it can open no file and accept no connection.",
+			Undone:  "The limit is set back; a new process has its own. By the guard if the run died.",
+			Touches: []string{"files"},
+			Params:  []chaos.Param{{Name: "limit", Measure: chaos.Count, Default: "4", About: "how many descriptors it may have, at least three; those that it has stay"}},
+		},
+		Save:   as + `soft`,
+		Inject: as + `as prlimit --pid "$NODE_PID" --nofile="$P_LIMIT:"`,
+		Look:   as + `echo "the kernel allows $(soft) descriptors"; [ "$(soft)" = "$P_LIMIT" ]`,
+		Undo:   as + `as prlimit --pid "$NODE_PID" --nofile="$SAVED:"`,
+		Gone:   as + `echo "the kernel allows $(soft) descriptors"; [ "$(soft)" != "$P_LIMIT" ]`,
+		By:     "limits of the kernel",
+	}
+}

@@ -1,0 +1,149 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/sut"
+)
+
+func TestMain(m *testing.M) {
+	if !chaostest.RunNode(Kinds()...) {
+		m.Run()
+	}
+}
+
+func kind(t *testing.T, name string) chaos.Kind {
+	t.Helper()
+	kinds := Kinds()
+	i := slices.IndexFunc(kinds, func(k chaos.Kind) bool { return k.Name == name })
+	if i < 0 {
+		t.Fatalf("no kind %s", name)
+	}
+	return kinds[i]
+}
+
+// leaves is a probe that finds processes that a fault left, by their marks.
+func leaves(context.Context) (bool, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return false, err
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err == nil && strings.Contains(string(data), "PROOFLOAD_MARK=proofload-") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func TestHogs(t *testing.T) {
+	for name, values := range map[string]map[string]string{
+		"cpu-hog":    {"workers": "2"},
+		"memory-hog": {"size": "8MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := chaostest.NewLocal(t, "api-1")
+			chaostest.TestFault(t, env, kind(t, name), chaos.Params{Target: env.Node("api-1"), Values: values}, leaves)
+		})
+	}
+}
+
+// TestDescriptors takes a node its descriptors: it accepts no connection.
+func TestDescriptors(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1")
+	chaostest.TestFault(t, env, kind(t, "fd-exhaust"), chaos.Params{Target: env.Node("api-1")}, env.Broken("api-1"))
+}
+
+// TestDisk fills a small file system.
+func TestDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("needs the right to mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	full := func(context.Context) (bool, error) {
+		err := os.WriteFile(filepath.Join(dir, "user"), make([]byte, 8192), 0o600)
+		if err != nil && !errors.Is(err, syscall.ENOSPC) {
+			return false, err
+		}
+		return err != nil, os.Remove(filepath.Join(dir, "user"))
+	}
+	env := chaostest.NewLocal(t, "api-1")
+	chaostest.TestFault(t, env, kind(t, "disk-full"), chaos.Params{Target: env.Node("api-1"), Values: map[string]string{"path": dir}}, full)
+
+	shared := chaos.Params{Target: env.Node("api-1"), Values: map[string]string{"path": "/proc"}}
+	f, err := kind(t, "disk-full").New(env, chaos.NewTargets(env), shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "only tmpfs can be filled") {
+		t.Errorf("fill what is shared with others: %v", err)
+	}
+}
+
+// fakeLimits is an environment with control groups as two strings.
+type fakeLimits struct {
+	sut.Environment
+
+	limits sut.Limits
+}
+
+func (f *fakeLimits) Topology() sut.Topology {
+	return sut.Topology{Nodes: []sut.Node{{Name: "api-1", Role: sut.RoleService}}}
+}
+func (f *fakeLimits) Limits(context.Context, string) (sut.Limits, error) { return f.limits, nil }
+func (f *fakeLimits) SetLimits(_ context.Context, _ string, l sut.Limits) error {
+	f.limits = l
+	return nil
+}
+
+func (f *fakeLimits) NodeExec(_ context.Context, _ string, _ []string, argv ...string) (string, error) {
+	if strings.Contains(argv[2], "cpu") {
+		return map[bool]string{true: "max 100000\n", false: "limited 100000\n"}[f.limits.CPU == 0], nil
+	}
+	return map[bool]string{true: "1073741824\n", false: "limited\n"}[f.limits.Memory == 1<<30], nil
+}
+
+func TestLimits(t *testing.T) {
+	for name, values := range map[string]map[string]string{
+		"cpu-throttle": {"share": "20%"},
+		"memory-limit": {"size": "64MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			was := sut.Limits{Memory: 1 << 30}
+			env := &fakeLimits{limits: was}
+			p := chaos.Params{Target: sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}, Values: values}
+			chaostest.TestFault(t, env, kind(t, name), p, func(context.Context) (bool, error) { return env.limits != was, nil })
+		})
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	for _, k := range Kinds() {
+		_, err := k.New(struct{ sut.Environment }{}, nil, chaos.Params{})
+		if !errors.Is(err, sut.ErrUnsupported) {
+			t.Errorf("%s: %v, want %v", k.Name, err, sut.ErrUnsupported)
+		}
+		err = k.Check(chaos.Params{Target: sut.Selection{Ref: "link:x"}})
+		if err == nil || !strings.Contains(err.Error(), "acts on nodes") {
+			t.Errorf("%s of a link: %v", k.Name, err)
+		}
+		if err := k.Heal(t.Context(), &fakeLimits{}, chaos.Undo{Data: []byte("{")}); err == nil {
+			t.Errorf("%s: unreadable undo data heals", k.Name)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+package chaos
+
+// The parts that scripts of faults have in common, for a shell of POSIX.
+const (
+	// ShellMarked defines the function marked, which reports whether a process,
+	// given by its directory in /proc, was left by the fault, and the function
+	// leave, which runs a command as such a process, until its time is over.
+	ShellMarked = `
+marked() { { tr '\0' '\n' <"$1/environ" | grep -qx "PROOFLOAD_MARK=$ID"; } 2>/dev/null; }
+leave() { PROOFLOAD_MARK="$ID" setsid timeout "$TTL" "$@" </dev/null >/dev/null 2>&1 & }
+`
+	// ShellEnd ends all processes that the fault left.
+	ShellEnd = ShellMarked + `
+for p in /proc/[0-9]*; do if marked "$p"; then kill -KILL "${p#/proc/}" 2>/dev/null; fi; done; true
+`
+	// ShellEnded reports whether the fault left no process.
+	ShellEnded = ShellMarked + `
+n=0; for p in /proc/[0-9]*; do if marked "$p"; then n=$((n+1)); fi; done
+echo "$n of its processes left"; [ "$n" -eq 0 ]
+`
+)

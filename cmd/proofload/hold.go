@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/reports"
+)
+
+// The files of a target's directory. It lies in the system's temporary
+// directory, because a stack is one for the whole machine, whatever directory
+// a run is begun in, and because socket paths must be short.
+const (
+	fileOwner  = "owner.json"
+	fileHeld   = "lock"
+	fileSocket = "guard.sock"
+)
+
+// guardPatience is how long a start waits for the guard of a run that died.
+const guardPatience = 30 * time.Second
+
+// An owner says who breaks things in a target.
+type owner struct {
+	Run   string    `json:"run"`
+	Dir   string    `json:"dir"` // of its journal, absolute
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+}
+
+func (o owner) String() string {
+	return fmt.Sprintf("%s (process %d, since %s, in %s)", o.Run, o.PID, o.Since.Format(time.DateTime), o.Dir)
+}
+
+// A holding is the right to break things in a target, which one process has at
+// a time, and its guard after it.
+type holding struct {
+	dir      string
+	lock     *os.File // the kernel releases it when the last process that has it ends
+	previous owner    // who had it before
+}
+
+// socket is where the guard of the holder listens.
+func (h *holding) socket() string { return filepath.Join(h.dir, fileSocket) }
+
+// release gives the target back.
+func (h *holding) release() error {
+	if h == nil {
+		return nil
+	}
+	if err := h.lock.Close(); err != nil {
+		return fmt.Errorf("release stack: %w", err)
+	}
+	return nil
+}
+
+// forget gives a target back that is no more.
+func (h *holding) forget() error {
+	if h == nil {
+		return nil
+	}
+	return errors.Join(os.RemoveAll(h.dir), h.release())
+}
+
+// holdTarget takes the right to break things in a stack, or says who has it.
+// Where that is a process that is gone, its guard is mending: it is waited for.
+func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) {
+	h := &holding{dir: filepath.Join(os.TempDir(), "proofload-"+strconv.Itoa(os.Getuid()), stackID)}
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("hold stack %s: %w", stackID, err)
+	}
+	lock, err := os.OpenFile(filepath.Join(h.dir, fileHeld), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("hold stack %s: %w", stackID, err)
+	}
+	h.lock = lock
+	ctx, cancel := context.WithTimeout(ctx, guardPatience)
+	defer cancel()
+	told := false
+	var taken error
+	err = chaos.Watch(ctx, func(context.Context) error {
+		busy := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		h.previous = h.readOwner()
+		if busy == nil {
+			return nil
+		}
+		if !errors.Is(busy, syscall.EWOULDBLOCK) || alive(h.previous.PID) {
+			taken = fmt.Errorf("it is in use by %s", h.previous)
+			return nil
+		}
+		if !told {
+			fmt.Fprintf(a.stderr, "waiting for the guard of %s to mend what it left\n", h.previous)
+			told = true
+		}
+		return fmt.Errorf("the guard of %s is still mending", h.previous)
+	})
+	if err = errors.Join(taken, err); err != nil {
+		return nil, errors.Join(fmt.Errorf("hold stack %s: %w", stackID, err), lock.Close())
+	}
+	return h, nil
+}
+
+// own writes down whose journal speaks of the target from now on.
+func (h *holding) own(run string, dir reports.Directory) error {
+	path, err := filepath.Abs(dir.Path)
+	if err != nil {
+		return fmt.Errorf("hold target: %w", err)
+	}
+	data, err := json.Marshal(owner{Run: run, Dir: path, PID: os.Getpid(), Since: time.Now()})
+	if err != nil {
+		return fmt.Errorf("hold target: %w", err)
+	}
+	return reports.Directory{Path: h.dir}.Write(fileOwner, data)
+}
+
+// readOwner reads who had the target last; nobody, if that cannot be read.
+func (h *holding) readOwner() owner {
+	data, err := os.ReadFile(filepath.Join(h.dir, fileOwner))
+	if err != nil {
+		return owner{}
+	}
+	var o owner
+	if json.Unmarshal(data, &o) != nil {
+		return owner{}
+	}
+	return o
+}
+
+// alive reports whether there is a process of that number.
+func alive(pid int) bool {
+	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
+// sweep mends what the last one to hold the target left, wherever its journal
+// is.
+func (a *app) sweep(ctx context.Context, h *holding) error {
+	if h.previous.Dir == "" {
+		return nil
+	}
+	dir := reports.Directory{Path: h.previous.Dir}
+	pending, err := chaos.ReadPending(dir.File(reports.FileJournal))
+	if err != nil || len(pending) == 0 {
+		return err
+	}
+	m, err := dir.ReadManifest()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.healFrom(ctx, dir, m, chaos.HealAll); err != nil {
+		return fmt.Errorf("heal run %s: %w%s", m.Run, err, byHand(dir))
+	}
+	return nil
+}
+
+// auditFile is the audit log of all that is done from a working directory.
+var auditFile = filepath.Join(".proofload", "audit.ndjson") //nolint:gochecknoglobals // a constant that the language has no form for
+
+// audited returns what writes the actions on a run's faults to the audit log.
+func (a *app) audited(run, target string) func(action string, u chaos.Undo, detail string) {
+	return func(action string, u chaos.Undo, detail string) {
+		err := chaos.AppendAudit(auditFile, chaos.Audit{
+			Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: detail,
+		})
+		if err != nil {
+			fmt.Fprintln(a.stderr, err)
+		}
+	}
+}
+
+// who names this process.
+func (a *app) who() string {
+	user, _ := a.lookup("USER")
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s@%s/%d", user, host, os.Getpid())
+}

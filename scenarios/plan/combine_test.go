@@ -1,0 +1,95 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/scenarios/plan"
+)
+
+// TestCombinations refuses faults that would undo each other, and only them.
+func TestCombinations(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		entries []string
+		want    string
+	}{
+		{"one node twice", []string{`{at: steady, kill: "app[1]", for: 20s, as: a}`, `{at: steady + 10s, pause: api-1, for: 5s}`}, "pause both change the process of api-1"},
+		{"one after the other", []string{`{at: steady, kill: "app[1]", for: 10s, as: a}`, `{at: steady + 10s, pause: api-1, for: 5s}`}, ""},
+		{"after it was ended", []string{`{at: steady, kill: "app[1]", as: a}`, `{at: steady + 5s, start: api-1}`, `{at: steady + 6s, pause: api-1, for: 5s}`}, ""},
+		{"with no end", []string{`{at: steady, kill: "app[1]", as: a}`, `{at: steady + 50s, kill: api-1, for: 5s}`}, "a lasts to the end"},
+		{"another node", []string{`{at: steady, kill: "app[1]", as: a}`, `{at: steady + 5s, pause: api-2, for: 5s}`}, ""},
+		{"another primary by then", []string{`{at: steady, kill: postgres.primary, as: a}`, `{at: steady + 30s, kill: postgres.primary}`}, ""},
+		{"again and again", []string{`{at: steady, kill: "app[1]", for: 5s, repeat: {times: 3, every: 20s, jitter: 10s}}`, `{at: steady + 52s, pause: api-1, for: 5s}`}, "kill-1#3 lasts until"},
+		{"again and again, elsewhere", []string{`{at: steady, kill: "app[1]", for: 5s, repeat: {times: 3, every: 20s, jitter: 10s}}`, `{at: steady + 59s, pause: api-1, for: 5s}`}, ""},
+		{"no such parameter", []string{`{at: steady, kill: "app[1]", for: 5s, with: {hard: 1}}`}, `combined.yaml:9:49: kill has no parameter "hard": it has none`},
+		{"too long", []string{`{at: steady, kill: "app[1]", for: 61m}`}, "a fault lasts 1h0m0s at most"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src := fmt.Sprintf(`proofload: scenario/v1
+name: combined
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases:
+    - {name: steady, for: 2h, rate: 1/s}
+timeline:
+  - %s
+objectives:
+  steady: {errors: 1%%}
+`, strings.Join(tt.entries, "\n  - "))
+			_, err := plan.Build(parse(t, "combined.yaml", []byte(src)), topology(), catalog(), workloads(), plan.Options{})
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestAgain repeats an entry: in the order of time, differently for each seed.
+func TestAgain(t *testing.T) {
+	build := func(seed uint64) []plan.Step {
+		t.Helper()
+		p, err := plan.Build(parse(t, "again.yaml", []byte(`proofload: scenario/v1
+name: again
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases:
+    - {name: steady, for: 2m, rate: 1/s}
+timeline:
+  - {at: steady + 1s, kill: "app[1]", for: 5s, repeat: {times: 4, every: 20s, jitter: 10s}, as: api}
+  - {at: steady + 40s, note: Half.}
+objectives:
+  steady: {errors: 1%}
+abort: {p99: 2s, for: 10s}
+`)), topology(), catalog(), workloads(), plan.Options{Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Spec.Events) != len(p.Steps) || !strings.Contains(render(t, p, 100), "abort      p99 over 2s for 10s") {
+			t.Errorf("the plan lacks something:\n%s", render(t, p, 100))
+		}
+		return p.Steps
+	}
+	steps := build(7)
+	var names []string
+	for i, s := range steps {
+		if i > 0 && s.Entry.At < steps[i-1].Entry.At {
+			t.Errorf("%s comes before %s", s.Entry.Name, steps[i-1].Entry.Name)
+		}
+		names = append(names, s.Entry.Name)
+	}
+	if got := strings.Join(names, " "); !strings.Contains(got, "api#2") || !strings.Contains(got, "api#4") || len(steps) != 5 {
+		t.Errorf("steps %s", got)
+	}
+	if first := steps[0].Entry.At; first < time.Second || first >= 11*time.Second {
+		t.Errorf("the first is at %s, want 1s and up to 10s more", first)
+	}
+	again, other := build(7), build(8)
+	if again[0].Entry.At != steps[0].Entry.At || other[0].Entry.At == steps[0].Entry.At {
+		t.Errorf("the first is at %s, with the same seed %s, with another %s", steps[0].Entry.At, again[0].Entry.At, other[0].Entry.At)
+	}
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
+)
+
+// Policy resolves what a target file allows against a system of that shape and
+// the catalogue of faults. The error is *[scenarios.Problems] with everything
+// that does not fit, at its place in the file.
+func Policy(t *scenarios.TargetFile, topo sut.Topology, cat chaos.Catalog) (chaos.Policy, []chaos.KillSwitch, error) {
+	p := chaos.Policy{Class: t.Class, Active: t.Allow.Active, TTL: t.Allow.TTL}
+	problems := &scenarios.Problems{File: t.File, Source: t.Source}
+	bad := func(at scenarios.Placed, err error, hint string) {
+		problems.Add(at.Pos, utf8.RuneCountInString(at.Text), err.Error(), hint)
+	}
+	if t.Allow.Faults != nil {
+		p.Faults = []string{}
+	}
+	for _, f := range t.Allow.Faults {
+		if _, ok := cat[f.Text]; !ok {
+			bad(f, fmt.Errorf("no fault %q", f.Text), scenarios.DidYouMean(f.Text, cat.Names()))
+		}
+		p.Faults = append(p.Faults, f.Text)
+	}
+	if t.Allow.On != nil {
+		p.On = []string{}
+	}
+	for _, on := range t.Allow.On {
+		sel, err := topo.Select(on.Text)
+		switch {
+		case err != nil:
+			bad(on, err, "")
+		case sel.Member != "":
+			bad(on, fmt.Errorf("which node is %s changes", on.Text), "name the nodes, or all of them: "+string(sut.RoleDatabase))
+		}
+		for _, n := range sel.Nodes {
+			p.On = append(p.On, n.Name)
+		}
+		for _, l := range sel.Links {
+			p.On = append(p.On, l.Name)
+		}
+	}
+	for _, role := range t.Allow.Quorum {
+		if len(topo.ByRole(sut.Role(role.Text))) == 0 {
+			bad(role, fmt.Errorf("%s has no nodes of the role %q", topo.Name, role.Text), "")
+		}
+		p.Quorum = append(p.Quorum, sut.Role(role.Text))
+	}
+	for _, w := range t.Allow.Windows {
+		window, err := chaos.ParseWindow(w.Text)
+		if err != nil {
+			bad(w, err, "")
+		}
+		p.Windows = append(p.Windows, window)
+	}
+	stops := make([]chaos.KillSwitch, len(t.Stop))
+	for i, s := range t.Stop {
+		var err error
+		if stops[i], err = chaos.ParseKillSwitch(s.Text); err != nil {
+			bad(s, err, "")
+		}
+	}
+	if !strings.EqualFold(t.System.Text, topo.Name) {
+		bad(t.System, fmt.Errorf("this file speaks of %s, the target is %s", t.System.Text, topo.Name), "use the file of that target")
+	}
+	return p, stops, problems.Err()
+}

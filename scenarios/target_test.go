@@ -1,0 +1,81 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseTarget(t *testing.T) {
+	src := []byte(`proofload: target/v1
+name: staging
+class: staging
+system: stack/ledger
+allow:
+  faults: [kill, pause]
+  on: ["app[1]", redis]
+  active: 1
+  for: 5m
+  quorum: [postgres]
+  windows: ["Mon-Fri 09:00-16:00 Europe/London"]
+probe: {get: /.well-known/proofload, expect: staging}
+kill_switch: ["file:/run/proofload/STOP"]
+`)
+	got, err := ParseTarget("staging.yaml", src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &TargetFile{
+		File: "staging.yaml", Source: src, Name: "staging", Class: "staging", System: Placed{"stack/ledger", Pos{4, 9}},
+		Allow: Allow{
+			Faults: []Placed{{"kill", Pos{6, 12}}, {"pause", Pos{6, 18}}},
+			On:     []Placed{{"app[1]", Pos{7, 8}}, {"redis", Pos{7, 18}}},
+			Active: 1, TTL: 5 * time.Minute,
+			Quorum:  []Placed{{"postgres", Pos{10, 12}}},
+			Windows: []Placed{{"Mon-Fri 09:00-16:00 Europe/London", Pos{11, 13}}},
+		},
+		Probe: &Identity{Get: "/.well-known/proofload", Expect: "staging"},
+		Stop:  []Placed{{"file:/run/proofload/STOP", Pos{13, 15}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("target (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseTargetProblems(t *testing.T) {
+	_, err := ParseTarget("x.yaml", []byte(`proofload: target/v1
+name: x
+class: prod
+allow:
+  active: 0
+  for: 0s
+  on: redis
+  windws: []
+probe: {get: /x}
+`), nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"x.yaml:3:8:", "x.yaml:5:11: 0 is too few", "x.yaml:6:8: 0s is no time at all", "x.yaml:7:7:",
+		"x.yaml:8:3:", "windws", `"expect"`, `"system"`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+}
+
+// FuzzParseTarget checks that no file makes the parser panic, and that every
+// problem has a place.
+func FuzzParseTarget(f *testing.F) {
+	f.Add([]byte("proofload: target/v1\nname: x\nclass: staging\nsystem: stack/ledger\nallow: {on: [redis], active: 1, for: 5m}\n"))
+	f.Add([]byte("proofload: target/v1\nprobe: [\n"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if got, err := ParseTarget("f.yaml", src, nil); err == nil && (got.Name == "" || got.Class == "" || got.System.Text == "") {
+			t.Errorf("accepted without what it needs: %+v", got)
+		}
+	})
+}

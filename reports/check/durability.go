@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"time"
 
@@ -26,6 +27,9 @@ type write struct {
 	jobs      int64
 	stored    int64 // amount in the store
 	read      bool  // some client was shown it
+	seq       int64 // of the attempt that counts, see [history.Event.Seq]
+
+	op, node, key, peer, session uint32 // see durability.words
 }
 
 // A durability compares what clients were told with what is in the store. It
@@ -40,17 +44,21 @@ type durability struct {
 	course  *course
 	writes  map[string]*write
 	byDrill map[int][]*write
+	words   words
+	corrs   map[string]string // correlation ids that the workload chose, by the write's id
+	reads   int               // that showed a write
 }
 
 func newDurability(c *course) *durability {
-	return &durability{course: c, writes: map[string]*write{}, byDrill: map[int][]*write{}}
+	return &durability{course: c, writes: map[string]*write{}, byDrill: map[int][]*write{}, corrs: map[string]string{}}
 }
 
 func (d *durability) observe(e *history.Event) {
 	switch {
 	case e.By == history.ByLoad && !e.Write && e.Kind == history.OK:
-		if w := d.writes[e.Key]; w != nil { // the read was of a write's id
+		if w := d.writes[e.Key]; w != nil && !absent(e) { // the read was of a write's id
 			w.read = true
+			d.reads++
 		}
 	case e.ID == "":
 	case e.By == history.ByLoad && e.Write:
@@ -65,6 +73,7 @@ func (d *durability) observeWrite(e *history.Event) {
 	if w == nil {
 		w = d.add(e)
 		w.amount = e.Amount
+		w.key, w.peer, w.session = d.words.number(e.Key), d.words.number(e.Peer), d.words.number(e.Session)
 	}
 	if e.Amount != w.amount {
 		w.amount = 0
@@ -79,11 +88,31 @@ func (d *durability) observeWrite(e *history.Event) {
 	w.unknown = w.unknown || e.Kind == history.Info
 	if e.Kind == history.OK && (w.acked == unseen || e.At < w.acked) {
 		w.acked = e.At
+		w.node = 0
+	}
+	if w.node == 0 {
+		w.node, w.seq = d.words.number(e.Node), e.Seq
+		if e.Corr != "" {
+			d.corrs[e.ID] = e.Corr
+		}
 	}
 }
 
+// absent reports whether an answer says that there is no such thing.
+func absent(e *history.Event) bool {
+	return e.Status == http.StatusNotFound || e.Status == http.StatusGone
+}
+
+// correlation returns the correlation id of the attempt of a write that counts.
+func (d *durability) correlation(r record) string {
+	if chosen := d.corrs[r.id]; chosen != "" || r.seq == 0 {
+		return chosen
+	}
+	return history.CorrelationID(r.drill, uint64(r.seq-1)) //nolint:gosec // it counts from 1
+}
+
 func (d *durability) add(e *history.Event) *write {
-	w := &write{drill: d.course.number(e), invoked: e.At, acked: unseen}
+	w := &write{drill: d.course.number(e), invoked: e.At, acked: unseen, op: d.words.number(e.Op)}
 	d.writes[e.ID] = w
 	d.byDrill[w.drill] = append(d.byDrill[w.drill], w)
 	return w

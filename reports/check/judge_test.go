@@ -146,7 +146,8 @@ func TestCrashOfAMeasure(t *testing.T) {
 	j := c.decide()
 	want := []string{
 		"inconclusive primary-lost rpo", "inconclusive primary-lost lost_writes", "inconclusive primary-lost duplicates",
-		"inconclusive acknowledged-writes", "inconclusive no-duplicates", "inconclusive jobs-done",
+		"inconclusive acknowledged-writes", "inconclusive observed-writes", "inconclusive no-duplicates", "inconclusive counter-bounds",
+		"inconclusive read-your-writes", "inconclusive linearizable", "inconclusive jobs-done", "inconclusive subscribers",
 	}
 	if diff := cmp.Diff(want, fired(j)); diff != "" {
 		t.Errorf("fired (-want +got):\n%s", diff)
@@ -203,7 +204,7 @@ func TestKnownTruth(t *testing.T) {
 		t.Fatalf("%d writes are gone; the history is not what it should be", len(gone))
 	}
 	j := judge(t, w.spec(), events)
-	if diff := cmp.Diff([]string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"}, fired(j)); diff != "" {
+	if diff := cmp.Diff([]string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes", "inconclusive linearizable"}, fired(j)); diff != "" {
 		t.Errorf("fired (-want +got):\n%s", diff)
 	}
 	wantSentence := count(len(gone)) + " of " + count(j.Writes.Acknowledged) + " acknowledged writes were lost, recovery point 2.12 s (limit 0 s)."

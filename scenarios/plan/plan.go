@@ -99,6 +99,9 @@ func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloa
 	}
 	b.plan.Warnings = b.problems.Warnings()
 	b.plan.Spec.Recovered = recovered(sc.Recovered)
+	b.plan.Spec.Bounds = check.Bounds{
+		Stale: sc.Bounds.Stale, Answer: sc.Bounds.Answer, Return: sc.Bounds.Return, Amplification: float64(sc.Bounds.Amplification),
+	}
 	b.plan.Spec.SendLag = sc.Load.SendLag
 	b.plan.Spec.Drills = cmp.Or(opts.Repeat, sc.Repeat.Times, 1)
 	b.plan.Drills = drills(b.plan.Seed, b.plan.Spec.Drills, sc.Repeat.Jitter)

@@ -102,8 +102,10 @@ func needs(name string) need {
 	switch name {
 	case "one-primary", "replicas-agree":
 		return need{sut.RoleDatabase, 2}
-	case "jobs-done":
+	case "jobs-done", "dead-letters", "subscribers":
 		return need{sut.RoleWorker, 1}
+	case "instances-recover", "retry-amplification", "orphaned-work":
+		return need{sut.RoleService, 1}
 	case "balances":
 		return need{sut.RoleDatabase, 1}
 	}

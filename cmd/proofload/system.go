@@ -31,7 +31,7 @@ const (
 	probeAgentAlarmEvery = 100 * time.Millisecond
 	probeCounterEvery    = time.Second
 	fewAccounts          = 10_000 // of which the books are read once a second
-	seedAccounts         = 1000 // of the simulated ledger
+	seedAccounts         = 1000   // of the simulated ledger
 )
 
 // workloads lists the operations of each workload there is.

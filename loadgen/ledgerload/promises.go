@@ -57,23 +57,12 @@ func (w *Workload) readOwn(pick uint64) (op loadgen.Operation, ok bool) {
 	return op, true
 }
 
-// readBalance reads one of the accounts that money was lately moved from or to,
-// from the primary.
-func (w *Workload) readBalance(pick uint64) (op loadgen.Operation, ok bool) {
-	w.mu.Lock()
-	mine := w.visited[pick%customers]
-	w.mu.Unlock()
-	if mine.position == "" {
-		return op, false
-	}
-	account := mine.From
-	if pick/customers%2 == 0 {
-		account = mine.To
-	}
-	op = readAccount(int(account))
+// readBalance reads one of the hot accounts from the primary.
+func (w *Workload) readBalance(account int) loadgen.Operation {
+	op := readAccount(w.hot(account))
 	op.Op, op.Promise = ReadBalance, history.PromiseStrong
 	op.Path += "?consistency=strong"
-	return op, true
+	return op
 }
 
 // readDoubtful asks for a transfer whose outcome its client was not told.

@@ -64,11 +64,15 @@ func (g *groups) list() []Group {
 		if len(at.byNode) > 0 {
 			out.ByNode = maps.Clone(at.byNode)
 		}
+		worst := at.worst
+		varies := worst.weight > at.first[0].weight
 		for _, c := range at.first {
-			out.Cases = append(out.Cases, c.shown(false))
+			same := c.id == worst.id && c.at == worst.at && c.corr == worst.corr
+			out.Cases = append(out.Cases, c.shown(same && varies))
+			varies = varies && !same
 		}
-		if at.worst.weight > at.first[0].weight {
-			out.Cases = append(out.Cases, at.worst.shown(true))
+		if varies {
+			out.Cases = append(out.Cases, worst.shown(true))
 		}
 		list = append(list, out)
 	}

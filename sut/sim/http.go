@@ -56,7 +56,10 @@ func (s *Sim) handler() http.Handler {
 	mux.HandleFunc("GET /links/{link}/proxies/link", s.getProxy)
 	mux.HandleFunc("POST /links/{link}/proxies/link/toxics", s.addToxic)
 	mux.HandleFunc("DELETE /links/{link}/proxies/link/toxics/{toxic}", s.removeToxic)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Ledger-Instance", "api-1")
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (s *Sim) putTransfer(w http.ResponseWriter, r *http.Request) {
@@ -275,7 +278,6 @@ func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {
 	defer timer.Stop()
 	<-timer.C
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Ledger-Instance", "api-1")
 	w.Header().Set("Ledger-Timeline", strconv.Itoa(timeline))
 	w.Header().Set("Ledger-Source", "primary")
 	w.Header().Set("Ledger-Position", strconv.Itoa(timeline)+"-0/0")

@@ -28,7 +28,7 @@ func (n *noDuplicates) Verdict() Verdict {
 	var w wrongs
 	if twice := d.which((*write).duplicated); len(twice) > 0 {
 		also := func(w *write) string {
-			return fmt.Sprintf(", %s, %s, %s", many(w.rows, "row"), many(w.effects, "effect"), many(w.jobs, "job effect"))
+			return fmt.Sprintf(", %s, %s, %s", many(int(w.rows), "row"), many(int(w.effects), "effect"), many(int(w.jobs), "job effect"))
 		}
 		w.say(many(len(twice), "write")+" happened more than once", describeAll(twice, also)...)
 		d.blameAll(&w, twice, also)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/proofload/proofload/reports/history"
@@ -14,22 +15,26 @@ const maxIDs = 100
 
 // A write is what the history says of one id. The same id may be sent more
 // than once: that is one write, which happened if any of them was acknowledged.
+//
+// There may be millions of them: mind its size.
 type write struct {
-	drill     int
-	invoked   time.Duration // first seen
-	acked     time.Duration // first acknowledged, or unseen
-	open      int           // sent and not yet completed
-	unknown   bool          // some attempt may have happened
-	attempted bool          // false: refused by our own generator, or not ours at all
-	amount    int64         // 0 if attempts differed
-	rows      int64         // found in the final reads of its drill
-	effects   int64         // on the books
-	jobs      int64
-	stored    int64 // amount in the store
-	read      bool  // some client was shown it
-	seq       int64 // of the attempt that counts, see [history.Event.Seq]
+	invoked time.Duration // first seen
+	acked   time.Duration // first acknowledged, or unseen
+	amount  int64         // 0 if attempts differed
+	stored  int64         // amount in the store
+	seq     uint32        // of the attempt that counts, see [history.Event.Seq]
+
+	drill   int32
+	open    int32 // sent and not yet completed
+	rows    int32 // found in the final reads of its drill
+	effects int32 // on the books
+	jobs    int32
 
 	op, node, key, peer, session uint32 // see durability.words
+
+	unknown   bool // some attempt may have happened
+	attempted bool // false: refused by our own generator, or not ours at all
+	read      bool // some client was shown it
 }
 
 // A durability compares what clients were told with what is in the store. It
@@ -45,8 +50,31 @@ type durability struct {
 	writes  map[string]*write
 	byDrill map[int][]*write
 	words   words
+	ids     arena
+	slab    []write           // room for writes that are to come
 	corrs   map[string]string // correlation ids that the workload chose, by the write's id
 	reads   int               // that showed a write
+}
+
+// slabSize is how many writes are made room for at once.
+const slabSize = 4096
+
+// An arena keeps many short strings in few pieces of memory.
+type arena struct{ piece strings.Builder }
+
+// keep returns a copy of s.
+func (a *arena) keep(s string) string {
+	const size = 64 << 10
+	if len(s) > size/16 {
+		return strings.Clone(s)
+	}
+	if a.piece.Cap()-a.piece.Len() < len(s) {
+		a.piece = strings.Builder{}
+		a.piece.Grow(size)
+	}
+	from := a.piece.Len()
+	a.piece.WriteString(s)
+	return a.piece.String()[from:]
 }
 
 func newDurability(c *course) *durability {
@@ -91,7 +119,7 @@ func (d *durability) observeWrite(e *history.Event) {
 		w.node = 0
 	}
 	if w.node == 0 {
-		w.node, w.seq = d.words.number(e.Node), e.Seq
+		w.node, w.seq = d.words.number(e.Node), uint32(e.Seq) //nolint:gosec // no drill has so many
 		if e.Corr != "" {
 			d.corrs[e.ID] = e.Corr
 		}
@@ -108,13 +136,19 @@ func (d *durability) correlation(r record) string {
 	if chosen := d.corrs[r.id]; chosen != "" || r.seq == 0 {
 		return chosen
 	}
-	return history.CorrelationID(r.drill, uint64(r.seq-1)) //nolint:gosec // it counts from 1
+	return history.CorrelationID(r.number(), uint64(r.seq-1))
 }
 
 func (d *durability) add(e *history.Event) *write {
-	w := &write{drill: d.course.number(e), invoked: e.At, acked: unseen, op: d.words.number(e.Op)}
-	d.writes[e.ID] = w
-	d.byDrill[w.drill] = append(d.byDrill[w.drill], w)
+	if len(d.slab) == 0 {
+		d.slab = make([]write, slabSize)
+	}
+	w := &d.slab[0]
+	d.slab = d.slab[1:]
+	drill := d.course.number(e)
+	*w = write{drill: int32(drill), invoked: e.At, acked: unseen, op: d.words.number(e.Op)} //nolint:gosec // there are not so many
+	d.writes[d.ids.keep(e.ID)] = w
+	d.byDrill[drill] = append(d.byDrill[drill], w)
 	return w
 }
 
@@ -126,14 +160,21 @@ func (d *durability) observeFound(e *history.Event) {
 	if w == nil {
 		w = d.add(e)
 	}
-	if w.drill != drill {
+	if w.number() != drill {
 		return
 	}
 	w.rows++
-	w.effects += e.Count
-	w.jobs += e.Jobs
+	w.effects += few(e.Count)
+	w.jobs += few(e.Jobs)
 	w.stored = e.Amount
 }
+
+// few is a count of effects: whether there are a thousand or a million too many
+// makes no difference.
+func few(n int64) int32 { return int32(min(max(n, -1000), 1000)) } //nolint:gosec // it is bounded
+
+// number is that of its drill.
+func (w *write) number() int { return int(w.drill) }
 
 func (w *write) acknowledged() bool  { return w.acked != unseen }
 func (w *write) indeterminate() bool { return !w.acknowledged() && (w.unknown || w.open > 0) }
@@ -151,13 +192,13 @@ func (w *write) altered() bool {
 // as the final reads of its drill are not complete: it may not have been
 // reached.
 func (d *durability) lost(w *write) bool {
-	return w.acknowledged() && !w.found() && d.course.unread(w.drill) == ""
+	return w.acknowledged() && !w.found() && d.course.unread(w.number()) == ""
 }
 
 // observedThenLost reports whether a write that some client was shown is gone,
 // acknowledged or not.
 func (d *durability) observedThenLost(w *write) bool {
-	return w.read && !w.found() && d.course.unread(w.drill) == ""
+	return w.read && !w.found() && d.course.unread(w.number()) == ""
 }
 
 // at is the moment a write is counted at when it is assigned to an event.
@@ -225,7 +266,7 @@ func (d *durability) totals(cut func(drill int) (time.Duration, bool)) Writes {
 		}
 		total.Lost++
 		total.LostAmount += w.amount
-		if at, ok := cut(w.drill); ok && w.acked >= at {
+		if at, ok := cut(w.number()); ok && w.acked >= at {
 			total.LostAfterT0++
 		}
 	}

@@ -117,7 +117,7 @@ func (c *court) causesOfLoss() []string {
 		nodes, ops := map[string]int{}, map[string]int{}
 		for _, r := range lost {
 			switch {
-			case r.drill != f.drill:
+			case r.number() != f.drill:
 			case stalled != unseen && r.acked >= stalled-time.Second && r.acked < f.cut():
 				held++
 				ops[d.words.of(r.op)]++
@@ -197,7 +197,7 @@ func (c *court) causeOfUndone() string {
 		}
 		near := 0
 		for _, r := range undone {
-			near += one(r.drill == f.drill && r.acked >= f.t0-5*time.Second && (f.recovered == unseen || r.acked <= f.recovered))
+			near += one(r.number() == f.drill && r.acked >= f.t0-5*time.Second && (f.recovered == unseen || r.acked <= f.recovered))
 		}
 		if 10*near >= 9*len(undone) {
 			return fmt.Sprintf("%d of %d were acknowledged around %s (%s of %s): their message was lost with it, taken off the queue before its effect or never published",

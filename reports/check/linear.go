@@ -13,7 +13,7 @@ import (
 // many writes overlap. It must come to the same end on every machine, so that
 // steps are counted and not time.
 const (
-	maxStrongReads = 200_000   // kept in all
+	maxStrongReads = 1_000_000 // kept in all
 	maxSteps       = 200_000   // of one search
 	maxAllSteps    = 5_000_000 // of all of them
 
@@ -32,6 +32,7 @@ type linearizable struct {
 	course     *course
 	durability *durability
 	reads      map[accountKey][]strongRead
+	words      words
 	kept       int
 	full       bool
 }
@@ -44,7 +45,8 @@ type accountKey struct {
 type strongRead struct {
 	sent, at         time.Duration
 	balance, version int64
-	op, node, corr   string
+	seq              int64  // see [history.Event.Seq]
+	op, node         uint32 // see linearizable.words
 }
 
 func newLinearizable(c *course, d *durability) *linearizable {
@@ -65,7 +67,7 @@ func (l *linearizable) Observe(e *history.Event) {
 	}
 	l.kept++
 	key := accountKey{l.course.number(e), e.Key}
-	l.reads[key] = append(l.reads[key], strongRead{e.Sent, e.At, e.Amount, e.Value, e.Op, e.Node, e.Correlation()})
+	l.reads[key] = append(l.reads[key], strongRead{e.Sent, e.At, e.Amount, e.Value, e.Seq, l.words.number(e.Op), l.words.number(e.Node)})
 }
 
 // accounts returns what happened to each account that was read twice, and how
@@ -84,8 +86,8 @@ func (l *linearizable) accounts() (list []*account, lossy int) {
 		if !happened && !spoils {
 			continue
 		}
-		byKey[accountKey{w.drill, d.words.of(w.key)}].add(id, w, -w.amount, spoils)
-		byKey[accountKey{w.drill, d.words.of(w.peer)}].add(id, w, w.amount, spoils)
+		byKey[accountKey{w.number(), d.words.of(w.key)}].add(id, w, -w.amount, spoils)
+		byKey[accountKey{w.number(), d.words.of(w.peer)}].add(id, w, w.amount, spoils)
 	}
 	for _, a := range byKey {
 		switch {
@@ -119,7 +121,7 @@ func (l *linearizable) Verdict() Verdict {
 			judged++
 		default:
 			illegal++
-			a.blame(&w, found)
+			l.blame(&w, a, found)
 			if picture == nil {
 				picture = found.draw()
 			}
@@ -145,11 +147,14 @@ func (l *linearizable) Verdict() Verdict {
 	return v
 }
 
-func (a *account) blame(w *wrongs, f explanation) {
+func (l *linearizable) blame(w *wrongs, a *account, f explanation) {
 	text := fmt.Sprintf("%s in drill %d: %s", a.key, a.drill, f.text)
 	if len(w.examples) < maxExamples {
 		w.examples = append(w.examples, text)
 	}
 	r := f.read
-	w.groups.add(caught{op: r.op, id: a.key, node: r.node, corr: r.corr, at: r.at, text: func() string { return text }})
+	corr := (&history.Event{Drill: a.drill, Seq: r.seq}).Correlation()
+	w.groups.add(caught{
+		op: l.words.of(r.op), id: a.key, node: l.words.of(r.node), corr: corr, at: r.at, text: func() string { return text },
+	})
 }

@@ -61,7 +61,7 @@ func (s segment) operations() []porcupine.Operation {
 	var ops []porcupine.Operation
 	read := func(r strongRead) {
 		ops = append(ops, porcupine.Operation{
-			Input: linearInput{read: true, id: r.corr}, Call: int64(r.sent), Output: linearState{r.balance, r.version}, Return: int64(r.at),
+			Input: linearInput{read: true}, Call: int64(r.sent), Output: linearState{r.balance, r.version}, Return: int64(r.at),
 		})
 	}
 	for _, m := range s.moves {

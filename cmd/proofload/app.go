@@ -89,7 +89,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 	root.AddCommand(
 		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
-		a.checkCommand(), a.reportCommand(), a.explainCommand(), a.healCommand(), a.versionCommand(),
+		a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(), a.healCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -238,6 +238,9 @@ func TestDrills(t *testing.T) {
 	if len(o.Samples) != 3 || o.Value != slices.Max(o.Samples) || o.Outcome != Pass || !o.OK || o.At != (Place{28, 24}) || o.Resolution == 0 {
 		t.Errorf("rto %+v", o)
 	}
+	if want := "the worst of 3: 9 of 10 are no longer with 27.1 % confidence"; !strings.HasSuffix(o.Note, want) {
+		t.Errorf("note %q, want it to end with %q", o.Note, want)
+	}
 	if len(j.Recoveries) != 3 || len(j.Faults) != 9 {
 		t.Errorf("%d recoveries and %d faults, want 3 and 9", len(j.Recoveries), len(j.Faults))
 	}
@@ -274,5 +277,14 @@ func TestEmpty(t *testing.T) {
 	}
 	if j, _ := Judge(Spec{}, stream(nil, nil)); j.Outcome != Inconclusive {
 		t.Errorf("nothing asked is %s", j.Outcome)
+	}
+}
+
+// TestBoundOfWorst has as many samples as it takes to be 90 % and 95 % sure.
+func TestBoundOfWorst(t *testing.T) {
+	for n, want := range map[int]string{1: "", 5: "41 %", 22: "90.2 %", 29: "95.3 %"} {
+		if got := boundOfWorst(n); want == "" != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("worst of %d: %q, want %q", n, got, want)
+		}
 	}
 }

@@ -80,7 +80,13 @@ func (c *court) causes(v *Verdict) []string {
 		say("the answer came from a store that had not yet seen the write: a replica that lags, read without the position of the write, or from replicas by turns")
 	case nameCoherent:
 		say("a copy outlived the change: it was not invalidated, or put back after it was, and stays until its time is over")
-	case nameLinearizable, nameBalances, nameCounters:
+	case nameCounters:
+		if n := c.durability.how(c.durability.lost); n > 0 {
+			say(fmt.Sprintf("%s lost, and what they moved is lost with them: see %s", were(n, "write"), nameAcknowledged))
+			break
+		}
+		say("what was moved is not what the writes say: one had its effect twice or not at all, or a change overwrote another")
+	case nameLinearizable, nameBalances:
 		say("concurrent changes of one account were not made one after another: a read, then a write of what was read, without a lock; or two changes that belong together were made in two transactions")
 	case nameDeadLetters:
 		say("a message that was refused was dropped: there is no queue of dead letters behind the one it came from, or it does not carry the reason")

@@ -45,7 +45,7 @@ func sees(e *history.Event) bool {
 }
 
 func (s *sightings) observe(e *history.Event) {
-	if !sees(e) || e.Role == history.SourceCache || e.Timeline == 0 {
+	if !sees(e) || e.Role == history.SourceCache {
 		return
 	}
 	at := s.newest[e.Key]

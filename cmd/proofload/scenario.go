@@ -96,7 +96,11 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, *httpl
 		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	known := workloads()
+	var answers []string
 	if workload != nil {
+		if workload.Sums() {
+			answers = append(answers, "balances")
+		}
 		known[sc.Load.Workload] = workload.Ops()
 	}
 	if isURL(sc.Target) && workload == nil {
@@ -106,7 +110,7 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*plan.Plan, *httpl
 	if seed == 0 && sc.Seed == 0 {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
-	p, err := plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File)})
+	p, err := plan.Build(sc, topology, catalog(), known, plan.Options{Seed: seed, Repeat: f.repeat, Open: openBeside(sc.File), Answers: answers})
 	if err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}

@@ -68,6 +68,10 @@ type Options struct {
 	Seed   uint64 // 0: the scenario's, or one derived from its text
 	Repeat int    // number of drills; 0: the scenario's
 
+	// Answers are the checks that the workload answers itself, whatever the
+	// system consists of.
+	Answers []string
+
 	// Open opens a file that the scenario names, for example of recorded
 	// arrivals. Nil: there are none to be had.
 	Open func(name string) (io.ReadCloser, error)
@@ -78,7 +82,7 @@ type Options struct {
 // fit, at its place in the scenario file.
 func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
 	b := &builder{
-		sc: sc, topo: topo, catalog: cat, open: opts.Open,
+		sc: sc, topo: topo, catalog: cat, open: opts.Open, answers: opts.Answers,
 		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
 		plan: &Plan{
 			Scenario: sc,
@@ -136,6 +140,7 @@ type builder struct {
 	topo     sut.Topology
 	catalog  chaos.Catalog
 	open     func(name string) (io.ReadCloser, error)
+	answers  []string
 	problems *scenarios.Problems
 	plan     *Plan
 }

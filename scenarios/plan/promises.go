@@ -78,7 +78,7 @@ func (b *builder) verify() {
 	for _, v := range b.sc.Verify {
 		b.plan.Spec.Verify = append(b.plan.Spec.Verify, v.Check)
 		need := needs(v.Check)
-		if got := len(b.topo.ByRole(need.role)); got < need.nodes {
+		if got := len(b.topo.ByRole(need.role)); got < need.nodes && !slices.Contains(b.answers, v.Check) {
 			b.add(v.Pos, v.Check, fmt.Sprintf("%s needs %s, %s has %d", v.Check, need, b.topo.Name, got), "leave it out, or choose another target")
 		}
 	}

@@ -165,7 +165,7 @@ func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
 
 // hot returns one of the accounts that are moved from more often than others, and
 // whose balances are read.
-func (w *Workload) hot(any int) int { return 1 + any%min(hotAccounts, w.Accounts) }
+func (w *Workload) hot(account int) int { return 1 + account%min(hotAccounts, w.Accounts) }
 
 // look returns the read at a point of the shares that depends on what was done
 // before, if there is one.

@@ -29,7 +29,8 @@ func TestCounters(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	asked := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if asked++; asked == 1 {
+		asked++
+		if asked == 1 {
 			_, _ = io.WriteString(w, exposition)
 			return
 		}

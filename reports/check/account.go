@@ -169,7 +169,8 @@ type choice struct {
 }
 
 func (c *choice) find(at, need int, sum int64) {
-	if *c.steps--; *c.steps < 0 || c.solutions > 1 || len(c.from)-at < need {
+	*c.steps--
+	if *c.steps < 0 || c.solutions > 1 || len(c.from)-at < need {
 		return
 	}
 	if need == 0 {

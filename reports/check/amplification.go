@@ -31,13 +31,27 @@ type amplification struct {
 type level struct {
 	*counters
 
-	made map[int64]int64 // by window
+	made map[int64]float64 // by window
+}
+
+// add spreads attempts evenly over the time in which they were made: a node that
+// was not asked for a while has not made all of them at its end.
+func (l *level) add(grown int64, from, to time.Duration) {
+	first, last := int64(from/attemptWindow), int64(to/attemptWindow)
+	for w := first; w <= last && grown > 0; w++ {
+		share := 1.0
+		if to > from {
+			begin, end := max(from, time.Duration(w)*attemptWindow), min(to, time.Duration(w+1)*attemptWindow)
+			share = float64(end-begin) / float64(to-from)
+		}
+		l.made[w] += share * float64(grown)
+	}
 }
 
 func newAmplification(c *course, fs *faults, bound float64) *amplification {
 	a := &amplification{course: c, faults: fs, bound: bound, sent: map[int64]int64{}, drill: map[int64]int{}, scored: map[int64]bool{}}
 	for _, name := range []string{history.CounterRequests, history.CounterAttempts} {
-		a.levels = append(a.levels, &level{newCounters(name), map[int64]int64{}})
+		a.levels = append(a.levels, &level{newCounters(name), map[int64]float64{}})
 	}
 	return a
 }
@@ -56,14 +70,16 @@ func (a *amplification) Observe(e *history.Event) {
 		return
 	}
 	for _, l := range a.levels {
-		l.made[int64(e.At/attemptWindow)] += l.observe(e)
+		grown, since := l.observe(e)
+		l.add(grown, since, e.At)
 	}
 }
 
 // Verdict fails if operations caused more attempts than allowed.
 func (a *amplification) Verdict() Verdict {
 	var w wrongs
-	doubt, pass := "no node was asked how many attempts it made", ""
+	doubt := "no node was asked how many attempts it made"
+	pass := ""
 	for _, l := range a.levels {
 		if l.samples == 0 {
 			continue
@@ -93,26 +109,27 @@ func (a *amplification) Verdict() Verdict {
 // compare returns how many attempts an operation caused in calm, and in the worst
 // window afterwards.
 func (a *amplification) compare(l *level) (calm, worst float64, at time.Duration, ok bool) {
-	var made, sent int64
+	var made float64
+	var sent int64
 	seen := false
 	for _, w := range slices.Sorted(maps.Keys(a.sent)) {
 		from := time.Duration(w) * attemptWindow
 		if a.sent[w] < fewAnswers || !a.scored[w] {
 			continue
 		}
-		broken, any := a.faults.firstIn(a.drill[w])
-		if !any || from+attemptWindow <= broken {
+		broken, faulty := a.faults.firstIn(a.drill[w])
+		if !faulty || from+attemptWindow <= broken {
 			made += l.made[w]
 			sent += a.sent[w]
 			continue
 		}
 		seen = true
-		if ratio := float64(l.made[w]) / float64(a.sent[w]); ratio > worst {
+		if ratio := l.made[w] / float64(a.sent[w]); ratio > worst {
 			worst, at = ratio, from
 		}
 	}
 	if sent == 0 || made == 0 || !seen {
 		return 0, 0, 0, false
 	}
-	return float64(made) / float64(sent), worst, at, true
+	return made / float64(sent), worst, at, true
 }

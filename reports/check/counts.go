@@ -1,37 +1,47 @@
 package check
 
-import "github.com/proofload/proofload/reports/history"
+import (
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
 
 // counters follow a number that nodes count about themselves, over restarts of
 // theirs.
 type counters struct {
 	name    string
-	last    map[string]int64 // by node
-	grown   int64            // since the first look at each node
+	last    map[string]counted // by node
+	grown   int64              // since the first look at each node
 	samples int
 }
 
-func newCounters(name string) *counters { return &counters{name: name, last: map[string]int64{}} }
+type counted struct {
+	value int64
+	at    time.Duration
+}
+
+func newCounters(name string) *counters { return &counters{name: name, last: map[string]counted{}} }
 
 // observe takes a sample and returns by how much the number has grown since the
-// one before of the same node. A number that is smaller than before began anew.
-func (c *counters) observe(e *history.Event) (grown int64) {
+// one before of the same node, and when that was. A number that is smaller than
+// before began anew.
+func (c *counters) observe(e *history.Event) (grown int64, since time.Duration) {
 	if e.By != history.ByProbe || e.Op != history.ProbeCounter || e.Target != c.name || e.Kind == history.Fail {
-		return 0
+		return 0, e.At
 	}
 	c.samples++
 	was, ok := c.last[e.Node]
-	c.last[e.Node] = e.Value
+	c.last[e.Node] = counted{e.Value, e.At}
 	switch {
 	case !ok:
-		return 0
-	case e.Value < was:
+		return 0, e.At
+	case e.Value < was.value:
 		grown = e.Value
 	default:
-		grown = e.Value - was
+		grown = e.Value - was.value
 	}
 	c.grown += grown
-	return grown
+	return grown, was.at
 }
 
 // total is by how much all nodes together have grown.

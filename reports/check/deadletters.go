@@ -54,7 +54,7 @@ func (l *deadLetters) Observe(e *history.Event) {
 func (l *deadLetters) Verdict() Verdict {
 	w := l.nameless
 	if l.silent > 0 {
-		w.say(fmt.Sprintf("%s without a reason", were(l.silent, "dead letter")))
+		w.say(were(l.silent, "dead letter") + " without a reason")
 	}
 	doubt := ""
 	most := 0

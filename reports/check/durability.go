@@ -171,7 +171,7 @@ func (d *durability) observeFound(e *history.Event) {
 
 // few is a count of effects: whether there are a thousand or a million too many
 // makes no difference.
-func few(n int64) int32 { return int32(min(max(n, -1000), 1000)) } //nolint:gosec // it is bounded
+func few(n int64) int32 { return int32(min(max(n, -1000), 1000)) }
 
 // number is that of its drill.
 func (w *write) number() int { return int(w.drill) }

@@ -58,52 +58,57 @@ func (ev *evidence) observe(e *history.Event) {
 // causes says what the evidence tells of why a check failed. It decides nothing.
 func (c *court) causes(v *Verdict) []string {
 	var out []string
-	say := func(text string) {
+	for _, text := range slices.Concat(c.causesOf(v.Check), c.causesByNode(v), []string{c.inFault(v)}) {
 		if text != "" && !slices.Contains(out, text) {
 			out = append(out, text)
 		}
 	}
-	switch v.Check {
+	return out
+}
+
+// causesOf says what usually makes a check fail, or what the writes say of it.
+func (c *court) causesOf(check string) []string {
+	switch check {
 	case nameAcknowledged:
-		for _, text := range c.causesOfLoss() {
-			say(text)
-		}
-	case nameObserved:
-		say("a commit was shown before it was safe: the wait for a standby was given up (a cancelled or timed-out request shows what it wrote), and the node that had it is gone")
+		return c.causesOfLoss()
 	case nameDuplicates:
-		say(c.causeOfDuplicates())
-	case nameOnePrimary:
-		say("the node that was replaced was not fenced: it went on, or came back, as a primary")
+		return []string{c.causeOfDuplicates()}
 	case nameJobs:
-		say(c.causeOfUndone())
-	case nameOwnWrites, nameMonotonic, nameFresh:
-		say("the answer came from a store that had not yet seen the write: a replica that lags, read without the position of the write, or from replicas by turns")
-	case nameCoherent:
-		say("a copy outlived the change: it was not invalidated, or put back after it was, and stays until its time is over")
+		return []string{c.causeOfUndone()}
 	case nameCounters:
 		if n := c.durability.how(c.durability.lost); n > 0 {
-			say(fmt.Sprintf("%s lost, and what they moved is lost with them: see %s", were(n, "write"), nameAcknowledged))
-			break
+			return []string{fmt.Sprintf("%s lost, and what they moved is lost with them: see %s", were(n, "write"), nameAcknowledged)}
 		}
-		say("what was moved is not what the writes say: one had its effect twice or not at all, or a change overwrote another")
+		return []string{"what was moved is not what the writes say: one had its effect twice or not at all, or a change overwrote another"}
+	}
+	return []string{usualCause(check)}
+}
+
+// usualCause says what a failure of a check is a sign of.
+func usualCause(check string) string {
+	switch check {
+	case nameObserved:
+		return "a commit was shown before it was safe: the wait for a standby was given up (a cancelled or timed-out request shows what it wrote), and the node that had it is gone"
+	case nameOnePrimary:
+		return "the node that was replaced was not fenced: it went on, or came back, as a primary"
+	case nameOwnWrites, nameMonotonic, nameFresh:
+		return "the answer came from a store that had not yet seen the write: a replica that lags, read without the position of the write, or from replicas by turns"
+	case nameCoherent:
+		return "a copy outlived the change: it was not invalidated, or put back after it was, and stays until its time is over"
 	case nameLinearizable, nameBalances:
-		say("concurrent changes of one account were not made one after another: a read, then a write of what was read, without a lock; or two changes that belong together were made in two transactions")
+		return "concurrent changes of one account were not made one after another: a read, then a write of what was read, without a lock; or two changes that belong together were made in two transactions"
 	case nameDeadLetters:
-		say("a message that was refused was dropped: there is no queue of dead letters behind the one it came from, or it does not carry the reason")
+		return "a message that was refused was dropped: there is no queue of dead letters behind the one it came from, or it does not carry the reason"
 	case nameSubscribers:
-		say("what was published while the subscriber was away was not kept for it")
+		return "what was published while the subscriber was away was not kept for it"
 	case nameAmplification:
-		say("attempts are repeated on more than one level, without a budget")
+		return "attempts are repeated on more than one level, without a budget"
 	case nameGoodput:
-		say("what brought it down is gone: what keeps it down is its own load, for example retries or a queue that is worked off in order")
+		return "what brought it down is gone: what keeps it down is its own load, for example retries or a queue that is worked off in order"
 	case nameTimeouts, nameOrphans:
-		say("a call further down has no deadline, or one that is longer than its caller's")
+		return "a call further down has no deadline, or one that is longer than its caller's"
 	}
-	for _, text := range c.causesByNode(v) {
-		say(text)
-	}
-	say(c.inFault(v))
-	return out
+	return ""
 }
 
 // causesOfLoss tells losses by when they were acknowledged, and by whom.
@@ -115,37 +120,41 @@ func (c *court) causesOfLoss() []string {
 	}
 	var out []string
 	for _, f := range c.faults.all {
-		if f.t0 == unseen || !f.breaks() {
-			continue
+		if f.t0 != unseen && f.breaks() {
+			out = append(out, c.causesOfLossBy(f, lost)...)
 		}
-		stalled := c.faults.stalledAt(f)
-		var held, late, justBefore int
-		nodes, ops := map[string]int{}, map[string]int{}
-		for _, r := range lost {
-			switch {
-			case r.number() != f.drill:
-			case stalled != unseen && r.acked >= stalled-time.Second && r.acked < f.cut():
-				held++
-				ops[d.words.of(r.op)]++
-			case r.acked >= f.cut():
-				late++
-			case r.acked >= f.t0-time.Second:
-				justBefore++
-				nodes[d.words.of(r.node)]++
-			}
+	}
+	return out
+}
+
+// causesOfLossBy tells those of the losses that a fault may have to do with.
+func (c *court) causesOfLossBy(f *fault, lost []record) (out []string) {
+	d := c.durability
+	stalled := c.faults.stalledAt(f)
+	held, late := 0, 0
+	nodes, ops := map[string]int{}, map[string]int{} // of those acknowledged just before; of those held
+	for _, r := range lost {
+		switch {
+		case r.number() != f.drill:
+		case stalled != unseen && r.acked >= stalled-time.Second && r.acked < f.cut():
+			held++
+			ops[d.words.of(r.op)]++
+		case r.acked >= f.cut():
+			late++
+		case r.acked >= f.t0-time.Second:
+			nodes[d.words.of(r.node)]++
 		}
-		if held > 0 {
-			out = append(out, c.causeOfHeld(f, stalled, held, ops))
+	}
+	if held > 0 {
+		out = append(out, c.causeOfHeld(f, stalled, held, ops))
+	}
+	if late > 0 && f.hitsDatabase(c.evidence) {
+		out = append(out, fmt.Sprintf("%s acknowledged after %s was in place: the old primary went on, not fenced", were(late, "lost write"), f.name))
+	}
+	for _, node := range slices.Sorted(maps.Keys(nodes)) {
+		if f.hits(node) {
+			out = append(out, fmt.Sprintf("%d of the lost writes were acknowledged by %s in the second before it was hit by %s: it said yes before they were committed", nodes[node], node, f.name))
 		}
-		if late > 0 && f.hitsDatabase(c.evidence) {
-			out = append(out, fmt.Sprintf("%s acknowledged after %s was in place: the old primary went on, not fenced", were(late, "lost write"), f.name))
-		}
-		for _, node := range slices.Sorted(maps.Keys(nodes)) {
-			if f.hits(node) {
-				out = append(out, fmt.Sprintf("%d of the lost writes were acknowledged by %s in the second before it was hit by %s: it said yes before they were committed", nodes[node], node, f.name))
-			}
-		}
-		_ = justBefore
 	}
 	return out
 }
@@ -161,11 +170,9 @@ func (c *court) causeOfHeld(f *fault, stalled time.Duration, held int, ops map[s
 			kept[c.durability.words.of(w.op)] = true
 		}
 	}
-	for _, op := range slices.Sorted(maps.Keys(kept)) {
-		if ops[op] == 0 {
-			text += fmt.Sprintf("; %s of the same time are all there, so it is %s alone", op, strings.Join(slices.Sorted(maps.Keys(ops)), ", "))
-			break
-		}
+	all := slices.Sorted(maps.Keys(kept))
+	if i := slices.IndexFunc(all, func(op string) bool { return ops[op] == 0 }); i >= 0 {
+		return text + fmt.Sprintf("; %s of the same time are all there, so it is %s alone", all[i], strings.Join(slices.Sorted(maps.Keys(ops)), ", "))
 	}
 	return text
 }

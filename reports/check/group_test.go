@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -21,8 +22,10 @@ func TestGroups(t *testing.T) {
 		{
 			Op: "pay", Count: 6, Since: 1000, Until: 9000, ByNode: map[string]int{"api-1": 3, "api-2": 3},
 			Cases: []Case{
-				{At: 1000, ID: "w-1", Node: "api-1", Text: "lost w-1"}, {At: 3000, ID: "w-3", Node: "api-1", Text: "lost w-3"},
-				{At: 5000, ID: "w-5", Node: "api-1", Text: "lost w-5"}, {At: 9000, ID: "w-9", Node: "api-2", Worst: true, Text: "lost w-9"},
+				{At: 1000, ID: "w-1", Node: "api-1", Text: "lost w-1"},
+				{At: 3000, ID: "w-3", Node: "api-1", Text: "lost w-3"},
+				{At: 5000, ID: "w-5", Node: "api-1", Text: "lost w-5"},
+				{At: 9000, ID: "w-9", Node: "api-2", Worst: true, Text: "lost w-9"},
 			},
 		},
 		{Op: "look", Count: 1, Since: 2000, Until: 2000, Cases: []Case{{At: 2000, ID: "r", Correlation: "proofload-1-7", Text: "stale"}}},
@@ -36,7 +39,7 @@ func TestGroups(t *testing.T) {
 func TestWorstIsAmongTheFirst(t *testing.T) {
 	var g groups
 	for i, weight := range []float64{1, 8, 2, 3} {
-		g.add(caught{op: "pay", id: fmt.Sprint(i), at: time.Duration(i), weight: weight, text: func() string { return "" }})
+		g.add(caught{op: "pay", id: strconv.Itoa(i), at: time.Duration(i), weight: weight, text: func() string { return "" }})
 	}
 	cases := g.list()[0].Cases
 	if len(cases) != 3 || !cases[1].Worst || cases[0].Worst || cases[2].Worst {

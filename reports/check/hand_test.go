@@ -119,12 +119,11 @@ func strongly(e history.Event, balance int64) history.Event {
 	return e
 }
 
-// moves is a write that moves 5 from one account to another and was
-// acknowledged.
-func moves(s float64, id, from, to string) []history.Event {
+// moves is a write that moves 5 from x to y and was acknowledged.
+func moves(s float64, id string) []history.Event {
 	list := wrote(s, id)
 	for i := range list {
-		list[i].Key, list[i].Peer = from, to
+		list[i].Key, list[i].Peer = "x", "y"
 	}
 	return list
 }

@@ -123,7 +123,7 @@ func (r *instancesRecover) Verdict() Verdict {
 	if doubt == "" && len(judged) == 0 {
 		doubt = "there was no drill"
 	}
-	return w.verdict(r.Name(), doubt, fmt.Sprintf("%s served at the end of each drill", many(len(judged), "instance")))
+	return w.verdict(r.Name(), doubt, many(len(judged), "instance")+" served at the end of each drill")
 }
 
 func (r *instancesRecover) anyFault() (at time.Duration, ok bool) {

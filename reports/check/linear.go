@@ -138,7 +138,7 @@ func (l *linearizable) Verdict() Verdict {
 	case judged == 0:
 		doubt = "no account that was written to was read strongly twice"
 	case l.full:
-		doubt = fmt.Sprintf("there were more than %s", many(maxStrongReads, "strong read"))
+		doubt = "there were more than " + many(maxStrongReads, "strong read")
 	}
 	v := w.verdict(l.Name(), doubt, fmt.Sprintf("%s linearizable, by %s", were(judged, "account"), many(l.kept, "strong read")))
 	if picture != nil {

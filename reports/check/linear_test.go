@@ -13,7 +13,7 @@ func TestLinearizable(t *testing.T) {
 		return strongly(sawOf(s, "", "x", "primary", 1, version), balance)
 	}
 	unknown := func(s float64, id string) []history.Event {
-		list := moves(s, id, "x", "y")
+		list := moves(s, id)
 		list[1].Kind = history.Info
 		return list
 	}
@@ -25,16 +25,16 @@ func TestLinearizable(t *testing.T) {
 	}
 	const pass, fail = "1 account was linearizable, by ", "1 account was not linearizable: no order of the writes explains what was read"
 	runHandTests(t, "linearizable", []handTest{
-		{"in order", join(look(1, 1, 100), moves(2, "a", "x", "y"), look(3, 2, 95), kept("a")), false, Pass, pass + "2 strong reads"},
-		{"write not seen", join(look(1, 1, 100), moves(2, "a", "x", "y"), look(3, 1, 100), kept("a")), false, Fail, fail},
-		{"wrong balance", join(look(1, 1, 100), moves(2, "a", "x", "y"), look(3, 2, 94), kept("a")), false, Fail, fail},
+		{"in order", join(look(1, 1, 100), moves(2, "a"), look(3, 2, 95), kept("a")), false, Pass, pass + "2 strong reads"},
+		{"write not seen", join(look(1, 1, 100), moves(2, "a"), look(3, 1, 100), kept("a")), false, Fail, fail},
+		{"wrong balance", join(look(1, 1, 100), moves(2, "a"), look(3, 2, 94), kept("a")), false, Fail, fail},
 		{"unknown, seen late", join(look(1, 1, 100), unknown(2, "a"), look(3, 1, 100), look(4, 2, 95), kept("a")), false, Pass, pass + "3 strong reads"},
 		{"unknown, never seen", join(look(1, 1, 100), unknown(2, "a"), look(3, 1, 100), kept("a")), false, Pass, pass + "2 strong reads"},
-		{"unknown, not there and seen", join(look(1, 1, 100), moves(1.5, "b", "x", "y"), unknown(2, "a"), look(3, 3, 90), kept("b")), false, Fail, fail},
-		{"a lost update", join(look(1, 1, 100), moves(2, "a", "x", "y"), moves(2.005, "b", "x", "y"), look(3, 2, 95), kept("a", "b")), false, Fail, fail},
-		{"lost is for others", join(look(1, 1, 100), moves(2, "a", "x", "y"), look(3, 2, 95)), false, Inconclusive, "writes of every account that was read are lost, doubled or unexpected"},
-		{"not settled", join(look(1, 1, 100), moves(2, "a", "x", "y"), look(3, 2, 95)), true, Inconclusive, "the outcome of writes cannot be settled: the final reads were not made"},
-		{"not read twice", join(look(1, 1, 100), moves(2, "a", "x", "y"), kept("a")), false, Inconclusive, "no account that was written to was read strongly twice"},
+		{"unknown, not there and seen", join(look(1, 1, 100), moves(1.5, "b"), unknown(2, "a"), look(3, 3, 90), kept("b")), false, Fail, fail},
+		{"a lost update", join(look(1, 1, 100), moves(2, "a"), moves(2.005, "b"), look(3, 2, 95), kept("a", "b")), false, Fail, fail},
+		{"lost is for others", join(look(1, 1, 100), moves(2, "a"), look(3, 2, 95)), false, Inconclusive, "writes of every account that was read are lost, doubled or unexpected"},
+		{"not settled", join(look(1, 1, 100), moves(2, "a"), look(3, 2, 95)), true, Inconclusive, "the outcome of writes cannot be settled: the final reads were not made"},
+		{"not read twice", join(look(1, 1, 100), moves(2, "a"), kept("a")), false, Inconclusive, "no account that was written to was read strongly twice"},
 	})
 }
 
@@ -47,7 +47,7 @@ func TestLinearizableWithin(t *testing.T) {
 		return e
 	}
 	slow := func(from, to float64, id string, amount int64) []history.Event {
-		list := moves(from, id, "x", "y")
+		list := moves(from, id)
 		list[0].Amount, list[1].Amount, list[1].At = amount, amount, at(to)
 		stored := stored(id, 1, 1)
 		stored.Amount = amount
@@ -78,7 +78,7 @@ func TestLinearizableGivesUp(t *testing.T) {
 	events := join(drillNo(0, 1), strongly(sawOf(1, "", "x", "primary", 1, 1), 100_000))
 	for i := range 60 {
 		id := fmt.Sprintf("w-%02d", i)
-		list := moves(2, id, "x", "y")
+		list := moves(2, id)
 		list[1].Kind = history.Info
 		amount := int64(2 * (i + 1) * (i + 7))
 		row := stored(id, 1, 1)

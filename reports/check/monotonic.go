@@ -77,7 +77,7 @@ func (m *monotonicReads) Verdict() Verdict {
 	case m.asked == 0:
 		doubt = "no session read the same thing twice"
 	case m.full:
-		doubt = fmt.Sprintf("sessions read more than %s", many(maxSighted, "thing"))
+		doubt = "sessions read more than " + many(maxSighted, "thing")
 	}
 	if m.back > 0 {
 		m.wrongs.say(fmt.Sprintf("%d of %s went back to an older version within a session", m.back, many(m.asked, "repeated read")))

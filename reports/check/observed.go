@@ -1,8 +1,6 @@
 package check
 
 import (
-	"fmt"
-
 	"github.com/proofload/proofload/reports/history"
 )
 
@@ -38,5 +36,5 @@ func (o *observedWrites) Verdict() Verdict {
 		doubt = "no write was read by a client"
 	}
 	read := d.how(func(w *write) bool { return w.read })
-	return w.verdict(o.Name(), doubt, fmt.Sprintf("%s read by clients, none is gone", were(read, "write")))
+	return w.verdict(o.Name(), doubt, were(read, "write")+" read by clients, none is gone")
 }

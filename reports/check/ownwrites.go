@@ -125,7 +125,7 @@ func (o *ownWrites) Verdict() Verdict {
 		w.say(fmt.Sprintf("%d of %s did not find what their session had written", n, many(o.asked, "read")))
 	}
 	if o.older.count > 0 {
-		w.say(fmt.Sprintf("%s shown an older version than their session had made", were(o.older.count, "read")), o.older.examples...)
+		w.say(were(o.older.count, "read")+" shown an older version than their session had made", o.older.examples...)
 	}
 	doubt := ""
 	if o.asked == 0 {

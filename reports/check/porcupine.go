@@ -34,7 +34,8 @@ func (s segment) model(steps *int) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return linearState{s.from.balance, s.from.version} },
 		Step: func(state, input, output any) (bool, any) {
-			if *steps--; *steps < 0 {
+			*steps--
+			if *steps < 0 {
 				return false, state
 			}
 			ok, next := state.(linearState).next(input.(linearInput), output.(linearState))

@@ -195,8 +195,12 @@ func (p *printer) recovery(v check.Recovery) {
 		what string
 		at   float64
 	}{
-		{"clients noticed", v.Impact}, {"the agent noticed", v.Noticed}, {"promoted", v.Promoted}, {"rerouted", v.Rerouted},
-		{"first write by the new primary", v.FirstOK}, {"served again", v.Steady},
+		{"clients noticed", v.Impact},
+		{"the agent noticed", v.Noticed},
+		{"promoted", v.Promoted},
+		{"rerouted", v.Rerouted},
+		{"first write by the new primary", v.FirstOK},
+		{"served again", v.Steady},
 	} {
 		if s.at >= 0 {
 			steps = append(steps, s.what+" after "+format.Duration(s.at))

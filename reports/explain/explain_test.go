@@ -94,8 +94,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestObjective(t *testing.T) {
-	want := `FAIL  after errors
-  errors in after were 50 % (limit 0.1 %)
+	want := "FAIL  after errors\n" + `  errors in after were 50 % (limit 0.1 %)
   drill 1: clients noticed after 100 ms, promoted after 3.00 s, served again after 9.00 s
   create-transfer: 50 of 100 failed: status_5xx 48, timeout 2
 `
@@ -123,4 +122,17 @@ func TestNoSuchVerdict(t *testing.T) {
 	if want := `no verdict "p99" in run r1: there are "steady p99", "after errors", "instances-recover"`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
+}
+
+// FuzzLogs says that nothing that a system has logged can break an explanation, or
+// steer a terminal.
+func FuzzLogs(f *testing.F) {
+	f.Add([]byte("{\"time\":\"2026-01-02T03:04:24Z\",\"correlation_id\":\"proofload-1-4\"} SQLSTATE 25006\n"))
+	f.Add([]byte("\x1b[2J proofload-1-4\r\n\"time\":\"x\" SQLSTATE=\"08006\"\xff"))
+	f.Fuzz(func(t *testing.T, log []byte) {
+		got := explain(t, result(), fstest.MapFS{"api-2.log": {Data: log}}, "")
+		if i := strings.IndexFunc(got, func(r rune) bool { return r < ' ' && r != '\n' }); i >= 0 {
+			t.Errorf("the explanation has a control character: %q", got[i:])
+		}
+	})
 }

@@ -45,17 +45,8 @@ type sightings struct {
 func search(logs fs.FS, r *reports.Result, list []subject) (*logged, error) {
 	l := &logged{byWord: map[string][]line{}, codes: map[nodeCode]*sightings{}}
 	for _, s := range list {
-		if s.check == nil {
-			continue
-		}
-		for _, g := range s.check.Groups {
-			for _, c := range g.Cases {
-				for _, word := range []string{c.Correlation, c.ID} {
-					if len(word) >= 8 { // shorter ones are everywhere
-						l.byWord[word] = nil
-					}
-				}
-			}
+		if s.check != nil {
+			l.lookFor(s.check.Groups)
 		}
 	}
 	if logs == nil || len(list) == 0 {
@@ -75,12 +66,25 @@ func search(logs fs.FS, r *reports.Result, list []subject) (*logged, error) {
 	return l, nil
 }
 
+// lookFor has the lines be kept that are about the cases of groups.
+func (l *logged) lookFor(groups []check.Group) {
+	for _, g := range groups {
+		for _, c := range g.Cases {
+			for _, word := range []string{c.Correlation, c.ID} {
+				if len(word) >= 8 { // shorter ones are everywhere
+					l.byWord[word] = nil
+				}
+			}
+		}
+	}
+}
+
 func (l *logged) read(logs fs.FS, name, node string, r *reports.Result) error {
 	f, err := logs.Open(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was read
 	in := bufio.NewReaderSize(f, 64<<10)
 	for {
 		text, err := readLine(in)
@@ -122,7 +126,7 @@ func (l *logged) take(node string, text []byte, r *reports.Result) {
 			l.byWord[word] = append(kept, line{node, string(text)})
 		}
 	}
-	for _, m := range sqlState().FindAllSubmatch(text, 2) {
+	for _, m := range statePattern.FindAllSubmatch(text, 2) {
 		key := nodeCode{node, string(m[1])}
 		s := l.codes[key]
 		if s == nil {
@@ -149,11 +153,9 @@ func contains(text []byte, word string) bool {
 	}
 }
 
-// sqlState matches the code of an error as the drivers and servers of PostgreSQL
-// write it.
-func sqlState() *regexp.Regexp { return statePattern }
-
-var statePattern = regexp.MustCompile(`SQLSTATE[ =:]*"?([0-9A-Z]{5})\b`) //nolint:gochecknoglobals // compiled once, never changed
+// statePattern matches the code of an error as the drivers and servers of
+// PostgreSQL write it.
+var statePattern = regexp.MustCompile(`SQLSTATE[ =:]*"?([0-9A-Z]{5})\b`)
 
 // timeOf returns the time that a line of JSON says, zero if it says none.
 func timeOf(text []byte) time.Time {

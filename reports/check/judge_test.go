@@ -34,7 +34,7 @@ func fired(j *Judgement) []string {
 func TestLawful(t *testing.T) {
 	for seed := range uint64(5) {
 		w := lawful()
-		w.seed = seed
+		w.seed, w.drills = seed, 1+int(seed%2)
 		j := judge(t, w.spec(), w.history())
 		if j.Outcome != Pass || len(fired(j)) > 0 {
 			t.Errorf("seed %d: %s %q, fired %q", seed, j.Outcome, j.Reasons, fired(j))

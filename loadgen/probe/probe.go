@@ -39,7 +39,8 @@ type observer interface {
 
 // Run probes all targets, each at the given pace, until ctx is done. An
 // observation is recorded when its outcome, role, timeline or text differs from
-// the one before, and at least once a second. It is timed at its end, and one
+// the one before, and at least once a second; of counters and books each is, for
+// what they say is a number. It is timed at its end, and one
 // that takes longer than 500 ms is a failure.
 func Run(ctx context.Context, targets []Target, pace Pace, rec *history.Recorder) {
 	a := new(alarm)
@@ -77,6 +78,7 @@ func watch(ctx context.Context, t Target, o observer, every func() time.Duration
 	period := every()
 	tick := time.NewTicker(period)
 	defer tick.Stop()
+	counts := t.Op == history.ProbeCounter || t.Op == history.ProbeBooks
 	var last history.Event
 	for ctx.Err() == nil {
 		e := history.Event{Kind: history.Info, By: history.ByProbe, Op: t.Op, Node: t.Node}
@@ -87,7 +89,7 @@ func watch(ctx context.Context, t Target, o observer, every func() time.Duration
 			return // the observation was cut short
 		}
 		e.At = rec.Now()
-		if changed(&last, &e) || e.At-last.At >= heartbeat {
+		if counts || changed(&last, &e) || e.At-last.At >= heartbeat {
 			record(rec, o, e)
 			last = e
 		}

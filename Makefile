@@ -62,6 +62,10 @@ bench-chaos: ## time a link through linkd beside Toxiproxy and a direct connecti
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload
 
+.PHONY: bench-judge
+bench-judge: ## judge a history of five million operations: how long that takes, and what memory
+	$(GO) test ./reports/check -run '^$$' -bench Judge -benchtime 1x -timeout 20m
+
 .PHONY: cover
 cover: engine build ## coverage of the ledger by its tests against real servers, which has to be above 80 %
 	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -coverpkg=./sut/ledger/... -coverprofile=$(BIN)/ledger.cover ./sut/ledger/ledgertest

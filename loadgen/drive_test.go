@@ -92,10 +92,17 @@ func TestEventsOfAnOperation(t *testing.T) {
 			}
 		})
 		w := &ops{next: func(seq uint64) Operation {
-			if seq == 0 {
-				return reads(seq)
+			if seq > 0 {
+				op := writes(seq)
+				op.Peer = "l"
+				return op
 			}
-			return writes(seq)
+			op := reads(seq)
+			op.Session, op.Promise = "s-1", history.PromiseStrong
+			op.Saw = func(header http.Header, _ []byte) Sight {
+				return Sight{Source: header.Get("Ledger-Instance"), Version: 8, Balance: 9}
+			}
+			return op
 		}}
 		b.Workload, b.Drill = w, 2
 		b.Phases = []Phase{{Name: "a", For: time.Second, From: 1, To: 1}, {Name: "b", For: time.Second, From: 1, To: 1}}
@@ -105,9 +112,9 @@ func TestEventsOfAnOperation(t *testing.T) {
 		const start, rtt = 10 * time.Second, 20 * time.Millisecond
 		read, write := start+500*time.Millisecond, start+1500*time.Millisecond
 		want := []history.Event{
-			{At: read + rtt, Kind: history.OK, By: history.ByLoad, Op: "read", Drill: 2, Phase: "a", Sched: read, Sent: read, Status: 200, Connect: 1, FirstByte: rtt, Node: "api-1", Timeline: 3},
-			{At: write, Kind: history.Invoke, By: history.ByLoad, Op: "write", ID: "w1", Drill: 2, Phase: "b", Write: true, Sched: write, Sent: write, Amount: 5, Key: "k"},
-			{At: write + rtt, Kind: history.OK, By: history.ByLoad, Op: "write", ID: "w1", Drill: 2, Phase: "b", Write: true, Sched: write, Sent: write, Status: 200, Amount: 5, Key: "k", Node: "api-1", Timeline: 3},
+			{At: read + rtt, Kind: history.OK, By: history.ByLoad, Op: "read", Drill: 2, Phase: "a", Sched: read, Sent: read, Status: 200, Connect: 1, FirstByte: rtt, Node: "api-1", Timeline: 3, Seq: 1, Session: "s-1", Promise: history.PromiseStrong, Role: "api-1", Value: 8, Amount: 9},
+			{At: write, Kind: history.Invoke, By: history.ByLoad, Op: "write", ID: "w1", Drill: 2, Phase: "b", Write: true, Sched: write, Sent: write, Amount: 5, Key: "k", Peer: "l", Seq: 2},
+			{At: write + rtt, Kind: history.OK, By: history.ByLoad, Op: "write", ID: "w1", Drill: 2, Phase: "b", Write: true, Sched: write, Sent: write, Status: 200, Amount: 5, Key: "k", Peer: "l", Seq: 2, Node: "api-1", Timeline: 3},
 		}
 		if diff := cmp.Diff(want, b.events(t)); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)

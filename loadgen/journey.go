@@ -18,6 +18,20 @@ type Extras struct {
 	// operation's timeout.
 	Prepare func(ctx context.Context, header http.Header) error
 
+	// Peer is what the amount of a write moves to; it moves from the Key.
+	Peer string
+
+	// Session names the client whose reads must follow its own writes and each
+	// other. It is empty if nothing of the kind is promised.
+	Session string
+
+	// Promise is [history.PromiseStrong] of a read that must see everything that
+	// was acknowledged before; otherwise empty.
+	Promise string
+
+	// Saw says what is to be recorded of an answer that the contract allows.
+	Saw func(header http.Header, body []byte) Sight
+
 	// Timeout bounds the operation, from sending to the end of the answer.
 	// Zero is the timeout of all operations.
 	Timeout time.Duration
@@ -48,6 +62,14 @@ type Extras struct {
 	// due when the client has thought. They are operations of their own in the
 	// history, with a number of their own in it ([history.Event.Step]).
 	Then func(end End) (next *Operation, think time.Duration)
+}
+
+// A Sight is what an answer shows of the thing that was asked for. Zero fields
+// are not known.
+type Sight struct {
+	Source  string // the kind of store that answered; see [history.Event.Role]
+	Version int64  // grows with every change
+	Balance int64  // of a read, in minor units
 }
 
 // An End says how an operation ended; see [history.Event].

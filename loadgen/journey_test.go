@@ -42,7 +42,7 @@ func TestJourney(t *testing.T) {
 
 		const rtt, at = 20 * time.Millisecond, 500 * time.Millisecond
 		event := func(step int, op string, sched time.Duration) history.Event {
-			return history.Event{At: sched + rtt, Kind: history.OK, By: history.ByLoad, Op: op, Drill: 1, Phase: "a", Sched: sched, Sent: sched, Status: 200, Step: step}
+			return history.Event{At: sched + rtt, Kind: history.OK, By: history.ByLoad, Op: op, Drill: 1, Phase: "a", Sched: sched, Sent: sched, Status: 200, Step: step, Seq: 1}
 		}
 		want := []history.Event{
 			event(0, "login", at),

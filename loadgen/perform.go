@@ -15,6 +15,10 @@ import (
 // the history. Each that made a connection has, with the parts of that.
 const timingsEvery = 16
 
+// correlationHeader carries the id by which the logs of the system name an
+// operation.
+const correlationHeader = "X-Correlation-Id"
+
 // perform carries out one job and records it, unless the load was stopped.
 func (e *engine) perform(j *job) {
 	if e.load.Err() != nil {
@@ -24,6 +28,8 @@ func (e *engine) perform(j *job) {
 	event := history.Event{
 		Kind: history.Fail, By: history.ByLoad, Op: j.op.Op, ID: j.op.ID, Drill: e.Drill,
 		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key, Step: j.step,
+		Peer: j.op.Peer, Session: j.op.Session, Promise: j.op.Promise,
+		Seq: int64(j.seq) + 1, Corr: j.op.Header.Get(correlationHeader), //nolint:gosec // no schedule is so long
 	}
 	lag := now - j.sched
 	if e.inFlight.Add(1) > int64(e.MaxInFlight) || lag > e.MaxLag {
@@ -120,10 +126,8 @@ func (e *engine) prepare(j *job, r *request) error {
 func (e *engine) header(j *job) http.Header {
 	h := make(http.Header, len(j.op.Header)+2)
 	maps.Copy(h, j.op.Header)
-	if h.Get("X-Correlation-ID") == "" {
-		id := append(make([]byte, 0, 40), "proofload-"...)
-		id = append(strconv.AppendInt(id, int64(e.Drill), 10), '-')
-		h["X-Correlation-Id"] = []string{string(strconv.AppendUint(id, j.seq, 10))}
+	if h.Get(correlationHeader) == "" {
+		h.Set(correlationHeader, history.CorrelationID(e.Drill, j.seq))
 	}
 	if h.Get("User-Agent") == "" {
 		h["User-Agent"] = []string{"proofload"}
@@ -149,6 +153,13 @@ func (e *engine) judge(j *job, a *answer, event *history.Event) {
 	switch judge(a.status, a.header, a.body) {
 	case Done:
 		event.Kind = history.OK
+		if j.op.Saw != nil {
+			saw := j.op.Saw(a.header, a.body)
+			event.Role, event.Value = saw.Source, saw.Version
+			if !j.op.Write {
+				event.Amount = saw.Balance
+			}
+		}
 		return
 	case Refused:
 		event.Kind = history.Fail

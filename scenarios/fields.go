@@ -30,6 +30,7 @@ func (p *parser) scenarioFields() []Field {
 		{Key: "timeline", Set: func(_, v *node) { p.list(v, "entries", p.event) }},
 		{Key: "objectives", Set: func(_, v *node) { p.objectivesOf(v) }},
 		{Key: "verify", Set: func(_, v *node) { p.list(v, "checks", p.verify) }},
+		{Key: "bounds", Set: func(_, v *node) { p.Mapping(v, "bounds", p.boundsFields()) }},
 		{Key: "recovered", Set: func(_, v *node) { p.Mapping(v, "recovered", p.recoveredFields()) }},
 		{Key: "repeat", Set: func(_, v *node) { p.Mapping(v, "repeat", p.repeatFields()) }},
 		{Key: "abort", Set: func(_, v *node) {
@@ -105,6 +106,16 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		}})
 	}
 	return fields
+}
+
+func (p *parser) boundsFields() []Field {
+	b := &p.sc.Bounds
+	return []Field{
+		{Key: "stale", Set: value(p, &b.Stale, length)},
+		{Key: "answer", Set: value(p, &b.Answer, length)},
+		{Key: "return", Set: value(p, &b.Return, length)},
+		{Key: "amplification", Set: value(p, &b.Amplification, positive)},
+	}
 }
 
 func (p *parser) recoveredFields() []Field {

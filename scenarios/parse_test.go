@@ -141,6 +141,7 @@ func TestParse(t *testing.T) {
 			{Subject: "stall-2", Metric: "lost_writes", Op: "<=", Limit: 0, Text: "0", Pos: Pos{33, 45}, SubjectPos: Pos{33, 3}},
 		},
 		Verify:    []Verify{{"balances", Pos{35, 10}}, {"jobs-done", Pos{35, 20}}},
+		Bounds:    Bounds{Stale: 2 * time.Second, Answer: 4 * time.Second, Return: 20 * time.Second, Amplification: 4},
 		Recovered: Recovered{Window: 10 * time.Second, Good: 0.995, Rate: 0.8, Within: 500 * time.Millisecond},
 		Repeat:    Repeat{Times: 3, Jitter: 10 * time.Second},
 		Abort:     &Abort{Errors: 25, For: 90 * time.Second},

@@ -32,6 +32,7 @@ type Scenario struct {
 	Timeline           []Event
 	Objectives         []Objective
 	Verify             []Verify
+	Bounds             Bounds
 	Recovered          Recovered
 	Repeat             Repeat
 	Abort              *Abort
@@ -120,6 +121,14 @@ type Objective struct {
 type Verify struct {
 	Check string
 	Pos   Pos
+}
+
+// Bounds override what the checks allow; zero fields keep the default.
+type Bounds struct {
+	Stale         time.Duration // how old the answer of a replica or a cache may be
+	Answer        time.Duration // how long the system may take to say anything
+	Return        time.Duration // how long after the last fault is gone clients may go without
+	Amplification int           // how many times as many attempts an operation may cause as it does in calm
 }
 
 // Recovered overrides when clients count as served again; zero fields keep the

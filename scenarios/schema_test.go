@@ -52,6 +52,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"phase", root.Definitions["phase"], p.phaseFields(&draftPhase{})},
 		{"event", root.Definitions["event"], p.eventFields(&draftEvent{})},
 		{"objective", root.Definitions["objective"], p.objectiveFields(nil)},
+		{"bounds", root.Properties["bounds"], p.boundsFields()},
 		{"recovered", root.Properties["recovered"], p.recoveredFields()},
 		{"repeat", root.Properties["repeat"], p.repeatFields()},
 		{"repeat of an event", root.Definitions["event"].Properties["repeat"], p.againFields(&Again{})},

@@ -89,11 +89,26 @@ type Check struct {
 func Checks() []Check {
 	return []Check{
 		{"acknowledged-writes", "Every write that was acknowledged is in the store, as it was acknowledged."},
+		{"observed-writes", "No write that a client was shown is gone, though nobody was told that it had happened."},
 		{"no-duplicates", "No write took effect more than once."},
-		{"balances", "All postings sum to zero and every balance is the sum of its postings."},
+		{"balances", "All postings sum to zero and every balance is the sum of its postings, at the end and in snapshots during the run."},
+		{"counter-bounds", "What was moved lies between what was acknowledged and what may have happened beside it."},
+		{"read-your-writes", "A client finds what it has written itself."},
+		{"monotonic-reads", "A client is never shown an older version than it has seen before."},
+		{"linearizable", "The writes of each account, one after another in some order, explain what strong reads were shown."},
+		{"fresh-reads", "Reads of a database are no older than they may be, and strong ones not old at all."},
+		{"cache-coherent", "Copies in a cache are no older than they may be."},
 		{"one-primary", "Exactly one database node is primary and the others follow it."},
 		{"replicas-agree", "Every replica holds what the primary holds."},
 		{"jobs-done", "No background work is left over or was given up."},
+		{"dead-letters", "What workers gave up is kept, each with its reason."},
+		{"subscribers", "Everybody who has to learn of every write did."},
+		{"instances-recover", "Every instance of the service serves again, not only most of them."},
+		{"faults-proven", "Every fault was seen to take effect and seen to be gone."},
+		{"retry-amplification", "Operations cause no more attempts further down than a few times as many as in calm."},
+		{"goodput-returns", "Once the last fault is gone, clients are served again and stay served."},
+		{"orphaned-work", "No instance goes on working for clients that are gone."},
+		{"timeouts-hold", "The system says something before its client gives up."},
 	}
 }
 

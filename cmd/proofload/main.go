@@ -20,6 +20,7 @@ func mainCode() int {
 	// The generator shares the machine with what it measures: fewer
 	// collections of a small heap leave that more.
 	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(800 << 20) // a long history is judged in less than a gigabyte
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)

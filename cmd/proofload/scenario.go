@@ -104,7 +104,11 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 		return nil, exit(reports.ExitUsage, err)
 	}
 	known := workloads()
+	var answers []string
 	if p.workload != nil {
+		if p.workload.Sums() {
+			answers = append(answers, "balances")
+		}
 		known[sc.Load.Workload] = p.workload.Ops()
 	}
 	allowed, err := a.readLicense(f.allow, topology)
@@ -116,7 +120,7 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
 	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{
-		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File),
+		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File), Answers: answers,
 	})
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)

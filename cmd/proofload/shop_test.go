@@ -19,13 +19,17 @@ import (
 )
 
 // shop is a small system for scripts, with orders and a login, that knows
-// nothing of proofload: shop [-lose N] [-no-tokens] [-ca FILE] FILE writes its
-// address to a file and serves until it is interrupted. With -lose every Nth
-// order is acknowledged and forgotten. With -ca it speaks TLS and HTTP/2, and
-// writes the authority of its certificate to a file.
+// nothing of proofload: shop [-lose N] [-stale] [-drift N] [-no-tokens] [-ca FILE]
+// FILE writes its address to a file and serves until it is interrupted. With
+// -lose every Nth order is acknowledged and forgotten; with -stale every fifth
+// read shows what was there before; with -drift every Nth order is taken from
+// the till and put nowhere. With -ca it speaks TLS and HTTP/2, and writes the
+// authority of its certificate to a file.
 func shop() int {
 	flags := flag.NewFlagSet("shop", flag.ContinueOnError)
 	lose := flags.Int64("lose", 0, "forget every so-many-th order")
+	stale := flags.Bool("stale", false, "answer every fifth read with what was there before")
+	drift := flags.Int64("drift", 0, "put the money of every so-many-th order nowhere")
 	noTokens := flags.Bool("no-tokens", false, "log nobody in")
 	ca := flags.String("ca", "", "speak TLS, and write the authority to this file")
 	if err := flags.Parse(os.Args[1:]); err != nil {
@@ -33,7 +37,7 @@ func shop() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	server := httptest.NewUnstartedServer(shopHandler(*lose, *noTokens))
+	server := httptest.NewUnstartedServer(shopHandler(*lose, *drift, *stale, *noTokens))
 	defer server.Close()
 	var err error
 	if *ca == "" {
@@ -52,8 +56,9 @@ func shop() int {
 	return 0
 }
 
-func shopHandler(lose int64, noTokens bool) http.Handler {
-	var made, logins atomic.Int64
+func shopHandler(lose, drift int64, stale, noTokens bool) http.Handler {
+	var made, logins, reads, lost atomic.Int64
+	old := func() bool { return stale && reads.Add(1)%5 == 0 }
 	var orders sync.Map
 	mux := http.NewServeMux()
 	loggedIn := func(next http.HandlerFunc) http.HandlerFunc {
@@ -83,12 +88,26 @@ func shopHandler(lose int64, noTokens bool) http.Handler {
 		if lose == 0 || n%lose != 0 {
 			orders.Store(order["id"], order)
 		}
+		if drift != 0 && n%drift == 0 {
+			lost.Add(1)
+		}
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(order)
 	}))
+	mux.HandleFunc("GET /till", func(w http.ResponseWriter, _ *http.Request) {
+		n := made.Load()
+		if old() {
+			n = n * 9 / 10
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"version": 1 + n, "balance": 1000 - n})
+	})
+	mux.HandleFunc("GET /accounts", func(w http.ResponseWriter, _ *http.Request) {
+		n := made.Load()
+		_ = json.NewEncoder(w).Encode([]map[string]int64{{"balance": 1000 - n}, {"balance": n - lost.Load()}})
+	})
 	mux.HandleFunc("GET /orders/{id}", loggedIn(func(w http.ResponseWriter, r *http.Request) {
 		order, ok := orders.Load(r.PathValue("id"))
-		if !ok {
+		if !ok || old() {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}

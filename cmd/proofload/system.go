@@ -29,7 +29,9 @@ const (
 	probeEvery           = 200 * time.Millisecond
 	probeAgentEvery      = 500 * time.Millisecond
 	probeAgentAlarmEvery = 100 * time.Millisecond
-	seedAccounts         = 1000 // of the simulated ledger
+	probeCounterEvery    = time.Second
+	fewAccounts          = 10_000 // of which the books are read once a second
+	seedAccounts         = 1000   // of the simulated ledger
 )
 
 // workloads lists the operations of each workload there is.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,6 +110,33 @@ func auditSim(s *sim.Sim, w *ledgerload.Workload, drill int, rec *history.Record
 			Text: hex.EncodeToString(sum.Sum(nil)[:8]),
 		})
 	}
+	auditSimEffects(s, lo, hi, record)
 	record(history.Event{Op: history.AuditJobs, Target: "outbox"})
+	record(history.Event{Op: history.AuditDead})
 	record(history.Event{Op: history.AuditDone})
+}
+
+// auditSimEffects records by how much the writes of a drill have moved accounts.
+// Of its subscribers, of which there is one, nothing can be lost.
+func auditSimEffects(s *sim.Sim, lo, hi string, record func(history.Event)) {
+	moved := map[int64]int64{}
+	var n int64
+	for _, node := range s.Nodes() {
+		if !node.Primary {
+			continue
+		}
+		for _, t := range node.Writes {
+			if t.ID < lo || t.ID > hi {
+				continue
+			}
+			n++
+			moved[t.From] -= t.Amount * t.Count
+			moved[t.To] += t.Amount * t.Count
+		}
+	}
+	for _, account := range slices.Sorted(maps.Keys(moved)) {
+		record(history.Event{Op: history.AuditCounter, Key: strconv.FormatInt(account, 10), Value: moved[account]})
+	}
+	record(history.Event{Op: history.AuditCounter, Count: int64(len(moved))})
+	record(history.Event{Op: history.AuditSubscriber, Target: "notifications", Count: n})
 }

@@ -65,6 +65,7 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 	rig.Watch = func(ctx context.Context) {
 		var wg sync.WaitGroup
 		wg.Go(func() { probe.Run(ctx, agents, probe.Pace{Calm: probeAgentEvery, Alarm: probeAgentAlarmEvery}, rec) })
+		wg.Go(func() { probe.Run(ctx, counting(st), probe.Pace{Calm: probeCounterEvery}, rec) })
 		probe.Run(ctx, seen, probe.Pace{Calm: probeEvery}, rec)
 		wg.Wait()
 	}
@@ -101,6 +102,29 @@ func observers(st *stack.Stack) (seen, agents []probe.Target, databases map[stri
 		add(&seen, n.Name, history.ProbeRoute, "postgres")
 	}
 	return seen, agents, databases
+}
+
+// counting lists what the instances count about themselves, and, where there are
+// so few accounts that it costs nothing, the books of each database node.
+func counting(st *stack.Stack) []probe.Target {
+	var list []probe.Target
+	add := func(role sut.Role, op, endpoint, path string, counters map[string]string) {
+		for _, n := range st.Topology().ByRole(role) {
+			if url, ok := st.Endpoint(endpoint + "/" + n.Name); ok {
+				list = append(list, probe.Target{Node: n.Name, Op: op, URL: url + path, Counters: counters})
+			}
+		}
+	}
+	add(sut.RoleService, history.ProbeCounter, "http", "/metrics", map[string]string{
+		history.CounterRequests: "ledger_http_requests_total",
+		history.CounterAttempts: "ledger_db_pool_acquires_total",
+		history.CounterInFlight: "ledger_http_requests_in_flight",
+	})
+	add(sut.RoleWorker, history.ProbeCounter, "http", "/metrics", map[string]string{history.CounterDead: "ledger_jobs_dead_total"})
+	if st.Accounts() <= fewAccounts {
+		add(sut.RoleDatabase, history.ProbeBooks, "postgres", "", nil)
+	}
+	return list
 }
 
 // askReady asks the service, through its entry point, whether it is ready.

@@ -41,6 +41,9 @@ type AuditConfig struct {
 // recorded as [history.AuditWrite]; of one that is not found, an event of kind
 // Fail says where it was looked for.
 //
+// Then everything that has to add up is added up, and recorded as
+// [history.AuditBooks].
+//
 // A write that is not found is asked for again until its lookup's within: has
 // passed since Audit began, because many systems show a write late. One that
 // cannot be looked up, for example because the system answers with an error, is
@@ -67,14 +70,15 @@ func (w *Workload) Audit(ctx context.Context, c AuditConfig) error {
 		}
 	}
 	pending.close()
+	sums := a.addUp(ctx)
 	if pending.count == 0 {
-		return nil
+		return sums
 	}
 	err := a.failure
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", c.Drill, pending.count, total, err)
+	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", c.Drill, pending.count, total, errors.Join(err, sums))
 }
 
 // An audit is one in progress.
@@ -155,41 +159,18 @@ func (a *audit) find(ctx context.Context, e written) (count int, where string, e
 	if l.query != nil {
 		return a.query(ctx, l.query, v)
 	}
-	path := pathOf(l.path.render(v))
-	where, _, _ = strings.Cut(path, "?") // there may be secrets in the query
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.w.BaseURL+path, http.NoBody)
-	if err != nil {
-		return 0, where, fmt.Errorf("%w: its address is no URL", errLookup)
-	}
-	for _, h := range l.headers {
-		req.Header.Set(h.name, h.value.render(v))
-	}
-	if l.login && a.w.logins != nil {
-		token, tokenErr := a.w.logins.token(ctx, 0)
-		if tokenErr != nil {
-			return 0, where, tokenErr
-		}
-		token.set(req.Header)
-	}
-	resp, err := a.w.client.Do(req)
-	if err != nil {
-		return 0, where, bare(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limitOf(e.step)+1))
+	got, where, err := a.w.fetch(ctx, v, fetching{path: l.path, headers: l.headers, login: l.login, limit: limitOf(e.step)})
 	switch {
 	case err != nil:
 		return 0, where, err
-	case int64(len(body)) > limitOf(e.step):
-		return 0, where, fmt.Errorf("%w: the answer is longer than %d bytes", errLookup, limitOf(e.step))
-	case l.absent.has(resp.StatusCode):
+	case l.absent.has(got.status):
 		return 0, where, nil
-	case !l.found.has(resp.StatusCode):
-		return 0, where, fmt.Errorf("%w: the answer is %d %s", errLookup, resp.StatusCode, http.StatusText(resp.StatusCode))
+	case !l.found.has(got.status):
+		return 0, where, fmt.Errorf("%w: the answer is %d %s", errLookup, got.status, http.StatusText(got.status))
 	case l.count == nil:
 		return 1, where, nil
 	}
-	count, err = l.count.from.count(&answer{status: resp.StatusCode, header: resp.Header, body: body})
+	count, err = l.count.from.count(got)
 	if err != nil {
 		err = fmt.Errorf("%w: %s counts in JSON, and the answer is none", errLookup, l.count.place.Text())
 	}
@@ -209,4 +190,45 @@ func (a *audit) query(ctx context.Context, st *statement, v *visit) (count int, 
 		return 0, where, fmt.Errorf("%w: %s says %s", errLookup, where, o.Class)
 	}
 	return int(rows.Affected), where, nil
+}
+
+// A fetching is a read beside the load.
+type fetching struct {
+	path    template
+	headers []header
+	login   bool
+	limit   int64 // of the answer, in bytes
+}
+
+// fetch reads something beside the load, and says where it was read.
+func (w *Workload) fetch(ctx context.Context, v *visit, f fetching) (a *answer, where string, err error) {
+	path := pathOf(f.path.render(v))
+	where, _, _ = strings.Cut(path, "?") // there may be secrets in the query
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.BaseURL+path, http.NoBody)
+	if err != nil {
+		return nil, where, fmt.Errorf("%w: its address is no URL", errLookup)
+	}
+	for _, h := range f.headers {
+		req.Header.Set(h.name, h.value.render(v))
+	}
+	if f.login && w.logins != nil {
+		token, tokenErr := w.logins.token(ctx, 0)
+		if tokenErr != nil {
+			return nil, where, tokenErr
+		}
+		token.set(req.Header)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return nil, where, bare(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, f.limit+1))
+	switch {
+	case err != nil:
+		return nil, where, err
+	case int64(len(body)) > f.limit:
+		return nil, where, fmt.Errorf("%w: the answer is longer than %d bytes", errLookup, f.limit)
+	}
+	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, where, nil
 }

@@ -27,6 +27,7 @@ type File struct {
 	weight    uint64  // of all journeys
 	feeds     []*feed
 	auth      *auth
+	sums      []*sum
 }
 
 // Ops lists the operations in the order of the file: one for each request, and
@@ -44,6 +45,9 @@ func (f *File) Ops() []string {
 func (f *File) Counts() bool {
 	return slices.ContainsFunc(f.steps, func(s *step) bool { return s.ack != nil && s.ack.lookup != nil })
 }
+
+// Sums reports whether it says what has to add up.
+func (f *File) Sums() bool { return len(f.sums) > 0 }
 
 // A journey is one or several requests of one client.
 type journey struct {
@@ -79,6 +83,8 @@ type step struct {
 	expect  expectation
 	extract []extraction
 	ack     *ack // nil: not counted
+	session bool // it belongs to the client that goes through the journey
+	sees    *sees
 
 	timeout time.Duration // 0: the engine's
 	maxBody int64         // in bytes, 0: the engine's

@@ -67,6 +67,8 @@ type Workload struct {
 	end       context.CancelFunc
 	tasks     sync.WaitGroup
 
+	expected []int64 // what each sum of the file has to be; nil until the first drill
+
 	mu     sync.Mutex
 	writes map[int]*spool // of each drill, to be looked up
 }
@@ -115,12 +117,15 @@ func (w *Workload) Close() {
 	}
 }
 
-// Ready logs every virtual client in, and returns when operations can be sent.
+// Ready logs every virtual client in, takes what has to add up as it is before the
+// first drill, and returns when operations can be sent.
 func (w *Workload) Ready(ctx context.Context) error {
-	if w.logins == nil {
-		return nil
+	if w.logins != nil {
+		if err := w.logins.ready(ctx); err != nil {
+			return err
+		}
 	}
-	return w.logins.ready(ctx)
+	return w.begin(ctx)
 }
 
 // Ops implements [loadgen.Workload].

@@ -42,6 +42,7 @@ func Parse(file string, src []byte, o Options) (*File, error) {
 	}
 	p.Mapping(root, "a workload", p.fileFields())
 	p.settings()
+	p.sums()
 	p.requests()
 	p.compileAll()
 	if err := r.Err(); err != nil {
@@ -81,7 +82,7 @@ type parser struct {
 
 // fileNodes are the parts of a file; nil where it has none.
 type fileNodes struct {
-	base, headers, vars, data, auth, endpoints, maxBody, requests *scenarios.Node
+	base, headers, vars, data, auth, endpoints, maxBody, sums, requests *scenarios.Node
 }
 
 // keep makes a setter that keeps the value for later.
@@ -103,6 +104,7 @@ func (p *parser) fileFields() []scenarios.Field {
 		{Key: "auth", Set: keep(&n.auth)},
 		{Key: "endpoints", Set: keep(&n.endpoints)},
 		{Key: "max_body", Set: keep(&n.maxBody)},
+		{Key: "sums", Set: keep(&n.sums)},
 		{Key: "requests", Need: true, Set: keep(&n.requests)},
 	}
 }

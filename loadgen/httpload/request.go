@@ -20,7 +20,7 @@ func methods() []string {
 type draft struct {
 	place, name, weight, think, set, headers, query, json, form, body *scenarios.Node
 	expect, extract, ack, auth, maxBody, steps                        *scenarios.Node
-	events, send, hold                                                *scenarios.Node
+	events, send, hold, session, sees                                 *scenarios.Node
 
 	verbs []*scenarios.Node // keys
 	path  *scenarios.Node
@@ -65,6 +65,8 @@ func (d *draft) stepFields() []scenarios.Field {
 		{Key: "expect", Set: keep(&d.expect)},
 		{Key: "extract", Set: keep(&d.extract)},
 		{Key: "ack", Set: keep(&d.ack)},
+		{Key: "session", Set: keep(&d.session)},
+		{Key: "sees", Set: keep(&d.sees)},
 		{Key: "auth", Set: keep(&d.auth)},
 		{Key: "max_body", Set: keep(&d.maxBody)},
 	}, d.sentFields()...)
@@ -122,7 +124,7 @@ func (p *parser) request(n *scenarios.Node) {
 		p.addStep(j, d, d.name, j.name)
 		return
 	}
-	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody, d.events, d.send, d.hold} {
+	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody, d.events, d.send, d.hold, d.session, d.sees} {
 		if own != nil {
 			p.Add(own, "a journey has steps instead", "move this into the step it belongs to")
 		}
@@ -221,6 +223,12 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 	}
 	if d.ack != nil {
 		p.ack(d, s, sc)
+	}
+	if d.session != nil {
+		s.session, _ = p.Truth(d.session, "session")
+	}
+	if d.sees != nil {
+		s.sees = p.sees(d.sees, sc)
 	}
 }
 

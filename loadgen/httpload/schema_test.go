@@ -45,6 +45,8 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"expect", root.Definitions["expect"], p.expectFields(nil, nil)},
 		{"source", root.Definitions["source"], p.sourceFields(nil, nil)},
 		{"ack", root.Definitions["ack"], ackFields(nil, nil)},
+		{"sees", root.Definitions["sees"], p.seesFields(nil, nil)},
+		{"sum", root.Definitions["sum"], p.sumFields(nil)},
 		{"lookup", root.Definitions["ack"].Properties["lookup"], p.lookupFields(nil, nil, nil)},
 		{"auth", root.Definitions["auth"], d.authFields()},
 		{"refresh", root.Definitions["exchange"], d.exchangeFields()},

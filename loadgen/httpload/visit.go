@@ -28,6 +28,7 @@ type visit struct {
 	recents map[int]kept // by slot
 	cookies []*http.Cookie
 	open    *channel // nil: none
+	own     string   // id of the latest write that was acknowledged to it
 
 	at     int       // index of its step
 	key    value     // what the system knows its write by, once it is known
@@ -93,6 +94,7 @@ func (v *visit) operation() loadgen.Operation {
 	for _, slot := range s.recents {
 		op.Key = v.recents[slot].id
 	}
+	v.promise(s, &op)
 	if v.broken != nil || s.login && v.w.logins != nil {
 		op.Prepare = v.prepare
 	}
@@ -275,6 +277,7 @@ func (v *visit) acknowledge(s *step, end loadgen.End) {
 	}
 	id := v.id(s)
 	if end.Kind == history.OK {
+		v.own = id
 		v.w.pools[s.index].add(kept{id: id, key: v.key})
 	}
 	if s.ack.lookup != nil && (end.Kind == history.OK || end.Kind == history.Info) {

@@ -53,7 +53,11 @@ type AuditConfig struct {
 // this order:
 //
 //	jobs      once background work has ended or the wait is over
+//	dead-letter, waiting, subscriber
+//	          of the broker and of the primary: what was given up, what waits
+//	          still, and what those who have to learn of every transfer missed
 //	write     one event for each transfer of the drill, from the primary
+//	counter   by how much they have moved each account
 //	role      of each node
 //	books     of each node, in one snapshot
 //	checksum  of each table on each node, the replicas once they have replayed
@@ -99,7 +103,19 @@ func (a *audit) run(ctx context.Context) error {
 	if err := a.quiesce(ctx); err != nil {
 		return err
 	}
-	errs := []error{a.on(ctx, a.primary, history.AuditWrite, a.writes)}
+	var errs []error
+	if a.AMQP != "" {
+		if err := a.deadLetters(); err != nil {
+			a.record(history.Event{Kind: history.Fail, Op: history.AuditDead, Text: err.Error()})
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs,
+		a.on(ctx, a.primary, history.AuditWaiting, a.waiting),
+		a.on(ctx, a.primary, history.AuditSubscriber, a.subscribers),
+		a.on(ctx, a.primary, history.AuditWrite, a.writes),
+		a.on(ctx, a.primary, history.AuditCounter, a.counters),
+	)
 	nodes := slices.Sorted(maps.Keys(a.Databases))
 	for _, node := range nodes {
 		errs = append(errs, a.on(ctx, node, history.AuditRole, a.role))

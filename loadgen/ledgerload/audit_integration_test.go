@@ -112,6 +112,15 @@ func book(t *testing.T, conn *pgx.Conn, id string, effects int, settled bool) {
 	}
 	if settled {
 		exec(t, conn, fmt.Sprintf(`INSERT INTO settlements (transfer_id) VALUES ('%s')`, id))
+		notify(t, conn, id, 1, 2)
+	}
+}
+
+// notify tells the customers of accounts of a transfer.
+func notify(t *testing.T, conn *pgx.Conn, id string, accounts ...int) {
+	t.Helper()
+	for _, account := range accounts {
+		exec(t, conn, fmt.Sprintf(`INSERT INTO notifications (customer_id, account_id, transfer_id, amount) VALUES (1, %d, '%s', 1)`, account, id))
 	}
 }
 
@@ -124,6 +133,7 @@ func bookRefund(t *testing.T, conn *pgx.Conn, id, of string, amount, refunded in
 	post(t, conn, id, 2, 1, amount)
 	exec(t, conn, fmt.Sprintf(`UPDATE transfers SET refunded = %d WHERE id = '%s'`, refunded, of))
 	exec(t, conn, fmt.Sprintf(`INSERT INTO settlements (transfer_id) VALUES ('%s')`, id))
+	notify(t, conn, id, 2)
 }
 
 // post moves an amount between two accounts in the name of a transfer.
@@ -196,6 +206,19 @@ func TestAuditOfSoundBooks(t *testing.T) {
 	if diff := cmp.Diff(jobs, only(events, history.AuditJobs, ""), ignore); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
+	counter := func(key string, value, count int64) history.Event {
+		return history.Event{Kind: history.Info, Op: history.AuditCounter, Node: "pg-1", Key: key, Value: value, Count: count}
+	}
+	counters := []history.Event{counter("1", -270, 0), counter("2", 270, 0), counter("", 0, 2)}
+	if diff := cmp.Diff(counters, only(events, history.AuditCounter, ""), ignore); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	told := history.Event{Kind: history.Info, Op: history.AuditSubscriber, Node: "pg-1", Target: "notifications"}
+	missed := told
+	missed.ID, told.Count = w.id(2, 3), 3 // the one side of the refund alone
+	if diff := cmp.Diff([]history.Event{missed, told}, only(events, history.AuditSubscriber, ""), ignore); diff != "" {
+		t.Errorf("subscribers (-want +got):\n%s", diff)
+	}
 	replicas := int64(len(databases) - 1)
 	for node := range databases {
 		role := history.Event{Kind: history.Info, Op: history.AuditRole, Node: node, Role: probe.Replica, Timeline: 1}
@@ -243,6 +266,9 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 	}
 	if jobs := only(events, history.AuditJobs, ""); len(jobs) != 1 || jobs[0].Count != 1 {
 		t.Errorf("jobs %+v, want 1 in the outbox", jobs)
+	}
+	if waiting := only(events, history.AuditWaiting, ""); len(waiting) != 1 || waiting[0].ID != w.id(1, 1) || waiting[0].Target != "outbox" {
+		t.Errorf("waiting %+v, want the transfer that is in the outbox", waiting)
 	}
 	books := only(events, history.AuditBooks, "pg-1")
 	if len(books) != 1 || books[0].Value != 0 || books[0].Count != 3 || books[0].Amount != 1 ||

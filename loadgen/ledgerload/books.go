@@ -15,12 +15,13 @@ import (
 )
 
 // backlogSQL counts the messages that are not published, and the transfers
-// between two ids that are not settled.
+// between two ids that are not settled or of which not both sides were told.
 const backlogSQL = `
 SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL),
        (SELECT count(*) FROM transfers t
          WHERE t.id BETWEEN $1::uuid AND $2::uuid
-           AND NOT EXISTS (SELECT FROM settlements s WHERE s.transfer_id = t.id))`
+           AND (NOT EXISTS (SELECT FROM settlements s WHERE s.transfer_id = t.id)
+                OR (SELECT count(*) FROM notifications n WHERE n.transfer_id = t.id) < 2))`
 
 // writesSQL reads the transfers between two ids, refunds among them, with what
 // they did to the books: all postings, those that debit and those that credit as

@@ -23,7 +23,7 @@ const deadSuffix = ".dead"
 // A backlog is background work that is not done.
 type backlog struct {
 	outbox    int64            // messages that are not published
-	unsettled int64            // transfers of the drill without a settlement
+	unsettled int64            // transfers of the drill without a settlement, or a notification
 	queued    map[string]int64 // messages that wait for a worker, by queue
 	dead      int64            // messages that a worker has given up
 }

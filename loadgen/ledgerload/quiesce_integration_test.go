@@ -3,11 +3,15 @@
 package ledgerload
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/proofload/proofload/reports/history"
 )
 
 // TestQueues reads the depth of all queues from a real broker, at
@@ -42,11 +46,50 @@ func TestQueues(t *testing.T) {
 	if diff := cmp.Diff(want, queued); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)
 	}
+	testDeadLetters(t, ch, url, len(want))
 	for queue := range want {
 		for _, name := range []string{queue, queue + deadSuffix} {
 			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
 				t.Error(err)
 			}
+		}
+	}
+}
+
+// testDeadLetters reads the dead letters of all queues, twice: they stay. All but
+// one of them say nothing of themselves.
+func testDeadLetters(t *testing.T, ch *amqp.Channel, url string, queues int) {
+	t.Helper()
+	c, err := ch.PublishWithDeferredConfirm("", "ledger.settlement"+deadSuffix, false, false, amqp.Publishing{
+		MessageId: "m-1", Headers: amqp.Table{deadReasonHeader: "no such account", attemptsHeader: int32(5)}, Body: []byte(`{"transfer_id":"t-1"}`),
+	})
+	if err != nil || !c.Wait() {
+		t.Fatalf("publish: %v", err)
+	}
+	for range 2 {
+		var file bytes.Buffer
+		rec, err := history.NewRecorder(&file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &audit{AuditConfig: AuditConfig{AMQP: url, Recorder: rec, Drill: 1}}
+		if err := errors.Join(a.deadLetters(), rec.Close()); err != nil {
+			t.Fatal(err)
+		}
+		var named, all int
+		var last history.Event
+		for e, err := range history.Read(&file) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all++
+			last = *e
+			if e.ID == "m-1" && e.Key == "t-1" && e.Text == "no such account" && e.Count == 5 && e.Target == "ledger.settlement" {
+				named++
+			}
+		}
+		if named != 1 || all != queues+2 || last.ID != "" || last.Count != int64(queues+1) {
+			t.Errorf("%d events, %d of the one that says why, last %+v; want %d dead letters", all, named, last, queues+1)
 		}
 	}
 }

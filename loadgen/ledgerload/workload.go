@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -26,6 +27,8 @@ const Name = "ledger/mixed"
 // The operations.
 const (
 	ReadAccount    = "read-account"
+	ReadBalance    = "read-balance"
+	ReadOwn        = "read-own"
 	ReadTransfer   = "read-transfer"
 	CreateTransfer = "create-transfer"
 	RefundTransfer = "refund-transfer"
@@ -36,6 +39,8 @@ const (
 	createShare       = 25
 	refundShare       = 5
 	readTransferShare = 25
+	readBalanceShare  = 5
+	readOwnShare      = 5
 )
 
 const (
@@ -52,6 +57,9 @@ const (
 	// maxRefund bounds the amount of a refund, in minor units.
 	maxRefund = 100
 
+	// hotAccounts is how many accounts a tenth of the transfers begin at.
+	hotAccounts = 16
+
 	// recent is how many acknowledged transfers are remembered, to be read and
 	// refunded.
 	recent = 1024
@@ -64,11 +72,19 @@ type Config struct {
 	Nonce    [6]byte // tells the transfers of this run from those of others
 }
 
-// A Workload reads accounts (45 % of operations), reads transfers that were
+// A Workload reads accounts (35 % of operations), reads transfers that were
 // lately acknowledged (25 %), makes transfers (25 %) and refunds a part of
 // transfers that were lately acknowledged (5 %). As long as there is no transfer
 // to read, it reads an account instead; as long as there is none to refund, it
 // makes one.
+//
+// The rest asks what the ledger promises of its reads. A few accounts, which a
+// tenth of the transfers begin at, are read from the primary (5 %), so that a
+// balance which no order of the transfers explains is seen. And customers read from a
+// replica what they have done themselves, their last transfer or its account, with
+// the position that they were given (5 %). Of the reads of transfers some ask for
+// one whose outcome its client was not told: it may be there or not, but once it
+// was shown it must stay.
 //
 // A refund is a transfer of its own, with an id of its own, and is read and
 // audited like one. No transfer is refunded twice, and none by more than its
@@ -83,6 +99,22 @@ type Workload struct {
 	mu    sync.Mutex
 	acked []acked // a ring, once it has grown to recent
 	next  int     // where in the ring the next one goes
+
+	unsure  []string       // ids of the latest transfers that were not acknowledged
+	visited [customers]own // what each customer has done last
+}
+
+// customers is how many sessions there are. An account belongs to one of them.
+const customers = 64
+
+// keptUnsure is how many transfers that were not acknowledged are remembered.
+const keptUnsure = 64
+
+// An own is the last transfer of a customer that was acknowledged.
+type own struct {
+	transfer
+
+	position string // that includes it
 }
 
 // An acked is a transfer or a refund that was acknowledged. Of a refund only
@@ -106,7 +138,7 @@ func New(c Config) (*Workload, error) {
 
 // Ops implements [loadgen.Workload].
 func (w *Workload) Ops() []string {
-	return []string{CreateTransfer, ReadAccount, ReadTransfer, RefundTransfer}
+	return []string{CreateTransfer, ReadAccount, ReadBalance, ReadOwn, ReadTransfer, RefundTransfer}
 }
 
 // Next implements [loadgen.Workload].
@@ -115,24 +147,51 @@ func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
 	kind, account, pick := rng.IntN(100), 1+rng.IntN(w.Accounts), rng.Uint64()
 	if kind < refundShare {
 		if t, ok := w.refundable(pick); ok {
-			return refund(w.id(drill, seq), t, 1+rng.Int64N(min(t.Amount, maxRefund)))
+			return w.promised(refund(w.id(drill, seq), t, 1+rng.Int64N(min(t.Amount, maxRefund))))
 		}
 	}
 	if kind < refundShare+createShare {
-		other := 1 + (account+rng.IntN(w.Accounts-1))%w.Accounts // not the same
-		return create(w.id(drill, seq), account, other, 1+rng.Int64N(maxAmount))
-	}
-	if kind < refundShare+createShare+readTransferShare {
-		if t, ok := w.recent(pick); ok {
-			return readTransfer(t)
+		if pick%10 == 0 {
+			account = w.hot(account)
 		}
+		other := 1 + (account+rng.IntN(w.Accounts-1))%w.Accounts // not the same
+		return w.promised(create(w.id(drill, seq), account, other, 1+rng.Int64N(maxAmount)))
+	}
+	if op, ok := w.look(kind-refundShare-createShare, pick); ok {
+		return op
 	}
 	return readAccount(account)
 }
 
+// hot returns one of the accounts that are moved from more often than others, and
+// whose balances are read.
+func (w *Workload) hot(account int) int { return 1 + account%min(hotAccounts, w.Accounts) }
+
+// look returns the read at a point of the shares that depends on what was done
+// before, if there is one.
+func (w *Workload) look(at int, pick uint64) (op loadgen.Operation, ok bool) {
+	t, ok := w.recent(pick)
+	switch {
+	case !ok || at >= readTransferShare+readBalanceShare+readOwnShare:
+		return op, false
+	case at < readTransferShare:
+		if id, unsure := w.doubtful(pick); unsure {
+			return readDoubtful(id), true
+		}
+		return readTransfer(t), true
+	case at < readTransferShare+readBalanceShare:
+		return w.readBalance(int(pick % uint64(w.Accounts))), true //nolint:gosec // it is less than there are accounts
+	}
+	return w.readOwn(pick)
+}
+
 // Observe implements [loadgen.Workload].
 func (w *Workload) Observe(op *loadgen.Operation, ok bool) {
-	if !ok || !op.Write {
+	if !op.Write {
+		return
+	}
+	if !ok {
+		w.doubt(op.ID)
 		return
 	}
 	a := acked{spent: op.Op == RefundTransfer}
@@ -148,6 +207,27 @@ func (w *Workload) Observe(op *loadgen.Operation, ok bool) {
 	}
 	w.acked[w.next] = a
 	w.next = (w.next + 1) % recent
+}
+
+// doubt remembers a transfer that was not acknowledged.
+func (w *Workload) doubt(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.unsure) == keptUnsure {
+		w.unsure = slices.Delete(w.unsure, 0, 1)
+	}
+	w.unsure = append(w.unsure, id)
+}
+
+// doubtful picks, one time out of four, one of the latest transfers that were not
+// acknowledged.
+func (w *Workload) doubtful(pick uint64) (id string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.unsure) == 0 || pick%4 != 0 {
+		return "", false
+	}
+	return w.unsure[pick/4%uint64(len(w.unsure))], true
 }
 
 // recent picks one of the latest acknowledged transfers.
@@ -214,10 +294,11 @@ func refund(id string, of transfer, amount int64) loadgen.Operation {
 // write makes the operation that is to have the wanted transfer as its result.
 func write(op, path string, want transfer, body []byte) loadgen.Operation {
 	return loadgen.Operation{
-		Op: op, Write: true, ID: want.ID, Key: strconv.FormatInt(want.From, 10), Amount: want.Amount,
+		Op: op, Write: true, ID: want.ID, Key: accountKey(want.From), Amount: want.Amount,
 		Method: http.MethodPut, Path: path + want.ID,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: body,
-		Judge: want.judgeWrite,
+		Judge:  want.judgeWrite,
+		Extras: loadgen.Extras{Peer: accountKey(want.To), Session: sessionOf(want.From)},
 	}
 }
 
@@ -228,9 +309,9 @@ func readTransfer(t transfer) loadgen.Operation {
 }
 
 func readAccount(account int) loadgen.Operation {
-	id := strconv.Itoa(account)
+	id := accountID(account)
 	return loadgen.Operation{
-		Op: ReadAccount, Key: id, Method: http.MethodGet, Path: "/v2/accounts/" + id,
-		Judge: accountID(account).judgeRead,
+		Op: ReadAccount, Key: accountKey(int64(id)), Method: http.MethodGet, Path: "/v2/accounts/" + accountKey(int64(id)),
+		Judge: id.judgeRead, Extras: loadgen.Extras{Saw: sawAccount},
 	}
 }

@@ -32,6 +32,23 @@ func TestMix(t *testing.T) {
 	const n = 20_000
 	count := map[string]int{}
 	ids := map[string]bool{}
+	accept := func(op *loadgen.Operation) {
+		t.Helper()
+		var asked struct {
+			From, To, Amount int64
+			Transfer         string
+		}
+		if err := json.Unmarshal(op.Body, &asked); err != nil {
+			t.Fatal(err)
+		}
+		if asked.Transfer != "" {
+			return // a refund's accounts are those of what it refunds
+		}
+		answer := fmt.Sprintf(`{"id":%q,"from":%d,"to":%d,"amount":%d,"currency":"EUR"}`, op.ID, asked.From, asked.To, asked.Amount)
+		if got := op.Judge(201, http.Header{"Ledger-Position": {"1-0/8"}}, []byte(answer)); got != loadgen.Done {
+			t.Fatalf("Judge(201, %s) = %d", answer, got)
+		}
+	}
 	for seq := range uint64(n) {
 		op := w.Next(1, seq)
 		count[op.Op]++
@@ -43,13 +60,14 @@ func TestMix(t *testing.T) {
 		}
 		if op.Write {
 			ids[op.ID] = true
+			accept(&op)
 			w.Observe(&op, true)
 		}
 	}
 	for _, share := range []struct {
 		op   string
 		want float64
-	}{{ReadAccount, 0.45}, {ReadTransfer, 0.25}, {CreateTransfer, 0.25}, {RefundTransfer, 0.05}} {
+	}{{ReadAccount, 0.35}, {ReadBalance, 0.05}, {ReadOwn, 0.05}, {ReadTransfer, 0.25}, {CreateTransfer, 0.25}, {RefundTransfer, 0.05}} {
 		if got := float64(count[share.op]) / n; math.Abs(got-share.want) > 0.01 {
 			t.Errorf("share of %s = %.3f, want %.2f", share.op, got, share.want)
 		}
@@ -154,7 +172,7 @@ func TestRefund(t *testing.T) {
 
 func TestSameSeedSameOperations(t *testing.T) {
 	a, b, other := newWorkload(t, 5), newWorkload(t, 5), newWorkload(t, 6)
-	ignore := cmpopts.IgnoreFields(loadgen.Operation{}, "Judge")
+	ignore := cmpopts.IgnoreFields(loadgen.Operation{}, "Judge", "Saw")
 	differs := 0
 	for seq := range uint64(500) {
 		x := a.Next(1, seq)
@@ -283,5 +301,66 @@ func TestEffects(t *testing.T) {
 				t.Errorf("effects(%d, %d, %d) = %d, want %d", tt.all, tt.debits, tt.credits, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestOwnReads checks that a customer asks a replica for what it has done, with
+// the position it was given, and that the primary is asked for a balance.
+func TestOwnReads(t *testing.T) {
+	w := newWorkload(t, 1)
+	if _, ok := w.readOwn(1); ok {
+		t.Error("a customer who has done nothing reads it")
+	}
+	made := w.promised(create("id-1", 65, 2, 250))
+	answer := []byte(`{"id":"id-1","from":65,"to":2,"amount":250,"currency":"EUR"}`)
+	made.Judge(503, http.Header{"Ledger-Position": {"1-0/7"}}, answer)
+	if _, ok := w.readOwn(1); ok {
+		t.Error("a customer reads what was not acknowledged")
+	}
+	made.Judge(201, http.Header{"Ledger-Position": {"1-0/8"}}, answer)
+	if made.Peer != "2" || made.Session != "customer-1" {
+		t.Errorf("the write moves to %q in session %q", made.Peer, made.Session)
+	}
+	for _, tt := range []struct {
+		pick uint64
+		path string
+	}{
+		{1, "/v2/transfers/id-1?consistency=replica"},
+		{65, "/v2/accounts/65?consistency=replica"},
+	} {
+		op, ok := w.readOwn(tt.pick)
+		if !ok || op.Path != tt.path || op.Header.Get("Ledger-Position") != "1-0/8" || op.Session != "customer-1" || op.Promise != "" {
+			t.Errorf("pick %d: %s with %v in session %q, promise %q", tt.pick, op.Path, op.Header, op.Session, op.Promise)
+		}
+	}
+	balance := w.readBalance(500)
+	if balance.Path != "/v2/accounts/5?consistency=strong" || balance.Promise != "strong" || balance.Session != "" || balance.Key != "5" {
+		t.Errorf("%s of %s in session %q, promise %q", balance.Path, balance.Key, balance.Session, balance.Promise)
+	}
+}
+
+// TestDoubtful checks that a transfer which was not acknowledged is asked for,
+// and that it may be there or not.
+func TestDoubtful(t *testing.T) {
+	w := newWorkload(t, 1)
+	op := create("id-1", 1, 2, 250)
+	for range 2 * keptUnsure {
+		w.Observe(&op, false)
+	}
+	if id, ok := w.doubtful(4); !ok || id != "id-1" || len(w.unsure) != keptUnsure {
+		t.Errorf("picked %q of %d", id, len(w.unsure))
+	}
+	read := readDoubtful("id-1")
+	for status, want := range map[int]loadgen.Answer{200: loadgen.Done, 404: loadgen.Done, 503: loadgen.Broken} {
+		if got := read.Judge(status, nil, []byte(`{"id":"id-1"}`)); got != want {
+			t.Errorf("Judge(%d) = %d, want %d", status, got, want)
+		}
+	}
+}
+
+func TestSawAccount(t *testing.T) {
+	got := readAccount(7).Saw(http.Header{"Ledger-Source": {"cache"}}, []byte(`{"id":7,"balance":12,"version":3}`))
+	if want := (loadgen.Sight{Source: "cache", Version: 3, Balance: 12}); got != want {
+		t.Errorf("saw %+v, want %+v", got, want)
 	}
 }

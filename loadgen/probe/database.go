@@ -73,7 +73,27 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 // good.
 type database struct {
 	url  string
+	ask  func(ctx context.Context, conn *pgx.Conn, e *history.Event) error
 	conn *pgx.Conn // nil: connect first
+}
+
+// readNode asks what a node is.
+func readNode(ctx context.Context, conn *pgx.Conn, e *history.Event) error {
+	s, err := ReadStatus(ctx, conn)
+	e.Role, e.Timeline, e.Value = s.Role, s.Timeline, s.LSN
+	return err
+}
+
+// booksSQL takes a snapshot of all accounts. Money only moves between them, so
+// that they have in sum what they were opened with, at every moment.
+const booksSQL = `SELECT coalesce(sum(balance - opening), 0)::bigint, count(*) FILTER (WHERE balance < 0) FROM accounts`
+
+// readBooks asks whether the accounts balance.
+func readBooks(ctx context.Context, conn *pgx.Conn, e *history.Event) error {
+	if err := conn.QueryRow(ctx, booksSQL).Scan(&e.Value, &e.Count); err != nil {
+		return fmt.Errorf("read books: %w", err)
+	}
+	return nil
 }
 
 func (d *database) observe(ctx context.Context, e *history.Event) error {
@@ -84,12 +104,10 @@ func (d *database) observe(ctx context.Context, e *history.Event) error {
 		}
 		d.conn = conn
 	}
-	s, err := ReadStatus(ctx, d.conn)
-	if err != nil {
+	if err := d.ask(ctx, d.conn, e); err != nil {
 		d.close(context.WithoutCancel(ctx))
 		return err
 	}
-	e.Role, e.Timeline, e.Value = s.Role, s.Timeline, s.LSN
 	return nil
 }
 

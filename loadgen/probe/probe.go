@@ -22,8 +22,12 @@ const heartbeat = time.Second
 // A Target is what one probe watches.
 type Target struct {
 	Node string // the node that events name
-	Op   string // [history.ProbeDatabase], [history.ProbeRoute] or [history.ProbeAgent]
-	URL  string // of a database, with credentials; or the base URL of an agent
+	Op   string // [history.ProbeDatabase], [history.ProbeRoute], [history.ProbeAgent], [history.ProbeBooks] or [history.ProbeCounter]
+	URL  string // of a database, with credentials; or the base URL of an agent; or where metrics are
+
+	// Counters are, for [history.ProbeCounter], the metrics that each counter is
+	// the sum of, in the text format of Prometheus.
+	Counters map[string]string
 }
 
 // An observer makes one observation. It fills in what it saw, or returns why
@@ -35,7 +39,8 @@ type observer interface {
 
 // Run probes all targets, each at the given pace, until ctx is done. An
 // observation is recorded when its outcome, role, timeline or text differs from
-// the one before, and at least once a second. It is timed at its end, and one
+// the one before, and at least once a second; of counters and books each is, for
+// what they say is a number. It is timed at its end, and one
 // that takes longer than 500 ms is a failure.
 func Run(ctx context.Context, targets []Target, pace Pace, rec *history.Recorder) {
 	a := new(alarm)
@@ -57,10 +62,15 @@ func Run(ctx context.Context, targets []Target, pace Pace, rec *history.Recorder
 }
 
 func newObserver(t Target) observer {
-	if t.Op == history.ProbeAgent {
+	switch t.Op {
+	case history.ProbeAgent:
 		return newAgent(t.URL)
+	case history.ProbeCounter:
+		return newMetrics(t)
+	case history.ProbeBooks:
+		return &database{url: t.URL, ask: readBooks}
 	}
-	return &database{url: t.URL}
+	return &database{url: t.URL, ask: readNode}
 }
 
 func watch(ctx context.Context, t Target, o observer, every func() time.Duration, rec *history.Recorder) {
@@ -68,6 +78,7 @@ func watch(ctx context.Context, t Target, o observer, every func() time.Duration
 	period := every()
 	tick := time.NewTicker(period)
 	defer tick.Stop()
+	counts := t.Op == history.ProbeCounter || t.Op == history.ProbeBooks
 	var last history.Event
 	for ctx.Err() == nil {
 		e := history.Event{Kind: history.Info, By: history.ByProbe, Op: t.Op, Node: t.Node}
@@ -78,8 +89,8 @@ func watch(ctx context.Context, t Target, o observer, every func() time.Duration
 			return // the observation was cut short
 		}
 		e.At = rec.Now()
-		if changed(&last, &e) || e.At-last.At >= heartbeat {
-			rec.Record(e)
+		if counts || changed(&last, &e) || e.At-last.At >= heartbeat {
+			record(rec, o, e)
 			last = e
 		}
 		if p := every(); p != period {
@@ -90,6 +101,19 @@ func watch(ctx context.Context, t Target, o observer, every func() time.Duration
 		case <-tick.C:
 		case <-ctx.Done():
 		}
+	}
+}
+
+// record records an observation, or each of those that were made at once.
+func record(rec *history.Recorder, o observer, e history.Event) {
+	m, several := o.(*metrics)
+	if !several || e.Kind == history.Fail {
+		rec.Record(e)
+		return
+	}
+	for _, c := range m.seen {
+		e.Target, e.Value = c.name, c.value
+		rec.Record(e)
 	}
 }
 

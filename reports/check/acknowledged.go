@@ -18,9 +18,8 @@ func (*acknowledgedWrites) Name() string { return nameAcknowledged }
 // Observe does nothing: the writes are kept once, for all checkers.
 func (*acknowledgedWrites) Observe(*history.Event) {}
 
-// Verdict fails if an acknowledged write is lost or altered, if one that a
-// client was shown is gone, or if one that was refused or never attempted is
-// there.
+// Verdict fails if an acknowledged write is lost or altered, or if one that was
+// refused or never attempted is there.
 func (a *acknowledgedWrites) Verdict() Verdict {
 	d := a.durability
 	if d.blown != "" {
@@ -28,22 +27,19 @@ func (a *acknowledgedWrites) Verdict() Verdict {
 	}
 	acked := d.acknowledged()
 	var w wrongs
-	if lost := d.which(d.lost); len(lost) > 0 {
-		w.say(fmt.Sprintf("%s of %s lost", count(len(lost)), were(acked, "acknowledged write")),
-			describeAll(lost, func(*write) string { return ", not found" })...)
+	kind := func(list []record, clause string, also func(*write) string) {
+		if len(list) > 0 {
+			w.say(clause, describeAll(list, also)...)
+			d.blameAll(&w, list, also)
+		}
 	}
-	if gone := d.which(d.observedThenLost); len(gone) > 0 {
-		w.say(were(len(gone), "write")+" observed, then lost: a client was shown what is not there",
-			describeAll(gone, func(*write) string { return ", read by a client, not found" })...)
-	}
-	if altered := d.which((*write).altered); len(altered) > 0 {
-		w.say(were(len(altered), "acknowledged write")+" altered",
-			describeAll(altered, func(w *write) string { return fmt.Sprintf(", found with %d", w.stored) })...)
-	}
-	if unexpected := d.which((*write).unexpected); len(unexpected) > 0 {
-		w.say(were(len(unexpected), "write")+" unexpected: refused or never attempted, and present",
-			describeAll(unexpected, func(*write) string { return ", present" })...)
-	}
+	lost, altered, unexpected := d.which(d.lost), d.which((*write).altered), d.which((*write).unexpected)
+	kind(lost, fmt.Sprintf("%s of %s lost", count(len(lost)), were(acked, "acknowledged write")),
+		func(*write) string { return ", not found" })
+	kind(altered, were(len(altered), "acknowledged write")+" altered",
+		func(w *write) string { return fmt.Sprintf(", found with %d", w.stored) })
+	kind(unexpected, were(len(unexpected), "write")+" unexpected: refused or never attempted, and present",
+		func(*write) string { return ", present" })
 	doubt := d.course.anyUnread()
 	if doubt == "" && acked == 0 {
 		doubt = "no write was acknowledged"

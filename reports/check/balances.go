@@ -13,6 +13,14 @@ type balances struct {
 	course *course
 	read   map[int]int // nodes by drill
 	wrongs wrongs
+	early  snapshots
+}
+
+// snapshots are the states of the accounts, while the load went on, in which
+// they did not balance.
+type snapshots struct {
+	taken, wrong int
+	examples     []string
 }
 
 // Name returns "balances".
@@ -20,6 +28,10 @@ func (*balances) Name() string { return nameBalances }
 
 // Observe takes the books of one node.
 func (b *balances) Observe(e *history.Event) {
+	if e.By == history.ByProbe && e.Op == history.ProbeBooks {
+		b.observeSnapshot(e)
+		return
+	}
 	if e.By != history.ByAudit || e.Op != history.AuditBooks || e.Kind == history.Fail {
 		return
 	}
@@ -37,6 +49,26 @@ func (b *balances) Observe(e *history.Event) {
 	}
 }
 
+// observeSnapshot takes a state of the accounts of a node while the load goes
+// on. Money moves from one to another, so that they sum to the same at every
+// moment.
+func (b *balances) observeSnapshot(e *history.Event) {
+	if e.Kind == history.Fail {
+		return
+	}
+	b.early.taken++
+	if e.Value == 0 && e.Count == 0 {
+		return
+	}
+	b.early.wrong++
+	text := fmt.Sprintf("%s at %.3f s: balances are off by %d, %s below zero", e.Node, e.At.Seconds(), e.Value, many(e.Count, "account"))
+	if len(b.early.examples) < maxExamples {
+		b.early.examples = append(b.early.examples, text)
+	}
+	off := float64(max(e.Value, -e.Value))
+	b.wrongs.groups.add(caught{op: e.Op, node: e.Node, at: e.At, weight: off, text: func() string { return text }})
+}
+
 // Verdict fails if the books of any node do not balance.
 func (b *balances) Verdict() Verdict {
 	doubt := b.course.anyUnread()
@@ -48,5 +80,12 @@ func (b *balances) Verdict() Verdict {
 			doubt = fmt.Sprintf("the books of no node were read in drill %d", d.number)
 		}
 	}
-	return b.wrongs.verdict(b.Name(), doubt, "the books balance on "+many(nodes, "node"))
+	if b.early.wrong > 0 {
+		b.wrongs.say(fmt.Sprintf("%d of %s during the run did not balance", b.early.wrong, many(b.early.taken, "snapshot")), b.early.examples...)
+	}
+	pass := "the books balance on " + many(nodes, "node")
+	if b.early.taken > 0 {
+		pass += ", and did in " + many(b.early.taken, "snapshot") + " during the run"
+	}
+	return b.wrongs.verdict(b.Name(), doubt, pass)
 }

@@ -8,28 +8,64 @@ import (
 
 // The names of the checkers, as scenarios ask for them under "verify".
 const (
-	nameAcknowledged = "acknowledged-writes"
-	nameDuplicates   = "no-duplicates"
-	nameBalances     = "balances"
-	nameOnePrimary   = "one-primary"
-	nameReplicas     = "replicas-agree"
-	nameJobs         = "jobs-done"
+	nameAcknowledged  = "acknowledged-writes"
+	nameObserved      = "observed-writes"
+	nameDuplicates    = "no-duplicates"
+	nameBalances      = "balances"
+	nameCounters      = "counter-bounds"
+	nameOwnWrites     = "read-your-writes"
+	nameMonotonic     = "monotonic-reads"
+	nameLinearizable  = "linearizable"
+	nameFresh         = "fresh-reads"
+	nameCoherent      = "cache-coherent"
+	nameOnePrimary    = "one-primary"
+	nameReplicas      = "replicas-agree"
+	nameJobs          = "jobs-done"
+	nameDeadLetters   = "dead-letters"
+	nameSubscribers   = "subscribers"
+	nameInstances     = "instances-recover"
+	nameProven        = "faults-proven"
+	nameAmplification = "retry-amplification"
+	nameGoodput       = "goodput-returns"
+	nameOrphans       = "orphaned-work"
+	nameTimeouts      = "timeouts-hold"
 )
 
 // Names lists the checkers that a spec may ask for.
 func Names() []string {
-	return []string{nameAcknowledged, nameDuplicates, nameBalances, nameOnePrimary, nameReplicas, nameJobs}
+	return []string{
+		nameAcknowledged, nameObserved, nameDuplicates, nameBalances, nameCounters,
+		nameOwnWrites, nameMonotonic, nameLinearizable, nameFresh, nameCoherent,
+		nameOnePrimary, nameReplicas, nameJobs, nameDeadLetters, nameSubscribers,
+		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts,
+	}
 }
 
 // checkers returns how to make each of the checkers.
-func checkers(c *course, d *durability) map[string]func() Checker {
+func checkers(ct *court) map[string]func() Checker {
+	c, d := ct.course, ct.durability
 	return map[string]func() Checker{
-		nameAcknowledged: func() Checker { return &acknowledgedWrites{durability: d} },
-		nameDuplicates:   func() Checker { return &noDuplicates{durability: d} },
-		nameBalances:     func() Checker { return &balances{course: c, read: map[int]int{}} },
-		nameOnePrimary:   func() Checker { return newOnePrimary(c) },
-		nameReplicas:     func() Checker { return &replicasAgree{course: c, drills: map[int]*copies{}} },
-		nameJobs:         func() Checker { return &jobsDone{course: c, durability: d} },
+		nameAcknowledged:  func() Checker { return &acknowledgedWrites{durability: d} },
+		nameObserved:      func() Checker { return &observedWrites{durability: d} },
+		nameDuplicates:    func() Checker { return &noDuplicates{durability: d} },
+		nameBalances:      func() Checker { return &balances{course: c, read: map[int]int{}} },
+		nameCounters:      func() Checker { return newCounterBounds(c, d) },
+		nameOwnWrites:     func() Checker { return newOwnWrites(c, d) },
+		nameMonotonic:     func() Checker { return newMonotonicReads() },
+		nameLinearizable:  func() Checker { return newLinearizable(c, d) },
+		nameFresh:         func() Checker { return &freshReads{sightings: ct.sightings, bound: ct.spec.Bounds.Stale} },
+		nameCoherent:      func() Checker { return &cacheCoherent{sightings: ct.sightings, bound: ct.spec.Bounds.Stale} },
+		nameOnePrimary:    func() Checker { return newOnePrimary(c) },
+		nameReplicas:      func() Checker { return &replicasAgree{course: c, drills: map[int]*copies{}} },
+		nameJobs:          func() Checker { return newJobsDone(c, d) },
+		nameDeadLetters:   func() Checker { return newDeadLetters(c) },
+		nameSubscribers:   func() Checker { return newSubscribers(c, d) },
+		nameInstances:     func() Checker { return newInstancesRecover(c, ct.faults, ct.spec.Recovered) },
+		nameProven:        func() Checker { return &faultsProven{spec: &ct.spec, course: c, faults: ct.faults} },
+		nameAmplification: func() Checker { return newAmplification(c, ct.faults, ct.spec.Bounds.Amplification) },
+		nameGoodput:       func() Checker { return newGoodput(&ct.spec, c, ct.faults) },
+		nameOrphans:       func() Checker { return newOrphans(c, ct.spec.Bounds.Answer) },
+		nameTimeouts:      func() Checker { return &timeoutsHold{bound: ct.spec.Bounds.Answer} },
 	}
 }
 
@@ -40,6 +76,7 @@ const maxExamples = 10
 type wrongs struct {
 	kinds    []string // one clause a kind of wrong, most serious first
 	examples []string
+	groups   groups
 }
 
 // say adds a kind of wrong with its examples.
@@ -56,6 +93,7 @@ func (w *wrongs) verdict(name, doubt, pass string) Verdict {
 		return Verdict{
 			Check: name, Outcome: Fail, Reason: strings.Join(w.kinds, "; "),
 			Examples: slices.Clone(w.examples[:min(len(w.examples), maxExamples)]),
+			Groups:   w.groups.list(),
 		}
 	case doubt != "":
 		return Verdict{Check: name, Outcome: Inconclusive, Reason: doubt}
@@ -78,6 +116,17 @@ func (r record) describe() string {
 		text += fmt.Sprintf(", amount %d", r.amount)
 	}
 	return text + fmt.Sprintf(", drill %d", r.drill)
+}
+
+// blameAll says of each of a list of writes that it went wrong; also adds what
+// is to be said of it.
+func (d *durability) blameAll(w *wrongs, list []record, also func(*write) string) {
+	for _, r := range list {
+		w.groups.add(caught{
+			op: d.words.of(r.op), id: r.id, node: d.words.of(r.node), corr: d.correlation(r), at: r.at(), weight: float64(r.amount),
+			text: func() string { return r.describe() + also(r.write) },
+		})
+	}
 }
 
 // describeAll writes the first of a list of writes.

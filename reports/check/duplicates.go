@@ -27,9 +27,11 @@ func (n *noDuplicates) Verdict() Verdict {
 	}
 	var w wrongs
 	if twice := d.which((*write).duplicated); len(twice) > 0 {
-		w.say(many(len(twice), "write")+" happened more than once", describeAll(twice, func(w *write) string {
-			return fmt.Sprintf(", %s, %s, %s", many(w.rows, "row"), many(w.effects, "effect"), many(w.jobs, "job effect"))
-		})...)
+		also := func(w *write) string {
+			return fmt.Sprintf(", %s, %s, %s", many(int(w.rows), "row"), many(int(w.effects), "effect"), many(int(w.jobs), "job effect"))
+		}
+		w.say(many(len(twice), "write")+" happened more than once", describeAll(twice, also)...)
+		d.blameAll(&w, twice, also)
 	}
 	found := d.how((*write).found)
 	doubt := d.course.anyUnread()

@@ -2,7 +2,9 @@ package check
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/proofload/proofload/reports/history"
@@ -13,19 +15,26 @@ const maxIDs = 100
 
 // A write is what the history says of one id. The same id may be sent more
 // than once: that is one write, which happened if any of them was acknowledged.
+//
+// There may be millions of them: mind its size.
 type write struct {
-	drill     int
-	invoked   time.Duration // first seen
-	acked     time.Duration // first acknowledged, or unseen
-	open      int           // sent and not yet completed
-	unknown   bool          // some attempt may have happened
-	attempted bool          // false: refused by our own generator, or not ours at all
-	amount    int64         // 0 if attempts differed
-	rows      int64         // found in the final reads of its drill
-	effects   int64         // on the books
-	jobs      int64
-	stored    int64 // amount in the store
-	read      bool  // some client was shown it
+	invoked time.Duration // first seen
+	acked   time.Duration // first acknowledged, or unseen
+	amount  int64         // 0 if attempts differed
+	stored  int64         // amount in the store
+	seq     uint32        // of the attempt that counts, see [history.Event.Seq]
+
+	drill   int32
+	open    int32 // sent and not yet completed
+	rows    int32 // found in the final reads of its drill
+	effects int32 // on the books
+	jobs    int32
+
+	op, node, key, peer, session uint32 // see durability.words
+
+	unknown   bool // some attempt may have happened
+	attempted bool // false: refused by our own generator, or not ours at all
+	read      bool // some client was shown it
 }
 
 // A durability compares what clients were told with what is in the store. It
@@ -40,17 +49,44 @@ type durability struct {
 	course  *course
 	writes  map[string]*write
 	byDrill map[int][]*write
+	words   words
+	ids     arena
+	slab    []write           // room for writes that are to come
+	corrs   map[string]string // correlation ids that the workload chose, by the write's id
+	reads   int               // that showed a write
+}
+
+// slabSize is how many writes are made room for at once.
+const slabSize = 4096
+
+// An arena keeps many short strings in few pieces of memory.
+type arena struct{ piece strings.Builder }
+
+// keep returns a copy of s.
+func (a *arena) keep(s string) string {
+	const size = 64 << 10
+	if len(s) > size/16 {
+		return strings.Clone(s)
+	}
+	if a.piece.Cap()-a.piece.Len() < len(s) {
+		a.piece = strings.Builder{}
+		a.piece.Grow(size)
+	}
+	from := a.piece.Len()
+	a.piece.WriteString(s)
+	return a.piece.String()[from:]
 }
 
 func newDurability(c *course) *durability {
-	return &durability{course: c, writes: map[string]*write{}, byDrill: map[int][]*write{}}
+	return &durability{course: c, writes: map[string]*write{}, byDrill: map[int][]*write{}, corrs: map[string]string{}}
 }
 
 func (d *durability) observe(e *history.Event) {
 	switch {
 	case e.By == history.ByLoad && !e.Write && e.Kind == history.OK:
-		if w := d.writes[e.Key]; w != nil { // the read was of a write's id
+		if w := d.writes[e.Key]; w != nil && !absent(e) { // the read was of a write's id
 			w.read = true
+			d.reads++
 		}
 	case e.ID == "":
 	case e.By == history.ByLoad && e.Write:
@@ -65,6 +101,7 @@ func (d *durability) observeWrite(e *history.Event) {
 	if w == nil {
 		w = d.add(e)
 		w.amount = e.Amount
+		w.key, w.peer, w.session = d.words.number(e.Key), d.words.number(e.Peer), d.words.number(e.Session)
 	}
 	if e.Amount != w.amount {
 		w.amount = 0
@@ -79,13 +116,39 @@ func (d *durability) observeWrite(e *history.Event) {
 	w.unknown = w.unknown || e.Kind == history.Info
 	if e.Kind == history.OK && (w.acked == unseen || e.At < w.acked) {
 		w.acked = e.At
+		w.node = 0
+	}
+	if w.node == 0 {
+		w.node, w.seq = d.words.number(e.Node), uint32(e.Seq) //nolint:gosec // no drill has so many
+		if e.Corr != "" {
+			d.corrs[e.ID] = e.Corr
+		}
 	}
 }
 
+// absent reports whether an answer says that there is no such thing.
+func absent(e *history.Event) bool {
+	return e.Status == http.StatusNotFound || e.Status == http.StatusGone
+}
+
+// correlation returns the correlation id of the attempt of a write that counts.
+func (d *durability) correlation(r record) string {
+	if chosen := d.corrs[r.id]; chosen != "" || r.seq == 0 {
+		return chosen
+	}
+	return history.CorrelationID(r.number(), uint64(r.seq-1))
+}
+
 func (d *durability) add(e *history.Event) *write {
-	w := &write{drill: d.course.number(e), invoked: e.At, acked: unseen}
-	d.writes[e.ID] = w
-	d.byDrill[w.drill] = append(d.byDrill[w.drill], w)
+	if len(d.slab) == 0 {
+		d.slab = make([]write, slabSize)
+	}
+	w := &d.slab[0]
+	d.slab = d.slab[1:]
+	drill := d.course.number(e)
+	*w = write{drill: int32(drill), invoked: e.At, acked: unseen, op: d.words.number(e.Op)} //nolint:gosec // there are not so many
+	d.writes[d.ids.keep(e.ID)] = w
+	d.byDrill[drill] = append(d.byDrill[drill], w)
 	return w
 }
 
@@ -97,14 +160,21 @@ func (d *durability) observeFound(e *history.Event) {
 	if w == nil {
 		w = d.add(e)
 	}
-	if w.drill != drill {
+	if w.number() != drill {
 		return
 	}
 	w.rows++
-	w.effects += e.Count
-	w.jobs += e.Jobs
+	w.effects += few(e.Count)
+	w.jobs += few(e.Jobs)
 	w.stored = e.Amount
 }
+
+// few is a count of effects: whether there are a thousand or a million too many
+// makes no difference.
+func few(n int64) int32 { return int32(min(max(n, -1000), 1000)) }
+
+// number is that of its drill.
+func (w *write) number() int { return int(w.drill) }
 
 func (w *write) acknowledged() bool  { return w.acked != unseen }
 func (w *write) indeterminate() bool { return !w.acknowledged() && (w.unknown || w.open > 0) }
@@ -122,13 +192,13 @@ func (w *write) altered() bool {
 // as the final reads of its drill are not complete: it may not have been
 // reached.
 func (d *durability) lost(w *write) bool {
-	return w.acknowledged() && !w.found() && d.course.unread(w.drill) == ""
+	return w.acknowledged() && !w.found() && d.course.unread(w.number()) == ""
 }
 
 // observedThenLost reports whether a write that some client was shown is gone,
 // acknowledged or not.
 func (d *durability) observedThenLost(w *write) bool {
-	return w.read && !w.found() && d.course.unread(w.drill) == ""
+	return w.read && !w.found() && d.course.unread(w.number()) == ""
 }
 
 // at is the moment a write is counted at when it is assigned to an event.
@@ -196,7 +266,7 @@ func (d *durability) totals(cut func(drill int) (time.Duration, bool)) Writes {
 		}
 		total.Lost++
 		total.LostAmount += w.amount
-		if at, ok := cut(w.drill); ok && w.acked >= at {
+		if at, ok := cut(w.number()); ok && w.acked >= at {
 			total.LostAfterT0++
 		}
 	}

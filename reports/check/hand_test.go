@@ -97,10 +97,44 @@ func runHandTests(t *testing.T, checker string, tests []handTest) {
 			}
 			j := judge(t, Spec{Verify: []string{checker}}, events)
 			got := j.Checks[0]
-			got.Examples = nil
+			got.Examples, got.Groups, got.Causes, got.Pictures = nil, nil, nil, nil
 			if diff := cmp.Diff(Verdict{Check: checker, Outcome: tt.want, Reason: tt.reason}, got); diff != "" {
 				t.Errorf("verdict (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// sawOf is a read that was sent 10 ms before and shown a version.
+func sawOf(s float64, session, key, source string, timeline int, version int64) history.Event {
+	return history.Event{
+		At: at(s), Sent: at(s - 0.01), Sched: at(s - 0.01), By: history.ByLoad, Kind: history.OK, Op: "look", Session: session,
+		Key: key, Role: source, Timeline: timeline, Value: version, Node: "api-1", Seq: 7,
+	}
+}
+
+// strongly is a read with a strong promise.
+func strongly(e history.Event, balance int64) history.Event {
+	e.Promise, e.Amount = history.PromiseStrong, balance
+	return e
+}
+
+// moves is a write that moves 5 from x to y and was acknowledged.
+func moves(s float64, id string) []history.Event {
+	list := wrote(s, id)
+	for i := range list {
+		list[i].Key, list[i].Peer = "x", "y"
+	}
+	return list
+}
+
+func by(session string, list []history.Event) []history.Event {
+	for i := range list {
+		list[i].Session = session
+	}
+	return list
+}
+
+func countedBy(s float64, node, name string, n int64) history.Event {
+	return history.Event{At: at(s), By: history.ByProbe, Kind: history.Info, Op: history.ProbeCounter, Node: node, Target: name, Value: n}
 }

@@ -40,6 +40,8 @@ type court struct {
 	generator  *generator
 	series     *series
 	recovery   *recovery
+	sightings  *sightings
+	evidence   *evidence
 	checks     []*guarded
 	witnesses  []*witness // all of the above, in the order in which they are told
 }
@@ -58,6 +60,7 @@ func (w *witness) tell(e *history.Event) { w.run(func() { w.observe(e) }) }
 // the spec asks for.
 func newCourt(spec Spec, extra ...Checker) *court {
 	spec.Recovered = spec.Recovered.orDefault()
+	spec.Bounds = spec.Bounds.orDefault()
 	spec.Drills = max(1, spec.Drills)
 	c := &court{spec: spec, course: newCourse(spec.Phases)}
 	c.faults = newFaults(c.course)
@@ -66,6 +69,8 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.generator = newGenerator(spec, c.course, c.faults)
 	c.series = newSeries(c.course)
 	c.recovery = newRecovery(&spec, c.course, c.faults, c.durability)
+	c.sightings = newSightings()
+	c.evidence = newEvidence(c.course, c.faults)
 	c.witnesses = []*witness{
 		{&c.course.fuse, "course of the run", c.course.observe},
 		{&c.faults.fuse, "faults", c.faults.observe},
@@ -74,8 +79,10 @@ func newCourt(spec Spec, extra ...Checker) *court {
 		{&c.generator.fuse, "generator", c.generator.observe},
 		{&c.series.fuse, "series", c.series.observe},
 		{&c.recovery.fuse, "recovery", c.recovery.observe},
+		{&c.sightings.fuse, "reads", c.sightings.observe},
+		{&c.evidence.fuse, "evidence", c.evidence.observe},
 	}
-	known := checkers(c.course, c.durability)
+	known := checkers(c)
 	for _, name := range spec.Verify {
 		c.add(known[name]())
 	}
@@ -122,7 +129,11 @@ func (c *court) decide() *Judgement {
 	c.recovery.run(func() { j.Recoveries = c.recoveries() })
 	j.Objectives = c.objectives()
 	for _, g := range c.checks {
-		j.Checks = append(j.Checks, g.Verdict())
+		v := g.Verdict()
+		if v.Outcome == Fail {
+			c.evidence.run(func() { v.Causes = c.causes(&v) })
+		}
+		j.Checks = append(j.Checks, v)
 	}
 	c.pronounce(j)
 	return j

@@ -34,7 +34,7 @@ func fired(j *Judgement) []string {
 func TestLawful(t *testing.T) {
 	for seed := range uint64(5) {
 		w := lawful()
-		w.seed = seed
+		w.seed, w.drills = seed, 1+int(seed%2)
 		j := judge(t, w.spec(), w.history())
 		if j.Outcome != Pass || len(fired(j)) > 0 {
 			t.Errorf("seed %d: %s %q, fired %q", seed, j.Outcome, j.Reasons, fired(j))
@@ -146,7 +146,8 @@ func TestCrashOfAMeasure(t *testing.T) {
 	j := c.decide()
 	want := []string{
 		"inconclusive primary-lost rpo", "inconclusive primary-lost lost_writes", "inconclusive primary-lost duplicates",
-		"inconclusive acknowledged-writes", "inconclusive no-duplicates", "inconclusive jobs-done",
+		"inconclusive acknowledged-writes", "inconclusive observed-writes", "inconclusive no-duplicates", "inconclusive counter-bounds",
+		"inconclusive read-your-writes", "inconclusive linearizable", "inconclusive jobs-done", "inconclusive subscribers",
 	}
 	if diff := cmp.Diff(want, fired(j)); diff != "" {
 		t.Errorf("fired (-want +got):\n%s", diff)
@@ -203,7 +204,7 @@ func TestKnownTruth(t *testing.T) {
 		t.Fatalf("%d writes are gone; the history is not what it should be", len(gone))
 	}
 	j := judge(t, w.spec(), events)
-	if diff := cmp.Diff([]string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes"}, fired(j)); diff != "" {
+	if diff := cmp.Diff([]string{"fail primary-lost rpo", "fail primary-lost lost_writes", "fail acknowledged-writes", "inconclusive linearizable"}, fired(j)); diff != "" {
 		t.Errorf("fired (-want +got):\n%s", diff)
 	}
 	wantSentence := count(len(gone)) + " of " + count(j.Writes.Acknowledged) + " acknowledged writes were lost, recovery point 2.12 s (limit 0 s)."
@@ -236,6 +237,9 @@ func TestDrills(t *testing.T) {
 	o := byMetric["rto"]
 	if len(o.Samples) != 3 || o.Value != slices.Max(o.Samples) || o.Outcome != Pass || !o.OK || o.At != (Place{28, 24}) || o.Resolution == 0 {
 		t.Errorf("rto %+v", o)
+	}
+	if want := "the worst of 3: 9 of 10 are no longer with 27.1 % confidence"; !strings.HasSuffix(o.Note, want) {
+		t.Errorf("note %q, want it to end with %q", o.Note, want)
 	}
 	if len(j.Recoveries) != 3 || len(j.Faults) != 9 {
 		t.Errorf("%d recoveries and %d faults, want 3 and 9", len(j.Recoveries), len(j.Faults))
@@ -273,5 +277,14 @@ func TestEmpty(t *testing.T) {
 	}
 	if j, _ := Judge(Spec{}, stream(nil, nil)); j.Outcome != Inconclusive {
 		t.Errorf("nothing asked is %s", j.Outcome)
+	}
+}
+
+// TestBoundOfWorst has as many samples as it takes to be 90 % and 95 % sure.
+func TestBoundOfWorst(t *testing.T) {
+	for n, want := range map[int]string{1: "", 5: "41 %", 22: "90.2 %", 29: "95.3 %"} {
+		if got := boundOfWorst(n); want == "" != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("worst of %d: %q, want %q", n, got, want)
+		}
 	}
 }

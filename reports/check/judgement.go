@@ -43,6 +43,32 @@ type Verdict struct {
 	Outcome  Outcome  `json:"outcome"`
 	Reason   string   `json:"reason"`             // one sentence with the numbers that decided it
 	Examples []string `json:"examples,omitempty"` // first and worst, at most 10
+	Groups   []Group  `json:"groups,omitempty"`   // of a failure: what failed, by operation, the most frequent first
+	Causes   []string `json:"causes,omitempty"`   // of a failure: what the evidence says of its cause, most telling first
+
+	// Pictures are documents that show what was found, by the name of their file
+	// in the run directory.
+	Pictures map[string][]byte `json:"-"`
+}
+
+// A Group is what a checker found wrong of one operation.
+type Group struct {
+	Op     string         `json:"op"` // or the kind of thing, where it is no operation
+	Count  int            `json:"count"`
+	Since  float64        `json:"since_ms"` // the first, since the run began
+	Until  float64        `json:"until_ms"` // the last
+	ByNode map[string]int `json:"by_node,omitempty"`
+	Cases  []Case         `json:"cases"` // the first ones, then the worst
+}
+
+// A Case is one example of a [Group].
+type Case struct {
+	At          float64 `json:"at_ms"`        // since the run began
+	ID          string  `json:"id,omitempty"` // of the write, or of what was read
+	Node        string  `json:"node,omitempty"`
+	Correlation string  `json:"correlation_id,omitempty"` // by which the logs of the system name it
+	Worst       bool    `json:"worst,omitempty"`
+	Text        string  `json:"text"`
 }
 
 // A Checker looks for one kind of anomaly. It is used for one history and then

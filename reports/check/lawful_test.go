@@ -24,8 +24,16 @@ type world struct {
 
 	rng    *rand.Rand
 	events []history.Event
-	stored map[string]int64 // amount by id, of the present drill
+	stored map[string]int64  // amount by id, of the present drill
+	books  map[string]*book  // by account, of all drills
+	moved  map[string]int64  // by account, in the present drill
+	own    map[string]string // by session: a write of it that was acknowledged
+	ownAt  map[string]time.Duration
+	served map[string]int64 // requests that were answered, by instance
 }
+
+// A book is the state of an account.
+type book struct{ balance, version int64 }
 
 func lawful() *world {
 	return &world{seed: 1, drills: 1, down: 8 * time.Second, stall: 2 * time.Second, rate: 50}
@@ -76,6 +84,7 @@ func (w *world) spec() Spec {
 func (w *world) history() []history.Event {
 	w.rng = rand.New(rand.NewPCG(w.seed, 0))
 	w.events = nil
+	w.books, w.served = map[string]*book{}, map[string]int64{}
 	for d := range w.drills {
 		w.drill(d+1, time.Duration(d)*drillIn)
 	}
@@ -86,7 +95,8 @@ func (w *world) history() []history.Event {
 func (w *world) add(e history.Event) { w.events = append(w.events, e) }
 
 func (w *world) drill(n int, began time.Duration) {
-	w.stored = map[string]int64{}
+	w.stored, w.moved = map[string]int64{}, map[string]int64{}
+	w.own, w.ownAt = map[string]string{}, map[string]time.Duration{}
 	run := func(at time.Duration, op, phase string) {
 		w.add(history.Event{At: at, Kind: history.Info, By: history.ByRun, Op: op, Drill: n, Phase: phase})
 	}
@@ -112,14 +122,15 @@ func (w *world) drill(n int, began time.Duration) {
 // operation adds one operation: two writes, then a read.
 func (w *world) operation(drill, i int, phase string, sched, t0 time.Duration) {
 	e := history.Event{
-		By: history.ByLoad, Drill: drill, Phase: phase, Sched: sched, Sent: sched + 200*time.Microsecond,
-		Kind: history.OK, Op: "get-account", Timeline: 1 + 2*drill, Node: "api-1",
+		By: history.ByLoad, Drill: drill, Phase: phase, Sched: sched, Sent: sched + 200*time.Microsecond, Seq: int64(1 + i),
+		Kind: history.OK, Op: "get-account", Timeline: 1 + 2*drill, Node: fmt.Sprintf("api-%d", 1+i/3%2), Session: fmt.Sprintf("s-%d", i/3%4),
 	}
 	latency := 5*time.Millisecond + time.Duration(w.rng.Int64N(int64(20*time.Millisecond)))
 	if i%3 != 0 {
 		e.Op, e.Write = "create-transfer", true
 		e.ID = fmt.Sprintf("%d-%s-%04d", drill, phase, i)
 		e.Amount = 100 + int64(i)
+		e.Key, e.Peer = accountNo(i), accountNo(i+1)
 	}
 	since := sched - t0
 	if since >= 0 {
@@ -128,22 +139,78 @@ func (w *world) operation(drill, i int, phase string, sched, t0 time.Duration) {
 	stored := true
 	switch {
 	case since >= 0 && since < w.down && i%2 == 0: // refused at the door
-		e.Kind, e.Class, e.Timeline, latency, stored = history.Fail, "dial", 0, time.Millisecond, false
+		e.Kind, e.Class, e.Timeline, latency, stored, e.Node = history.Fail, "dial", 0, time.Millisecond, false, ""
 	case since >= 0 && since < w.down, since >= -w.stall && since < 0 && w.held && e.Write: // may have happened
-		e.Kind, e.Class, e.Timeline, latency, stored = history.Info, "timeout", 0, 3*time.Second, i%4 == 1
-	}
-	if e.Write {
-		invoke := e
-		invoke.Kind, invoke.At, invoke.Class, invoke.Timeline, invoke.Node = history.Invoke, e.Sent, "", 0, ""
-		w.add(invoke)
-		if stored {
-			w.stored[e.ID] = e.Amount
-		}
-	} else if e.Kind == history.Info {
-		e.Kind = history.Fail
+		e.Kind, e.Class, e.Timeline, latency, stored, e.Node = history.Info, "timeout", 0, 3*time.Second, i%4 == 1, ""
 	}
 	e.At = sched + latency
+	if e.Write {
+		w.write(&e, stored)
+	} else {
+		w.read(&e, i)
+	}
 	w.add(e)
+}
+
+// accountNo is one of 7 accounts.
+func accountNo(i int) string { return fmt.Sprintf("account-%d", i%7) }
+
+// write adds the sending of a write, and does it.
+func (w *world) write(e *history.Event, stored bool) {
+	invoke := *e
+	invoke.Kind, invoke.At, invoke.Class, invoke.Timeline, invoke.Node = history.Invoke, e.Sent, "", 0, ""
+	w.add(invoke)
+	if !stored {
+		return
+	}
+	w.stored[e.ID] = e.Amount
+	w.move(e.Key, -e.Amount)
+	w.move(e.Peer, e.Amount)
+	if e.Kind == history.OK {
+		w.own[e.Session], w.ownAt[e.Session] = e.ID, e.At
+		w.served[e.Node]++
+	}
+}
+
+func (w *world) move(account string, by int64) {
+	b := w.book(account)
+	b.balance += by
+	b.version++
+	w.moved[account] += by
+}
+
+func (w *world) book(account string) *book {
+	if w.books[account] == nil {
+		w.books[account] = &book{balance: 10_000, version: 1}
+	}
+	return w.books[account]
+}
+
+// read makes a read of an account, by turns from the primary, a replica and the
+// cache, or of a write of the same session.
+func (w *world) read(e *history.Event, i int) {
+	if e.Kind == history.Info {
+		e.Kind = history.Fail
+	}
+	e.Key = accountNo(i / 3)
+	if e.Kind != history.OK {
+		return
+	}
+	w.served[e.Node]++
+	if own := w.own[e.Session]; i/3%4 == 3 && own != "" && w.ownAt[e.Session] < e.Sent {
+		e.Key = own
+		return
+	}
+	b := w.book(e.Key)
+	e.Value, e.Amount = b.version, b.balance
+	switch i / 3 % 3 {
+	case 0:
+		e.Role, e.Promise = history.SourcePrimary, history.PromiseStrong
+	case 1:
+		e.Role = history.SourceReplica
+	case 2:
+		e.Role, e.Timeline = history.SourceCache, 0
+	}
 }
 
 func (w *world) faults(n int, t0 time.Duration) {
@@ -173,7 +240,7 @@ func (w *world) faults(n int, t0 time.Duration) {
 // probes observes the nodes every second: pg-1 is lost, pg-2 takes over.
 func (w *world) probes(n int, began time.Duration) {
 	promoted := lossAt + w.down/2
-	for at := time.Duration(0); at < 66*time.Second; at += time.Second {
+	for at := time.Duration(0); at < 72*time.Second; at += time.Second {
 		e := history.Event{At: began + at, By: history.ByProbe, Kind: history.Info, Drill: n}
 		for i := range 3 {
 			e.Op, e.Node, e.Role, e.Timeline = history.ProbeDatabase, fmt.Sprintf("pg-%d", i+1), "replica", 1+2*n
@@ -194,10 +261,31 @@ func (w *world) probes(n int, began time.Duration) {
 				w.add(e)
 			}
 		}
+		w.counters(e)
 		if at >= lossAt+w.down/4 && at < promoted {
 			w.add(history.Event{At: e.At, By: history.ByProbe, Kind: history.Info, Drill: n, Op: history.ProbeAgent, Node: "pg-2", Role: "replica", Text: "unlocked"})
 		}
 	}
+}
+
+// counters adds what the instances count: as many requests as operations were
+// answered by then, two attempts each, and nothing in flight.
+func (w *world) counters(e history.Event) {
+	for _, node := range []string{"api-1", "api-2"} {
+		e.Op, e.Node, e.Role, e.Timeline = history.ProbeCounter, node, "", 0
+		var n int64
+		for _, op := range w.events {
+			n += int64(one(op.By == history.ByLoad && op.Kind == history.OK && op.Node == node && op.At < e.At))
+		}
+		for name, v := range map[string]int64{history.CounterRequests: n, history.CounterAttempts: 2 * n, history.CounterInFlight: 1} {
+			e.Target, e.Value = name, v
+			w.add(e)
+		}
+	}
+	e.Op, e.Node, e.Target, e.Value = history.ProbeCounter, "worker-1", history.CounterDead, 0
+	w.add(e)
+	e.Op, e.Node, e.Target = history.ProbeBooks, "pg-3", ""
+	w.add(e)
 }
 
 func (w *world) audit(n int, at time.Duration) {
@@ -226,6 +314,14 @@ func (w *world) audit(n int, at time.Duration) {
 	}
 	for _, left := range []string{"outbox", "queue ledger.settlement", "dead letters"} {
 		audit(history.Event{Op: history.AuditJobs, Target: left})
+	}
+	for i := range 7 {
+		audit(history.Event{Op: history.AuditCounter, Key: accountNo(i), Value: w.moved[accountNo(i)]})
+	}
+	audit(history.Event{Op: history.AuditCounter, Count: 7})
+	audit(history.Event{Op: history.AuditDead})
+	for _, subscriber := range []string{"notifications", "projection"} {
+		audit(history.Event{Op: history.AuditSubscriber, Target: subscriber, Count: int64(len(ids))})
 	}
 	audit(history.Event{Op: history.AuditDone})
 }

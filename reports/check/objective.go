@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"time"
 )
 
@@ -233,10 +235,23 @@ func (o Objective) result(samples []sample, drills int) ObjectiveResult {
 		r.Censored, r.Resolution = worst.censored, worst.resolution
 	}
 	r.Note = inDrill(deciding, deciding.note, drills)
+	if bound := boundOfWorst(len(r.Samples)); bound != "" && o.Metric == metricRTO && r.Outcome == Pass {
+		r.Note = strings.TrimPrefix(r.Note+"; "+bound, "; ")
+	}
 	if r.Outcome != Pass {
 		r.Reason = inDrill(deciding, deciding.reason, drills)
 	}
 	return r
+}
+
+// boundOfWorst says what the worst of n samples says of all that could have been:
+// it is above the quantile q with a confidence of 1-qⁿ, whatever they are
+// distributed like. It is empty of a single one.
+func boundOfWorst(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf("the worst of %d: 9 of 10 are no longer with %s confidence", n, value(unitPercent, 100*(1-math.Pow(0.9, float64(n)))))
 }
 
 // moreSerious orders samples by outcome, then by value.

@@ -21,6 +21,7 @@ type recovery struct {
 	writes  *durability
 	entries []Entry // of the timeline, that have an objective
 	kept    map[opDrill][]arrival
+	keys    words // of what arrivals have missed
 	anatomy *anatomy
 }
 
@@ -74,7 +75,7 @@ func (r *recovery) keep(e *history.Event) {
 		good:  e.Kind == history.OK && took(e) <= r.spec.Recovered.Within,
 	}
 	if notFound := e.Status == http.StatusNotFound || e.Status == http.StatusGone; notFound && e.Kind == history.Fail && !e.Write {
-		a.missed = e.Key
+		a.missed = r.keys.number(e.Key)
 	}
 	r.kept[key] = append(r.kept[key], a)
 }
@@ -85,11 +86,12 @@ func (r *recovery) keep(e *history.Event) {
 // writes, and not that the system is away; how long they go on depends on what
 // the clients care to read.
 func (r *recovery) servedOf(phase string, f *fault) (served []arrival, ofLost int) {
+	served = make([]arrival, 0, len(r.kept[opDrill{opKey{phase: phase}, f.drill}]))
 	for _, a := range r.kept[opDrill{opKey{phase: phase}, f.drill}] {
-		w := r.writes.writes[a.missed]
+		w := r.writes.writes[r.keys.of(a.missed)]
 		switch {
 		case a.sched < f.t0:
-		case a.missed != "" && w != nil && r.writes.lost(w):
+		case a.missed != 0 && w != nil && r.writes.lost(w):
 			ofLost++
 		default:
 			served = append(served, a)

@@ -19,6 +19,32 @@ type Spec struct {
 	// fault windows; above it the generator fell behind. Zero is
 	// [DefaultSendLag].
 	SendLag time.Duration `json:"send_lag_ns,omitempty"`
+
+	Bounds Bounds `json:"bounds,omitzero"`
+}
+
+// Bounds are what some of the checkers allow. Zero fields are those of
+// [DefaultBounds].
+type Bounds struct {
+	Stale         time.Duration `json:"stale_ns,omitempty"`      // how old the answer of a replica or a cache may be
+	Answer        time.Duration `json:"answer_ns,omitempty"`     // how long the system may take to say anything, and to give up what its client has given up
+	Return        time.Duration `json:"return_ns,omitempty"`     // how long after the last fault is gone clients may go without
+	Amplification float64       `json:"amplification,omitempty"` // how many times as many attempts an operation may cause as it does in calm
+}
+
+// DefaultBounds is used where a scenario does not say otherwise. Answer is a
+// little less than the time after which clients give up.
+func DefaultBounds() Bounds {
+	return Bounds{Stale: 5 * time.Second, Answer: 4900 * time.Millisecond, Return: 15 * time.Second, Amplification: 3}
+}
+
+// orDefault fills in what is not set.
+func (b Bounds) orDefault() Bounds {
+	def := DefaultBounds()
+	return Bounds{
+		Stale: cmp.Or(b.Stale, def.Stale), Answer: cmp.Or(b.Answer, def.Answer), Return: cmp.Or(b.Return, def.Return),
+		Amplification: cmp.Or(b.Amplification, def.Amplification),
+	}
 }
 
 // A Phase is a named stretch of each drill. Start and For are offsets from the

@@ -8,9 +8,9 @@ type arrival struct {
 	write bool
 	good  bool // the contract held, and it was answered in time
 
-	// missed is what a read asked for and was told not to exist; empty of
-	// everything else.
-	missed string
+	// missed is what a read asked for and was told not to exist, a number of
+	// recovery.keys; 0 of everything else.
+	missed uint32
 }
 
 // A watch looks for the moment from which clients were served again.

@@ -47,6 +47,7 @@ type Finding struct {
 	Text    string // one sentence with the numbers
 	Why     string // more about it, if there is more to say
 	Example string // one case of it, if there are any
+	Cause   string // what the evidence says of its cause, if it says anything
 	Outcome check.Outcome
 	At      check.Place // in the scenario file, zero if it has no place there
 	Loose   bool        // belongs to no objective and no check
@@ -77,6 +78,9 @@ func Findings(r *reports.Result) []Finding {
 			f := Finding{Title: v.Check, Text: v.Check + ": " + orElse(v.Reason, OutcomeWord(v.Outcome)), Outcome: v.Outcome}
 			if len(v.Examples) > 0 {
 				f.Example = v.Examples[0]
+			}
+			if len(v.Causes) > 0 {
+				f.Cause = v.Causes[0]
 			}
 			fs = append(fs, f)
 		}

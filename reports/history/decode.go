@@ -107,6 +107,14 @@ func (d *decoder) setText(name, v []byte) bool {
 		e.Class = d.word(v)
 	case "key":
 		e.Key = d.word(v)
+	case "peer":
+		e.Peer = d.word(v)
+	case "session":
+		e.Session = d.word(v)
+	case "promise":
+		e.Promise = d.word(v)
+	case "corr":
+		e.Corr = string(v)
 	case "node":
 		e.Node = d.word(v)
 	case "verb":
@@ -177,6 +185,8 @@ func (d *decoder) setNumber(name []byte, v int64) bool {
 		e.FirstByte = time.Duration(v)
 	case "step":
 		e.Step = int(v)
+	case "seq":
+		e.Seq = v
 	case "drill":
 		e.Drill = int(v)
 	case "status":

@@ -7,7 +7,10 @@
 // (it did not happen) or info (it may have happened).
 package history
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // A Kind is the kind of an event.
 type Kind string
@@ -52,6 +55,21 @@ const (
 	// ProbeAgent: the failover agent of Node. Role is what the agent says;
 	// Text is "unlocked" while no node holds the leader lock.
 	ProbeAgent = "agent"
+	// ProbeCounter: a number that Node counts about itself. Target says which,
+	// one of the counters below; Value is it. One that began at 0 again, because
+	// its process did, is smaller than before.
+	ProbeCounter = "counter"
+	// ProbeBooks: one snapshot of the accounts of Node. Value is the sum of all
+	// balances less what they were opened with, Count the negative ones.
+	ProbeBooks = "snapshot"
+)
+
+// The counters of a [ProbeCounter].
+const (
+	CounterRequests = "requests"  // that an instance of the service has answered
+	CounterAttempts = "attempts"  // connections to a database that it has taken, one for each try
+	CounterInFlight = "in-flight" // requests that it is working on; not a sum
+	CounterDead     = "dead"      // messages that a worker has given up
 )
 
 // The Op of events by [ByAudit]. Node is the database node that was read.
@@ -75,6 +93,21 @@ const (
 	// AuditJobs: what is left of background work. Target says what ("outbox",
 	// "queue NAME", "dead letters"), Count how much.
 	AuditJobs = "jobs"
+	// AuditWaiting: the background job of a write waits still. ID is the write,
+	// Target what it waits in.
+	AuditWaiting = "waiting"
+	// AuditDead: a message that was given up. ID is the message, Key the write
+	// that it is about, Target the queue it died in, Text the reason and Count
+	// the attempts. One with no ID says that all were read, and in Count how many.
+	AuditDead = "dead-letter"
+	// AuditCounter: by how much the writes of the drill have moved Key, in
+	// Value. What is not among them was not moved. One with no Key says that all
+	// were read.
+	AuditCounter = "counter"
+	// AuditSubscriber: Target is one that has to learn of every write. With an
+	// ID, of a write that it has not learned of; without, Count says of how many
+	// it has, and that all were read.
+	AuditSubscriber = "subscriber"
 	// AuditDone: the audit is complete; without it checks that need final
 	// reads are inconclusive. Kind is Fail and Text the reason if it was not.
 	AuditDone = "done"
@@ -90,6 +123,18 @@ const (
 	RunAbort     = "abort"     // the run was stopped: Text says why
 	RunNote      = "note"      // Text is for people
 )
+
+// The kinds of store that answer a read.
+const (
+	SourcePrimary = "primary"
+	SourceReplica = "replica"
+	SourceCache   = "cache"
+)
+
+// PromiseStrong is the promise to a read that it sees everything that was
+// acknowledged before it was sent, and nothing older than what another such
+// read has seen.
+const PromiseStrong = "strong"
 
 // An Event is one line of a history. Fields that do not apply are zero and
 // left out of the file. All times are nanoseconds since the run began, on the
@@ -111,7 +156,18 @@ type Event struct {
 	Class  string        `json:"class,omitempty"`    // of the error, one of loadgen's classes; "shed" was never sent
 	Amount int64         `json:"amount,omitempty"`   // in minor units
 	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
+	Peer   string        `json:"peer,omitempty"`     // what Amount moved to; it moved from Key
+	Seq    int64         `json:"seq,omitempty"`      // the number of the arrival in its drill, from 1
+	Corr   string        `json:"corr,omitempty"`     // the correlation id that was sent, if the workload chose it; see [Event.Correlation]
 	Step   int           `json:"step,omitempty"`     // of a request within a journey, from 1; 0 is the one that the schedule asked for
+
+	// What a read was promised, and what it saw. Session is the client whose
+	// reads must follow its own writes and each other; it is empty if nothing of
+	// the kind is promised. Of a read, Role is the kind of store that answered
+	// ([SourcePrimary], [SourceReplica], [SourceCache]), Value the version that it
+	// saw and Amount the balance.
+	Session string `json:"session,omitempty"`
+	Promise string `json:"promise,omitempty"` // [PromiseStrong], or nothing
 
 	// How long the parts of an operation took: the connection's, of one that
 	// had to make its own, and from the send to the first byte of the answer.
@@ -134,4 +190,24 @@ type Event struct {
 	Count   int64  `json:"count,omitempty"`
 	Jobs    int64  `json:"jobs,omitempty"`
 	Text    string `json:"text,omitempty"`
+}
+
+// Correlation returns the correlation id that an operation was sent with, by
+// which the logs of the system name it. It is empty where it is not known.
+func (e *Event) Correlation() string {
+	switch {
+	case e.Corr != "":
+		return e.Corr
+	case e.Seq == 0:
+		return ""
+	}
+	return CorrelationID(e.Drill, uint64(e.Seq-1)) //nolint:gosec // it counts from 1
+}
+
+// CorrelationID returns the correlation id of an arrival whose workload chose
+// none. Seq counts from 0.
+func CorrelationID(drill int, seq uint64) string {
+	id := append(make([]byte, 0, 40), "proofload-"...)
+	id = append(strconv.AppendInt(id, int64(drill), 10), '-')
+	return string(strconv.AppendUint(id, seq, 10))
 }

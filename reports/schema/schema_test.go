@@ -85,6 +85,9 @@ func (m *matcher) fields(path string, n node, typ reflect.Type) {
 			continue
 		}
 		name, options, _ := strings.Cut(tag, ",")
+		if name == "-" {
+			continue
+		}
 		seen[name] = true
 		p, ok := n.Properties[name]
 		if !ok {

@@ -207,6 +207,9 @@ func (p *printer) findings() {
 		if f.Example != "" {
 			p.wrap(indent+indent, "for example "+f.Example)
 		}
+		if f.Cause != "" {
+			p.wrap(indent+indent, "probably "+f.Cause)
+		}
 	}
 }
 

@@ -147,3 +147,17 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
+
+// TestCause says that what the evidence tells of a failure stands below it.
+func TestCause(t *testing.T) {
+	r := &reports.Result{Verdict: "fail", Judgement: check.Judgement{Outcome: check.Fail, Checks: []check.Verdict{{
+		Check: "jobs-done", Outcome: check.Fail, Reason: "2 left in outbox", Causes: []string{"the worker was killed", "or not"},
+	}}}}
+	var b strings.Builder
+	if err := text.Write(&b, r, text.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "    probably the worker was killed\n") || strings.Contains(b.String(), "or not") {
+		t.Errorf("the summary does not say the first cause:\n%s", b.String())
+	}
+}

@@ -70,6 +70,9 @@ type Options struct {
 
 	// Policy is what the owner of the target allows.
 	Policy chaos.Policy
+	// Answers are the checks that the workload answers itself, whatever the
+	// system consists of.
+	Answers []string
 
 	// Open opens a file that the scenario names, for example of recorded
 	// arrivals. Nil: there are none to be had.
@@ -81,7 +84,7 @@ type Options struct {
 // fit, at its place in the scenario file.
 func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
 	b := &builder{
-		sc: sc, topo: topo, catalog: cat, open: opts.Open, policy: opts.Policy,
+		sc: sc, topo: topo, catalog: cat, open: opts.Open, policy: opts.Policy, answers: opts.Answers,
 		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
 		plan: &Plan{
 			Scenario: sc,
@@ -103,6 +106,9 @@ func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloa
 	}
 	b.plan.Warnings = b.problems.Warnings()
 	b.plan.Spec.Recovered = recovered(sc.Recovered)
+	b.plan.Spec.Bounds = check.Bounds{
+		Stale: sc.Bounds.Stale, Answer: sc.Bounds.Answer, Return: sc.Bounds.Return, Amplification: float64(sc.Bounds.Amplification),
+	}
 	b.plan.Spec.SendLag = sc.Load.SendLag
 	b.plan.Spec.Drills = cmp.Or(opts.Repeat, sc.Repeat.Times, 1)
 	b.plan.Drills = drills(b.plan.Seed, b.plan.Spec.Drills, sc.Repeat.Jitter)
@@ -138,6 +144,7 @@ type builder struct {
 	catalog  chaos.Catalog
 	open     func(name string) (io.ReadCloser, error)
 	policy   chaos.Policy
+	answers  []string
 	problems *scenarios.Problems
 	plan     *Plan
 }

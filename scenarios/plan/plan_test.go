@@ -240,7 +240,7 @@ func TestSpec(t *testing.T) {
 			{Subject: "after", Metric: "p99", Op: "<=", Limit: 300, Line: 26, Col: 16},
 			{Subject: "after", Metric: "errors", Op: "<=", Limit: 0.1, Line: 26, Col: 31},
 		},
-		Verify:    []string{"acknowledged-writes", "no-duplicates", "balances", "jobs-done"},
+		Verify:    []string{"acknowledged-writes", "observed-writes", "no-duplicates", "balances", "jobs-done"},
 		Recovered: recovered,
 		Drills:    1,
 	}

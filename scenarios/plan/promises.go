@@ -78,7 +78,7 @@ func (b *builder) verify() {
 	for _, v := range b.sc.Verify {
 		b.plan.Spec.Verify = append(b.plan.Spec.Verify, v.Check)
 		need := needs(v.Check)
-		if got := len(b.topo.ByRole(need.role)); got < need.nodes {
+		if got := len(b.topo.ByRole(need.role)); got < need.nodes && !slices.Contains(b.answers, v.Check) {
 			b.add(v.Pos, v.Check, fmt.Sprintf("%s needs %s, %s has %d", v.Check, need, b.topo.Name, got), "leave it out, or choose another target")
 		}
 	}
@@ -102,8 +102,10 @@ func needs(name string) need {
 	switch name {
 	case "one-primary", "replicas-agree":
 		return need{sut.RoleDatabase, 2}
-	case "jobs-done":
+	case "jobs-done", "dead-letters", "subscribers":
 		return need{sut.RoleWorker, 1}
+	case "instances-recover", "retry-amplification", "orphaned-work":
+		return need{sut.RoleService, 1}
 	case "balances":
 		return need{sut.RoleDatabase, 1}
 	}

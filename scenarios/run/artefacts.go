@@ -34,7 +34,8 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 	return r, nil
 }
 
-// Render writes all documents of a result into its run directory.
+// Render writes all documents of a result into its run directory, and the
+// pictures that belong to its verdicts where it was just judged.
 func Render(dir reports.Directory, r *reports.Result) error {
 	for name, render := range map[string]reports.Renderer{
 		reports.FileResult:   jsonreport.WriteResult,
@@ -46,6 +47,13 @@ func Render(dir reports.Directory, r *reports.Result) error {
 	} {
 		if err := RenderFile(dir, name, func(w io.Writer) error { return render(w, r) }); err != nil {
 			return err
+		}
+	}
+	for _, v := range r.Checks {
+		for name, picture := range v.Pictures {
+			if err := dir.Write(name, picture); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -56,7 +56,10 @@ func (s *Sim) handler() http.Handler {
 	mux.HandleFunc("GET /links/{link}/proxies/link", s.getProxy)
 	mux.HandleFunc("POST /links/{link}/proxies/link/toxics", s.addToxic)
 	mux.HandleFunc("DELETE /links/{link}/proxies/link/toxics/{toxic}", s.removeToxic)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Ledger-Instance", "api-1")
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (s *Sim) putTransfer(w http.ResponseWriter, r *http.Request) {
@@ -179,8 +182,29 @@ func (s *Sim) replicate(p *database) {
 	}
 }
 
+// staleBy is how many of the latest writes a stale replica does not have.
+const staleBy = 20
+
+// stale reports whether a request is answered from a replica that lags.
+func (s *Sim) stale(r *http.Request) bool {
+	return s.cfg.Stale && r.URL.Query().Get("consistency") == "replica"
+}
+
+// hides reports whether a write is too young for a replica that lags. It is
+// called with the lock held.
+func (d *database) hides(id string) bool {
+	return slices.Contains(d.order[max(0, len(d.order)-staleBy):], id)
+}
+
 func (s *Sim) getTransfer(w http.ResponseWriter, r *http.Request) {
 	found, timeline := s.find(r.PathValue("id"))
+	if s.stale(r) {
+		s.mu.Lock()
+		if s.primary >= 0 && s.nodes[s.primary].hides(found.ID) {
+			found = Write{}
+		}
+		s.mu.Unlock()
+	}
 	switch {
 	case timeline == 0:
 		http.Error(w, "no primary", http.StatusServiceUnavailable)
@@ -204,12 +228,49 @@ func (s *Sim) getAccount(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "malformed account", http.StatusBadRequest)
 		return
 	}
-	_, timeline := s.find("")
+	a, timeline := s.account(id, s.stale(r))
 	if timeline == 0 {
 		http.Error(w, "no primary", http.StatusServiceUnavailable)
 		return
 	}
-	s.answer(w, http.StatusOK, timeline, account{ID: id, Customer: 1, Currency: "EUR", Status: "open", Version: 1})
+	s.answer(w, http.StatusOK, timeline, a)
+}
+
+// opening is the balance that every account begins with, in minor units.
+const opening = 1_000_000
+
+// account adds up what the primary's books say of an account, without the latest
+// writes where it is stale. The timeline is 0 while there is no primary.
+func (s *Sim) account(id int64, stale bool) (a account, timeline int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.primary < 0 {
+		return a, 0
+	}
+	p := s.nodes[s.primary]
+	a = account{ID: id, Customer: 1, Currency: "EUR", Status: "open", Balance: opening, Version: 1}
+	order := p.order
+	if stale {
+		order = order[:max(0, len(order)-staleBy)]
+	}
+	for _, t := range order {
+		if by := p.writes[t].moves(id); by != 0 {
+			a.Balance += by
+			a.Version++
+		}
+	}
+	return a, p.timeline
+}
+
+// moves returns by how much a write moves the balance of an account.
+func (t Write) moves(account int64) int64 {
+	switch account {
+	case t.From:
+		return -t.Amount * t.Count
+	case t.To:
+		return t.Amount * t.Count
+	}
+	return 0
 }
 
 func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {
@@ -217,8 +278,9 @@ func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {
 	defer timer.Stop()
 	<-timer.C
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Ledger-Instance", "api-1")
 	w.Header().Set("Ledger-Timeline", strconv.Itoa(timeline))
+	w.Header().Set("Ledger-Source", "primary")
+	w.Header().Set("Ledger-Position", strconv.Itoa(timeline)+"-0/0")
 	w.WriteHeader(status)
 	reply(w, body)
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Latency  time.Duration // of every answer
 	Double   bool          // defect: every hundredth write has its effect twice
 	NoJobs   bool          // defect: background jobs never run
+	Stale    bool          // defect: a read from a replica does not wait for what its reader has seen
 }
 
 // Options turns the options of a target into a configuration, or says which
@@ -41,8 +42,10 @@ func Options(given map[string]string) (Config, error) {
 			c.Double = true
 		case name == "defect" && value == "no-jobs":
 			c.NoJobs = true
+		case name == "defect" && value == "stale":
+			c.Stale = true
 		default:
-			errs = append(errs, fmt.Errorf("sim/ledger has no option %s=%s: allowed are replication=sync|async, defect=double|no-jobs", name, value))
+			errs = append(errs, fmt.Errorf("sim/ledger has no option %s=%s: allowed are replication=sync|async, defect=double|no-jobs|stale", name, value))
 		}
 	}
 	return c, errors.Join(errs...)

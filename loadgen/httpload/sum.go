@@ -1,0 +1,138 @@
+package httpload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
+)
+
+// A sum is something that has to add up, whatever happens: a part of an answer
+// whose numbers are the same in sum at all times.
+type sum struct {
+	place  *scenarios.Node
+	name   string
+	path   template
+	from   extraction
+	equals *int64 // nil: what it was before the first drill
+	login  bool
+}
+
+// sums reads what has to add up.
+func (p *parser) sums() {
+	n := p.nodes.sums
+	if n == nil {
+		return
+	}
+	p.List(n, "sums", func(n *scenarios.Node) {
+		s := &sum{place: n, login: true}
+		p.Mapping(n, "a sum", p.sumFields(s))
+		p.file.sums = append(p.file.sums, s)
+	})
+}
+
+func (p *parser) sumFields(s *sum) []scenarios.Field {
+	return []scenarios.Field{
+		{Key: "name", Need: true, Set: func(k, v *scenarios.Node) { s.name, _ = p.Name(v, k.Text()) }},
+		{Key: "get", Need: true, Set: func(_, v *scenarios.Node) { s.path, _ = p.path(v, &scope{}) }},
+		{Key: "sum", Need: true, Set: func(_, v *scenarios.Node) {
+			x, ok := p.extraction(v)
+			if ok && x.from.path == nil {
+				p.Add(v, "only what a JSONPath finds can be added up", "write for example $.items[*].balance")
+			}
+			s.from = x
+		}},
+		{Key: "equals", Set: func(k, v *scenarios.Node) {
+			text, ok := p.Scalar(v, k.Text())
+			if !ok {
+				return
+			}
+			want, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				p.Add(v, strconv.Quote(text)+" is no whole number", "leave equals: out if it is to stay as it is before the load")
+				return
+			}
+			s.equals = &want
+		}},
+		{Key: "auth", Set: func(k, v *scenarios.Node) { s.login, _ = p.Truth(v, k.Text()) }},
+	}
+}
+
+// maxSumBody bounds the answers that are added up, in bytes.
+const maxSumBody = 64 << 20
+
+// errNoNumber is why a sum says nothing.
+var errNoNumber = errors.New("what was found is not all whole numbers")
+
+// add adds up what is there now.
+func (w *Workload) add(ctx context.Context, s *sum) (total int64, err error) {
+	v := &visit{w: w}
+	a, _, err := w.fetch(ctx, v, fetching{path: s.path, login: s.login, limit: maxSumBody})
+	if err != nil {
+		return 0, fmt.Errorf("add up %s: %w", s.name, err)
+	}
+	if !success().has(a.status) {
+		return 0, fmt.Errorf("add up %s: the answer is %d", s.name, a.status)
+	}
+	doc, err := a.document()
+	if err != nil {
+		return 0, fmt.Errorf("add up %s: %w", s.name, err)
+	}
+	all := allOf(s.from.from.path, doc)
+	for _, part := range all {
+		n, ok := part.(int64)
+		if !ok {
+			return 0, fmt.Errorf("add up %s: %w", s.name, errNoNumber)
+		}
+		total += n
+	}
+	if len(all) == 0 {
+		return 0, fmt.Errorf("add up %s: %w: there is nothing", s.name, errNoNumber)
+	}
+	return total, nil
+}
+
+// begin takes what has to stay as it is, once.
+func (w *Workload) begin(ctx context.Context) error {
+	if w.expected != nil {
+		return nil
+	}
+	expected := make([]int64, len(w.file.sums))
+	for i, s := range w.file.sums {
+		if s.equals != nil {
+			expected[i] = *s.equals
+			continue
+		}
+		total, err := w.add(ctx, s)
+		if err != nil {
+			return err
+		}
+		expected[i] = total
+	}
+	w.expected = expected
+	return nil
+}
+
+// addUp records whether everything adds up.
+func (a *audit) addUp(ctx context.Context) error {
+	var errs []error
+	for i, s := range a.w.file.sums {
+		event := history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditBooks, Drill: a.Drill, Node: s.name}
+		total, err := a.w.add(ctx, s)
+		switch {
+		case err != nil:
+			event.Kind, event.Text = history.Fail, err.Error()
+			errs = append(errs, err)
+		case i >= len(a.w.expected):
+			event.Kind, event.Text = history.Fail, "it is not known what it was before"
+		case total != a.w.expected[i]:
+			event.Value = total - a.w.expected[i]
+			event.Text = fmt.Sprintf("the sum is %d and should be %d", total, a.w.expected[i])
+		}
+		a.Recorder.Record(event)
+	}
+	return errors.Join(errs...)
+}

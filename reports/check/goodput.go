@@ -1,0 +1,130 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// goodput checks that a system comes back by itself once the last fault is gone:
+// from so long afterwards to the end of the load, clients must be served. One
+// that stays down although what brought it down is gone is metastable.
+type goodput struct {
+	spec   *Spec
+	course *course
+	faults *faults
+	drills map[int]map[int64]*goodSecond // by drill and second
+}
+
+// A goodSecond is what was offered in a second.
+type goodSecond struct {
+	offered, good int
+	scored        bool
+	op, class     string // of the first that was not good
+	corr, node    string
+}
+
+func newGoodput(s *Spec, c *course, fs *faults) *goodput {
+	return &goodput{spec: s, course: c, faults: fs, drills: map[int]map[int64]*goodSecond{}}
+}
+
+// Name returns "goodput-returns".
+func (*goodput) Name() string { return nameGoodput }
+
+// Observe takes operations.
+func (g *goodput) Observe(e *history.Event) {
+	if !completed(e) {
+		return
+	}
+	drill, second := g.course.number(e), int64(e.Sched/time.Second)
+	seconds := g.drills[drill]
+	if seconds == nil {
+		seconds = map[int64]*goodSecond{}
+		g.drills[drill] = seconds
+	}
+	s := seconds[second]
+	if s == nil {
+		p, _ := g.course.phase(e.Phase)
+		s = &goodSecond{scored: p.Score}
+		seconds[second] = s
+	}
+	s.offered++
+	if e.Kind == history.OK && took(e) <= g.spec.Recovered.Within {
+		s.good++
+	} else if s.op == "" {
+		s.op, s.class, s.corr, s.node = e.Op, orSlow(e.Class), e.Correlation(), e.Node
+	}
+}
+
+// gone returns when the last fault of a drill was gone, or why that is not known.
+func (g *goodput) gone(drill int) (at time.Duration, doubt string) {
+	at = unseen
+	for _, f := range g.faults.all {
+		switch {
+		case f.drill != drill || f.t0 == unseen || !f.breaks():
+		case f.recovered == unseen:
+			return unseen, fmt.Sprintf("%s was not seen to be gone in drill %d", f.name, drill)
+		default:
+			at = max(at, f.recovered)
+		}
+	}
+	if at == unseen {
+		return unseen, fmt.Sprintf("nothing was broken in drill %d", drill)
+	}
+	return at, ""
+}
+
+// Verdict fails if clients were not served again.
+func (g *goodput) Verdict() Verdict {
+	var w wrongs
+	doubt := ""
+	least := 100.0
+	for _, d := range g.course.list() {
+		gone, open := g.gone(d.number)
+		if open == "" {
+			open = g.judge(&w, d.number, gone, &least)
+		}
+		if doubt == "" {
+			doubt = open
+		}
+	}
+	if len(g.course.list()) == 0 {
+		doubt = "there was no drill"
+	}
+	return w.verdict(g.Name(), doubt, fmt.Sprintf("%s of the operations were good from %s after the last fault was gone", value(unitPercent, least), span(g.spec.Bounds.Return)))
+}
+
+func (g *goodput) judge(w *wrongs, drill int, gone time.Duration, least *float64) (doubt string) {
+	from := gone + g.spec.Bounds.Return
+	var sum goodSecond
+	n, began := 0, unseen
+	for second, s := range g.drills[drill] {
+		at := time.Duration(second) * time.Second
+		if at < from || !s.scored {
+			continue
+		}
+		n++
+		sum.offered += s.offered
+		sum.good += s.good
+		if s.op != "" && (began == unseen || at < began) {
+			began, sum.op, sum.class, sum.corr, sum.node = at, s.op, s.class, s.corr, s.node
+		}
+	}
+	if time.Duration(n)*time.Second < g.spec.Recovered.Window || sum.offered < g.spec.Recovered.MinOps {
+		return fmt.Sprintf("the load of drill %d went on for %d s from %s after the last fault was gone, which is too short", drill, n, span(g.spec.Bounds.Return))
+	}
+	share := float64(sum.good) / float64(sum.offered)
+	*least = min(*least, 100*share)
+	if share >= g.spec.Recovered.Good {
+		return ""
+	}
+	text := fmt.Sprintf("%s of %s were good in the last %d s of drill %d, although the last fault had been gone for %s",
+		value(unitPercent, 100*share), many(sum.offered, "operation"), n, drill, span(g.spec.Bounds.Return))
+	w.say("the system did not come back by itself: " + text)
+	w.groups.add(caught{
+		op: sum.op, node: sum.node, corr: sum.corr, at: began, weight: float64(sum.offered - sum.good),
+		text: func() string { return text + " (" + sum.class + ")" },
+	})
+	return ""
+}

@@ -1,0 +1,29 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// TestGoodputReturns judges a load of ten operations a second, of which all but
+// the phase's name is as in answers.
+func TestGoodputReturns(t *testing.T) {
+	broken := join(faulted(10, history.FaultInject), faulted(10.1, history.FaultSettled), faulted(15, history.FaultRecover), faulted(16, history.FaultRecovered))
+	back, down := answers("api-1", 30, 45, history.OK, ""), answers("api-1", 30, 45, history.Fail, "status_5xx")
+	spec := Spec{Verify: []string{"goodput-returns"}, Phases: []Phase{{Name: "all", For: at(50), Score: true}}, Recovered: Recovered{MinOps: 20}}
+	for _, tt := range []handTest{
+		{"back", join(broken, back), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
+		{"stays down", join(broken, down), false, Fail, "the system did not come back by itself: 0 % of 140 operations were good in the last 14 s of drill 1, although the last fault had been gone for 15 s"},
+		{"too short", join(broken, answers("api-1", 16, 33, history.OK, "")), false, Inconclusive, "the load of drill 1 went on for 2 s from 15 s after the last fault was gone, which is too short"},
+		{"not gone", join(faulted(10, history.FaultInject), back), false, Inconclusive, "gone was not seen to be gone in drill 1"},
+		{"nothing broken", join(back), false, Inconclusive, "nothing was broken in drill 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := judge(t, spec, join(drillNo(0, 1), tt.events)).Checks[0]
+			if got.Outcome != tt.want || got.Reason != tt.reason {
+				t.Errorf("%s %q, want %s %q", got.Outcome, got.Reason, tt.want, tt.reason)
+			}
+		})
+	}
+}

@@ -1,0 +1,33 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/proofload/proofload/reports/history"
+)
+
+// answers are answers of an instance, ten a second over a stretch of time.
+func answers(node string, from, to float64, kind history.Kind, class string) []history.Event {
+	var list []history.Event
+	for s := from; s < to; s += 0.1 {
+		list = append(list, history.Event{
+			At: at(s + 0.01), Sent: at(s), Sched: at(s), By: history.ByLoad, Kind: kind, Class: class, Op: "look", Node: node, Phase: "all",
+		})
+	}
+	return list
+}
+
+func TestInstancesRecover(t *testing.T) {
+	broken := join(faulted(10, history.FaultInject), faulted(10.1, history.FaultSettled), faulted(15, history.FaultRecover), faulted(16, history.FaultRecovered))
+	ended := run(30, history.RunLoadEnd)
+	calm := join(answers("api-1", 1, 9, history.OK, ""), answers("api-2", 1, 9, history.OK, ""))
+	runHandTests(t, "instances-recover", []handTest{
+		{"all back", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
+		{"one fails still", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 29, history.Fail, "status_5xx"), ended), false, Fail, "api-2 served 0 of 50 operations well at the end of drill 1 (status_5xx)"},
+		{"one is away", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), ended), false, Fail, "api-2 answered nothing in the last seconds of drill 1"},
+		{"one came back late", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 20, history.Fail, "status_5xx"), answers("api-2", 20, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
+		{"nothing broken", join(calm, ended), false, Inconclusive, "nothing was broken"},
+		{"stopped", join(calm, broken, answers("api-1", 16, 20, history.OK, "")), false, Inconclusive, "drill 1 did not run to its end"},
+		{"no names", join(answers("", 1, 9, history.OK, ""), broken, ended), false, Inconclusive, "no instance said its name before anything was broken in drill 1"},
+	})
+}

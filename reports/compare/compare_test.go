@@ -1,0 +1,193 @@
+package compare
+
+import (
+	"errors"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/history"
+)
+
+// A made is a run that is made up: 200 operations a second for five minutes,
+// whose latencies are log-normal about 20 ms, with a level that drifts slowly as
+// that of a machine with neighbours does, and pauses now and then.
+type made struct {
+	seed   uint64
+	slower float64       // 0.1 is 10 %
+	failed float64       // share
+	length time.Duration // 0: five minutes
+}
+
+func spec() check.Spec {
+	return check.Spec{Phases: []check.Phase{{Name: "warmup", For: 10 * time.Second}, {Name: "peak", Start: 10 * time.Second, For: 5 * time.Minute, Score: true}}}
+}
+
+func (m made) events() iter.Seq2[*history.Event, error] {
+	return func(yield func(*history.Event, error) bool) {
+		rng := rand.New(rand.NewPCG(m.seed, 7))
+		const began, rate = time.Second, 200
+		yield(&history.Event{At: began, By: history.ByRun, Kind: history.Info, Op: history.RunDrill, Drill: 1}, nil)
+		length := m.length
+		if length == 0 {
+			length = 5 * time.Minute
+		}
+		drift, pause := 0.0, 0.0
+		for i := range int(length.Seconds()) * rate {
+			if i%rate == 0 {
+				drift = 0.9*drift + 0.01*rng.NormFloat64()
+				if pause = 0; rng.IntN(40) == 0 {
+					pause = 1
+				}
+			}
+			at := began + 10*time.Second + time.Duration(i)*time.Second/rate
+			ms := 20 * (1 + m.slower) * math.Exp(drift+0.5*rng.NormFloat64()+pause)
+			e := history.Event{
+				By: history.ByLoad, Kind: history.OK, Op: []string{"read", "write"}[i%2], Phase: "peak", Drill: 1,
+				Sched: at, At: at + time.Duration(ms*float64(time.Millisecond)),
+			}
+			if rng.Float64() < m.failed {
+				e.Kind, e.Class = history.Fail, "status_5xx"
+			}
+			if !yield(&e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m made) series(t *testing.T) *Series {
+	t.Helper()
+	s, err := Collect(spec(), m.events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestEqualRunsAreAlike compares 20 pairs of runs that differ by chance alone.
+func TestEqualRunsAreAlike(t *testing.T) {
+	for seed := range uint64(20) {
+		a, b := made{seed: 2 * seed, failed: 0.0005}.series(t), made{seed: 2*seed + 1, failed: 0.0005}.series(t)
+		for _, d := range Compare(a, b, DefaultThreshold).Differences {
+			if d.Worse || d.Better {
+				t.Errorf("pair %d: %+v", seed, d)
+			}
+		}
+	}
+}
+
+// TestRegressionIsSeen compares 20 pairs of runs of which the second is 10 %
+// slower, and the other way round.
+func TestRegressionIsSeen(t *testing.T) {
+	for seed := range uint64(20) {
+		a, b := made{seed: 2 * seed}.series(t), made{seed: 2*seed + 1, slower: 0.1}.series(t)
+		if c := Compare(a, b, DefaultThreshold); c.Worse() == 0 {
+			t.Errorf("pair %d: a regression of 10 %% is not seen: %+v", seed, c.Differences)
+		}
+		if c := Compare(b, a, DefaultThreshold); c.Worse() != 0 {
+			t.Errorf("pair %d: what is faster is called worse: %+v", seed, c.Differences)
+		}
+	}
+}
+
+func TestErrorsAreSeen(t *testing.T) {
+	c := Compare(made{seed: 1, failed: 0.001}.series(t), made{seed: 2, failed: 0.01}.series(t), DefaultThreshold)
+	for _, d := range c.Differences {
+		if d.Worse != (d.Metric == "errors") {
+			t.Errorf("%+v; want the errors worse, and nothing else", d)
+		}
+	}
+}
+
+func TestThreshold(t *testing.T) {
+	a, b := made{seed: 1}.series(t), made{seed: 2, slower: 0.1}.series(t)
+	if c := Compare(a, b, 20); c.Worse() != 0 {
+		t.Errorf("10 %% are worse although 20 %% are allowed: %+v", c.Differences)
+	}
+}
+
+func TestTooShort(t *testing.T) {
+	c := Compare(made{seed: 1, length: 30 * time.Second}.series(t), made{seed: 2}.series(t), DefaultThreshold)
+	if len(c.Differences) != 0 || len(c.Short) != 12 || c.Short[0] != "peak p50: 6 and 60 windows, 12 are needed" {
+		t.Errorf("%d differences, not compared: %q", len(c.Differences), c.Short)
+	}
+}
+
+func TestTorn(t *testing.T) {
+	torn := errors.New("torn")
+	_, err := Collect(spec(), func(yield func(*history.Event, error) bool) { yield(nil, torn) })
+	if !errors.Is(err, torn) {
+		t.Errorf("error %v, want %v", err, torn)
+	}
+}
+
+// TestMannWhitney compares with values that were worked out by hand, for series
+// without correlation: U, less its mean, by its standard deviation.
+func TestMannWhitney(t *testing.T) {
+	for _, tt := range []struct {
+		a, b []float64
+		z, p float64
+	}{
+		{[]float64{1, 4, 2, 3}, []float64{5, 8, 6, 7}, 2.3094, 0.02092},
+		{[]float64{1, 1, 1}, []float64{1, 1, 1}, 0, 1},
+		{[]float64{3, 1, 2, 2}, []float64{2, 3, 1, 2}, 0, 1},
+	} {
+		got := mannWhitney(tt.a, tt.b)
+		if math.Abs(got.z-tt.z) > 1e-4 || math.Abs(got.p-tt.p) > 1e-4 {
+			t.Errorf("mannWhitney(%v, %v) = %+v, want %v and %v", tt.a, tt.b, got, tt.z, tt.p)
+		}
+		back := mannWhitney(tt.b, tt.a)
+		if math.Abs(back.z+got.z) > 1e-9 || math.Abs(back.p-got.p) > 1e-9 {
+			t.Errorf("the other way round %+v, want the same with another sign as %+v", back, got)
+		}
+	}
+}
+
+// TestCorrelationCounts says that windows that are alike count as fewer.
+func TestCorrelationCounts(t *testing.T) {
+	rising := []float64{1, 2, 3, 4, 5, 6, 7, 8}
+	mixed := []float64{5, 1, 7, 3, 8, 2, 6, 4}
+	up := func(s []float64) []float64 {
+		var out []float64
+		for _, v := range s {
+			out = append(out, v+4)
+		}
+		return out
+	}
+	if r := correlation(rising, rising); r < 0.5 || r > 0.7 {
+		t.Errorf("correlation of neighbours is %.2f, want about 0.6", r)
+	}
+	slow, quick := mannWhitney(rising, up(rising)), mannWhitney(mixed, up(mixed))
+	if slow.z >= quick.z || slow.z <= 0 {
+		t.Errorf("z is %.2f for values that follow each other and %.2f for others; want it smaller", slow.z, quick.z)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	var b strings.Builder
+	err := Write(&b, &Comparison{
+		Differences: []Difference{
+			{Phase: "peak", Metric: "p50", Unit: "ms", Before: 20, After: 22.1, Change: 10.5, P: 1e-9, Worse: true},
+			{Phase: "peak", Op: "read", Metric: "errors", Unit: "percent", Before: 0.1, After: 0.1, P: 0.8},
+		},
+		Short: []string{"peak p99: 3 and 60 windows, 12 are needed"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `SUBJECT    METRIC  BEFORE   AFTER    CHANGE        CHANCE  VERDICT
+peak       p50     20.0 ms  22.1 ms  +10.5 %       1e-09   WORSE
+peak/read  errors  0.100 %  0.100 %  +0.00 points  0.8     alike
+not compared: peak p99: 3 and 60 windows, 12 are needed
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}

@@ -40,6 +40,7 @@ type court struct {
 	generator  *generator
 	series     *series
 	recovery   *recovery
+	scene      *scene
 	checks     []*guarded
 	witnesses  []*witness // all of the above, in the order in which they are told
 }
@@ -66,6 +67,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.generator = newGenerator(spec, c.course, c.faults)
 	c.series = newSeries(c.course)
 	c.recovery = newRecovery(&spec, c.course, c.faults, c.durability)
+	c.scene = newScene(c.course)
 	c.witnesses = []*witness{
 		{&c.course.fuse, "course of the run", c.course.observe},
 		{&c.faults.fuse, "faults", c.faults.observe},
@@ -74,6 +76,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 		{&c.generator.fuse, "generator", c.generator.observe},
 		{&c.series.fuse, "series", c.series.observe},
 		{&c.recovery.fuse, "recovery", c.recovery.observe},
+		{&c.scene.fuse, "scene", c.scene.observe},
 	}
 	known := checkers(c.course, c.durability)
 	for _, name := range spec.Verify {
@@ -116,7 +119,8 @@ func (c *court) decide() *Judgement {
 	}
 	c.latency.run(func() { j.Windows = c.latency.windows() })
 	c.generator.run(func() { j.Generator = c.generator.result() })
-	c.series.run(func() { j.Series = c.series.seconds() })
+	c.series.run(func() { j.Series, j.Heat = c.series.seconds(), c.series.heats() })
+	c.scene.run(func() { j.Topology, j.Journal = c.scene.topology, c.scene.entries() })
 	c.faults.run(func() { j.Faults = c.faults.windows() })
 	c.durability.run(func() { j.Writes = c.durability.totals(c.recovery.firstCut) })
 	c.recovery.run(func() { j.Recoveries = c.recoveries() })

@@ -19,6 +19,7 @@ type drill struct {
 	faults     []span
 	recoveries []recovery
 	limits     []latencyLimit
+	heat       check.Heat // without rows if there is none
 }
 
 type phase struct {
@@ -69,6 +70,7 @@ func drills(r *reports.Result) []drill {
 		d := &ds[i]
 		d.addFaults(r)
 		d.addRecoveries(r)
+		d.heat = heatOf(r.Heat, d.number)
 		for _, o := range r.Objectives {
 			if o.Metric == "p99" && o.Limit > 0 {
 				d.limits = append(d.limits, latencyLimit{o.Subject, o.Limit, o.Outcome})

@@ -26,6 +26,10 @@ type page struct {
 	Checks                []checkRow
 	Chart                 *chart
 	Drills                *figure
+	Topology              *chart
+	Percentiles           *figure
+	Journal               []journalRow
+	Findings              []finding
 	Anatomies             []anatomyView
 	Writes                []account
 	LostIDs, DoubledIDs   []string
@@ -107,6 +111,9 @@ func newPage(r *reports.Result) *page {
 	p.Facts = facts(r)
 	p.objectives(r)
 	p.charts(r)
+	p.pictures(r)
+	p.journal(r)
+	p.findings(r)
 	p.Writes = accounts(r.Writes)
 	p.windows(r)
 	p.faults(r)
@@ -116,8 +123,10 @@ func newPage(r *reports.Result) *page {
 		{"Its sha256", r.Scenario.SHA256},
 		{"Target", r.Target},
 		{"Seed", strconv.FormatUint(r.Seed, 10)},
+		{"Commit", r.Scenario.Git},
 		{"Result format", r.Schema},
 	}
+	p.Reproduce = slices.DeleteFunc(p.Reproduce, func(f fact) bool { return f.Value == "" })
 	return p
 }
 

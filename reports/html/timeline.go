@@ -66,6 +66,10 @@ func (t *timeline) draw() {
 	rateTop := lanes + legend
 	latencyTop := rateTop + rateHeight + legend + 8
 	bottom := latencyTop + latencyHeight
+	heatTop := bottom + legend + 8
+	if len(t.d.heat.Bounds) > 0 {
+		bottom = heatTop + heatHeight
+	}
 	t.H = bottom + axisHeight + 4
 
 	t.phases(bottom)
@@ -76,10 +80,12 @@ func (t *timeline) draw() {
 	t.recoveryLanes()
 	t.rates(rateTop)
 	t.latencies(latencyTop)
+	t.heat(heatTop)
 	t.timeAxis(bottom)
 	if t.slim() {
 		t.moments(rateTop, rateTop+rateHeight)
-		t.moments(latencyTop, bottom)
+		t.moments(latencyTop, latencyTop+latencyHeight)
+		t.moments(heatTop, bottom)
 	} else {
 		t.moments(t.top, bottom)
 	}
@@ -369,8 +375,12 @@ func (t *timeline) timeAxis(y float64) {
 	for at := 0.0; at <= t.d.end; at += step {
 		x := t.x.at(at)
 		t.line(x, y, x, y+4, "axis")
+		label, anchor := format.Clock(at*1000), "middle"
+		if x+textWidth(label)/2 > t.width {
+			anchor = "end"
+		}
 		if !t.nearMoment(x) {
-			t.text(x, y+axisHeight-6, format.Clock(at*1000), "middle", "label")
+			t.text(x, y+axisHeight-6, label, anchor, "label")
 		}
 	}
 }

@@ -12,7 +12,10 @@ import (
 	"github.com/proofload/proofload/reports/format"
 )
 
-const maxRows = 500 // of a table; result.json has everything
+const (
+	maxRows     = 500 // of a table; result.json has everything
+	maxExamples = 3   // of a check
+)
 
 // A page is what the template shows, in words.
 type page struct {
@@ -188,7 +191,7 @@ func (p *page) objectives(r *reports.Result) {
 	for _, v := range r.Checks {
 		row := checkRow{Name: v.Check, Word: format.OutcomeWord(v.Outcome), Class: classOf(v.Outcome), Reason: v.Reason}
 		if v.Outcome != check.Pass {
-			row.Examples = v.Examples
+			row.Examples = v.Examples[:min(maxExamples, len(v.Examples))]
 		}
 		p.Checks = append(p.Checks, row)
 	}

@@ -48,6 +48,25 @@ func TestSystemThatDidNotRecover(t *testing.T) {
 	}
 }
 
+// TestLabelsDoNotMeet puts the words of a recovery that was not seen on the
+// side of T0 where the name of the moment would be.
+func TestLabelsDoNotMeet(t *testing.T) {
+	r := reportstest.Pass()
+	r.Recoveries[0].Censored, r.Recoveries[0].Steady = true, 140_000
+	missed := false
+	for _, e := range parse(t, write(t, r)) {
+		if e.name == "text" && strings.HasPrefix(e.text, "not recovered after") {
+			missed = true
+		}
+		if e.name == "text" && strings.Contains(e.text, "lost, T0 1:30") {
+			t.Errorf("%q stands where the recovery is worded", e.text)
+		}
+	}
+	if !missed {
+		t.Error("it does not say that clients did not recover")
+	}
+}
+
 // A result may come from another hand.
 func TestHeatThatIsNotSoundIsLeftOut(t *testing.T) {
 	for name, h := range map[string]check.Heat{

@@ -191,11 +191,13 @@ func (t *timeline) lossLanes() {
 func (t *timeline) recoveryLanes() {
 	for _, rec := range t.d.recoveries {
 		end := t.recoveryBar(rec, t.barTop(), 11)
+		said, class := recoveryWords(rec)
 		if !t.slim() {
-			t.moment(rec, t.top+13.5)
+			if end+6+textWidth(said) <= t.x.high { // else what is said stands on that side
+				t.moment(rec, t.top+13.5)
+			}
 			t.line(t.x.at(rec.t0), titleHeight, t.x.at(rec.t0), t.top+laneHeight, "t0")
 		}
-		said, class := recoveryWords(rec)
 		t.label(t.x.at(rec.t0), end, said, class)
 	}
 }

@@ -208,11 +208,16 @@ func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (flo
 	}
 }
 
-// actsOn reports whether a fault's target is a link: by its name, or by what
-// all links of its kind carry.
+// actsOn reports whether a link is among a fault's targets: by its name, or by
+// what all links of its kind carry.
 func actsOn(target string, l history.TopologyLink) bool {
-	name, ok := strings.CutPrefix(target, "link:")
-	return ok && (name == l.Name || name == l.Carries)
+	for name := range strings.SplitSeq(target, ",") {
+		kind, all := strings.CutPrefix(name, "link:")
+		if name == l.Name || kind == l.Name || all && kind == l.Carries {
+			return true
+		}
+	}
+	return false
 }
 
 // during reports whether a fault was in effect at a moment.
@@ -234,7 +239,7 @@ func probed(n check.Node, at float64) string {
 func (p *picture) state(n check.Node, at float64) (said, class string) {
 	seen := probed(n, at)
 	for _, f := range p.faults {
-		hit := f.Target == n.Name || f.Target == "zone:"+n.Zone || f.Target == n.Role+".primary" && p.wasPrimary(n, f.From)
+		hit := slices.Contains(strings.Split(f.Target, ","), n.Name) || f.Target == "zone:"+n.Zone || f.Target == n.Role+".primary" && p.wasPrimary(n, f.From)
 		if !hit || f.Verb == "start" || f.Verb == "heal" || !during(f, at) {
 			continue
 		}

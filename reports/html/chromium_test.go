@@ -123,7 +123,7 @@ func TestBrowserHasNothingToSay(t *testing.T) {
 	for _, example := range reportstest.Examples() {
 		page := write(t, example.Result)
 		for name, policy := range map[string]string{"no policy": "", "strict": "sandbox; default-src 'none'; img-src 'self'; style-src 'self'"} {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if policy != "" {
 					w.Header().Set("Content-Security-Policy", policy)
 				}

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -189,4 +190,12 @@ func (d *drill) peak() float64 {
 		peak = max(peak, s.Offered, s.OK, s.Errors)
 	}
 	return float64(peak)
+}
+
+// title names what the chart of a drill shows.
+func (d *drill) title(of int) string {
+	if of < 2 {
+		return "Rates and latencies over time"
+	}
+	return fmt.Sprintf("Rates and latencies over time, drill %d of %d", d.number, of)
 }

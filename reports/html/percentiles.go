@@ -3,6 +3,7 @@ package html
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -107,12 +108,18 @@ func (p *percentileChart) draw() {
 	keyX, keyY := x.low, 14.0
 	for i, c := range p.curves {
 		class := fmt.Sprintf("curve-%d", i+1)
-		data := ""
+		var data strings.Builder
+		var said []string
 		for j, at := range c.points {
-			data += map[bool]string{true: "M", false: "L"}[j == 0] + px(x.at(at.t)) + " " + px(y.at(at.v))
-			p.Desc += map[bool]string{true: c.name + ": ", false: ""}[j == 0] + fmt.Sprintf("%.3g ms, ", at.v)
+			command := "L"
+			if j == 0 {
+				command = "M"
+			}
+			data.WriteString(command + px(x.at(at.t)) + " " + px(y.at(at.v)))
+			said = append(said, format.Duration(at.v))
 		}
-		p.path(data, class)
+		p.path(data.String(), class)
+		p.Desc += c.name + ": " + strings.Join(said, ", ") + ". "
 		p.line(keyX, keyY-4, keyX+22, keyY-4, class)
 		p.text(keyX+28, keyY, clip(c.name, 180), "start", "label")
 		if p.slim() {

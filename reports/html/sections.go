@@ -1,7 +1,7 @@
 package html
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
@@ -67,6 +67,6 @@ func (p *page) findings(r *reports.Result) {
 		p.Findings = append(p.Findings, finding{})
 	}
 	for i := range p.Findings {
-		p.Findings[i].Number = fmt.Sprint(i + 1)
+		p.Findings[i].Number = strconv.Itoa(i + 1)
 	}
 }

@@ -1,8 +1,6 @@
 package html
 
 import (
-	"fmt"
-
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/format"
 )
@@ -396,12 +394,4 @@ func (t *timeline) nearMoment(x float64) bool {
 		}
 	}
 	return false
-}
-
-// title names what the chart of a drill shows.
-func (d *drill) title(of int) string {
-	if of < 2 {
-		return "Rates and latencies over time"
-	}
-	return fmt.Sprintf("Rates and latencies over time, drill %d of %d", d.number, of)
 }

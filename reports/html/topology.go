@@ -49,7 +49,8 @@ func scenes(d *drill) []scene {
 		f := d.faults[0]
 		at := max(f.From, f.Settled) + 500
 		return []scene{
-			{"Before", f.From - 1}, {"At the failure, " + format.Clock(at-1000*d.began), at},
+			{"Before", f.From - 1},
+			{"At the failure, " + format.Clock(at-1000*d.began), at},
 			{"At the end of the drill", 1000 * (d.began + d.end)},
 		}
 	}

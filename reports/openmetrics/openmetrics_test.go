@@ -70,7 +70,7 @@ func checkFormat(t *testing.T, text string) {
 			continue
 		}
 		m := sample.FindStringSubmatch(line)
-		if m == nil || m[1] != family {
+		if len(m) < 2 || m[1] != family {
 			t.Errorf("in family %s: %q", family, line)
 			continue
 		}

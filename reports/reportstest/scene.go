@@ -24,7 +24,7 @@ func scene(r *reports.Result, drills []drill) {
 		}
 		states[old] = append(states[old], check.NodeState{At: t0 + 130, State: check.StateDown}, check.NodeState{At: t0 + 54_000, State: "replica"})
 		states[next] = append(states[next], check.NodeState{At: t0 + d.promoted, State: "primary"})
-		r.Journal = append(r.Journal, entries(i+1, began, t0, d)...)
+		r.Journal = append(r.Journal, entries(i+1, began, t0)...)
 		r.Heat = append(r.Heat, heat(r, i+1))
 	}
 	r.Topology = topology(states)
@@ -41,10 +41,17 @@ func topology(states map[string][]check.NodeState) check.Topology {
 		{Name: "replication:pg-3", From: "pg-3", To: "*", Carries: "replication"},
 	}}
 	for _, n := range []check.Node{
-		{Name: "lb", Role: "lb", Zone: "a"}, {Name: "api-1", Role: "app", Zone: "a"}, {Name: "api-2", Role: "app", Zone: "b"},
-		{Name: "worker-1", Role: "worker", Zone: "c"}, {Name: "pgbouncer", Role: "pgbouncer", Zone: "a"},
-		{Name: "pg-1", Role: "postgres", Zone: "a"}, {Name: "pg-2", Role: "postgres", Zone: "b"}, {Name: "pg-3", Role: "postgres", Zone: "c"},
-		{Name: "redis", Role: "redis", Zone: "b"}, {Name: "rabbitmq", Role: "rabbitmq", Zone: "c"}, {Name: "etcd", Role: "etcd", Zone: "c"},
+		{Name: "lb", Role: "lb", Zone: "a"},
+		{Name: "api-1", Role: "app", Zone: "a"},
+		{Name: "api-2", Role: "app", Zone: "b"},
+		{Name: "worker-1", Role: "worker", Zone: "c"},
+		{Name: "pgbouncer", Role: "pgbouncer", Zone: "a"},
+		{Name: "pg-1", Role: "postgres", Zone: "a"},
+		{Name: "pg-2", Role: "postgres", Zone: "b"},
+		{Name: "pg-3", Role: "postgres", Zone: "c"},
+		{Name: "redis", Role: "redis", Zone: "b"},
+		{Name: "rabbitmq", Role: "rabbitmq", Zone: "c"},
+		{Name: "etcd", Role: "etcd", Zone: "c"},
 	} {
 		n.States = states[n.Name]
 		t.Nodes = append(t.Nodes, n)
@@ -52,7 +59,7 @@ func topology(states map[string][]check.NodeState) check.Topology {
 	return t
 }
 
-func entries(number int, began, t0 float64, d drill) []check.JournalEntry {
+func entries(number int, began, t0 float64) []check.JournalEntry {
 	list := []check.JournalEntry{{At: began, Drill: number, What: "drill", Text: fmt.Sprintf("drill %d begins", number)}}
 	for _, p := range phases() {
 		list = append(list, check.JournalEntry{At: began + 1000*float64(p.start), Drill: number, What: "phase", Text: "phase " + p.name + " begins"})

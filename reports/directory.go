@@ -20,6 +20,7 @@ const (
 	FileHTML     = "report.html"
 	FileJUnit    = "junit.xml"
 	FileMarkdown = "summary.md"
+	FileMetrics  = "metrics.txt" // OpenMetrics
 	FileJournal  = "journal.ndjson"
 	FileLock     = "lock" // held by the process that carries the run out
 	DirLogs      = "logs"

@@ -13,6 +13,7 @@ import (
 	jsonreport "github.com/proofload/proofload/reports/json"
 	"github.com/proofload/proofload/reports/junit"
 	"github.com/proofload/proofload/reports/markdown"
+	"github.com/proofload/proofload/reports/openmetrics"
 	"github.com/proofload/proofload/scenarios/run"
 )
 
@@ -91,19 +92,20 @@ format goes to the standard output.`,
 			return nil // a report of a failed run is a report that succeeded
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "", "one of html, json, junit, markdown")
+	cmd.Flags().StringVar(&format, "format", "", "one of html, json, junit, markdown, openmetrics")
 	return cmd
 }
 
 func renderTo(w io.Writer, format string, r *reports.Result) error {
 	render, ok := map[string]reports.Renderer{
-		"html":     html.Write,
-		"json":     jsonreport.WriteResult,
-		"markdown": markdown.Write,
-		"junit":    func(w io.Writer, r *reports.Result) error { return junit.Write(w, r, junit.Options{}) },
+		"html":        html.Write,
+		"json":        jsonreport.WriteResult,
+		"markdown":    markdown.Write,
+		"openmetrics": openmetrics.Write,
+		"junit":       func(w io.Writer, r *reports.Result) error { return junit.Write(w, r, junit.Options{}) },
 	}[format]
 	if !ok {
-		return exit(reports.ExitUsage, fmt.Errorf("--format %q: want html, json, junit or markdown", format))
+		return exit(reports.ExitUsage, fmt.Errorf("--format %q: want html, json, junit, markdown or openmetrics", format))
 	}
 	return render(w, r)
 }

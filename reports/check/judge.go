@@ -42,6 +42,7 @@ type court struct {
 	recovery   *recovery
 	sightings  *sightings
 	evidence   *evidence
+	scene      *scene
 	checks     []*guarded
 	witnesses  []*witness // all of the above, in the order in which they are told
 }
@@ -71,6 +72,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.recovery = newRecovery(&spec, c.course, c.faults, c.durability)
 	c.sightings = newSightings()
 	c.evidence = newEvidence(c.course, c.faults)
+	c.scene = newScene(c.course)
 	c.witnesses = []*witness{
 		{&c.course.fuse, "course of the run", c.course.observe},
 		{&c.faults.fuse, "faults", c.faults.observe},
@@ -81,6 +83,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 		{&c.recovery.fuse, "recovery", c.recovery.observe},
 		{&c.sightings.fuse, "reads", c.sightings.observe},
 		{&c.evidence.fuse, "evidence", c.evidence.observe},
+		{&c.scene.fuse, "scene", c.scene.observe},
 	}
 	known := checkers(c)
 	for _, name := range spec.Verify {
@@ -123,7 +126,8 @@ func (c *court) decide() *Judgement {
 	}
 	c.latency.run(func() { j.Windows = c.latency.windows() })
 	c.generator.run(func() { j.Generator = c.generator.result() })
-	c.series.run(func() { j.Series = c.series.seconds() })
+	c.series.run(func() { j.Series, j.Heat = c.series.seconds(), c.series.heats() })
+	c.scene.run(func() { j.Topology, j.Journal = c.scene.topology, c.scene.entries() })
 	c.faults.run(func() { j.Faults = c.faults.windows() })
 	c.durability.run(func() { j.Writes = c.durability.totals(c.recovery.firstCut) })
 	c.recovery.run(func() { j.Recoveries = c.recoveries() })

@@ -96,6 +96,9 @@ type Judgement struct {
 	Generator  Generator         `json:"generator"`
 	Faults     []FaultWindow     `json:"faults"`
 	Series     []Second          `json:"series"`
+	Heat       []Heat            `json:"heat,omitempty"`    // one a drill
+	Topology   Topology          `json:"topology,omitzero"` // zero if nothing is known of it
+	Journal    []JournalEntry    `json:"journal,omitempty"` // what happened, for people
 }
 
 // An ObjectiveResult is a limit beside its measured value.

@@ -23,6 +23,13 @@ import (
 // chromium runs a headless browser and returns what it prints.
 func chromium(t *testing.T, args ...string) string {
 	t.Helper()
+	out, _ := browse(t, args...)
+	return out
+}
+
+// browse runs a headless browser and returns what it prints, and its log.
+func browse(t *testing.T, args ...string) (printed, log string) {
+	t.Helper()
 	binary := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} { // as fixtures/testtools.sh looks for it
 		if found, err := exec.LookPath(name); err == nil && binary == "" {
@@ -45,7 +52,7 @@ func chromium(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Fatalf("chromium %q: %v\n%s", args, err, errors.String())
 	}
-	return string(out)
+	return string(out), errors.String()
 }
 
 // TestBrowserFetchesNothingElse opens a report under the strictest content
@@ -59,7 +66,7 @@ func TestBrowserFetchesNothingElse(t *testing.T) {
 		mu.Lock()
 		fetched = append(fetched, r.URL.Path)
 		mu.Unlock()
-		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'self'")
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprint(w, page)
 	}))
@@ -75,6 +82,77 @@ func TestBrowserFetchesNothingElse(t *testing.T) {
 			t.Errorf("no %q in what the browser shows", want)
 		}
 	}
+}
+
+// TestBrowserFirstPaint says how long a browser takes to show something of the
+// report of half an hour, and of four hours. It prints what it measured.
+func TestBrowserFirstPaint(t *testing.T) {
+	const painted = `<script>new PerformanceObserver(list => {
+		for (const e of list.getEntries()) if (e.name === "first-contentful-paint") document.title = "painted " + Math.round(e.startTime)
+	}).observe({type: "paint", buffered: true})</script></head>`
+	for name, seconds := range map[string]int{"half an hour": 1800, "four hours": 4 * 3600} {
+		page := strings.Replace(write(t, long(seconds)), `http-equiv="Content-Security-Policy"`, `name="without-policy"`, 1)
+		page = strings.Replace(page, "</head>", painted, 1)
+		page = strings.Replace(page, "</body>", `<img src="/late" alt=""></body>`, 1)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/late" { // the browser hands the page over once it is loaded
+				select {
+				case <-time.After(2 * time.Second):
+				case <-r.Context().Done():
+				}
+				return
+			}
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprint(w, page)
+		}))
+		dom := chromium(t, "--dump-dom", server.URL)
+		server.Close()
+		_, rest, ok := strings.Cut(dom, "<title>painted ")
+		ms, _, _ := strings.Cut(rest, "<")
+		if !ok {
+			t.Errorf("%s: nothing was painted", name)
+			continue
+		}
+		t.Logf("report of %s at 1,000/s: first paint after %s ms, %d kB", name, ms, len(page)/1000)
+	}
+}
+
+// TestBrowserHasNothingToSay reads the console: nothing may be wrong but, where
+// a policy forbids it, the style sheet.
+func TestBrowserHasNothingToSay(t *testing.T) {
+	for _, example := range reportstest.Examples() {
+		page := write(t, example.Result)
+		for name, policy := range map[string]string{"no policy": "", "strict": "sandbox; default-src 'none'; img-src 'self'; style-src 'self'"} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if policy != "" {
+					w.Header().Set("Content-Security-Policy", policy)
+				}
+				w.Header().Set("Content-Type", "text/html; charset=utf-8")
+				fmt.Fprint(w, page)
+			}))
+			said := console(t, server.URL+"/report.html")
+			server.Close()
+			for _, line := range said {
+				if policy != "" && strings.Contains(line, "inline style") {
+					continue
+				}
+				t.Errorf("%s, %s: %s", example.Name, name, line)
+			}
+		}
+	}
+}
+
+// console returns what a page makes the browser say.
+func console(t *testing.T, address string) []string {
+	t.Helper()
+	_, log := browse(t, "--enable-logging=stderr", "--dump-dom", address)
+	var said []string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "CONSOLE") {
+			said = append(said, strings.TrimSpace(line))
+		}
+	}
+	return said
 }
 
 // measure makes a report send its name and width, its window's width, and how

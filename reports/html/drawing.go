@@ -131,7 +131,7 @@ func lineInk(class string) ink {
 	case "meter-limit":
 		return ink{class: class, fill: none, stroke: dark, width: 1.5}
 	}
-	return stepInk(class)
+	return pictureInk(class)
 }
 
 // stepInk returns the ink of one step of a recovery: from light to dark, in

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -19,6 +20,7 @@ type drill struct {
 	faults     []span
 	recoveries []recovery
 	limits     []latencyLimit
+	heat       check.Heat // without rows if there is none
 }
 
 type phase struct {
@@ -69,6 +71,7 @@ func drills(r *reports.Result) []drill {
 		d := &ds[i]
 		d.addFaults(r)
 		d.addRecoveries(r)
+		d.heat = heatOf(r.Heat, d.number)
 		for _, o := range r.Objectives {
 			if o.Metric == "p99" && o.Limit > 0 {
 				d.limits = append(d.limits, latencyLimit{o.Subject, o.Limit, o.Outcome})
@@ -187,4 +190,12 @@ func (d *drill) peak() float64 {
 		peak = max(peak, s.Offered, s.OK, s.Errors)
 	}
 	return float64(peak)
+}
+
+// title names what the chart of a drill shows.
+func (d *drill) title(of int) string {
+	if of < 2 {
+		return "Rates and latencies over time"
+	}
+	return fmt.Sprintf("Rates and latencies over time, drill %d of %d", d.number, of)
 }

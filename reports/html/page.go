@@ -12,7 +12,10 @@ import (
 	"github.com/proofload/proofload/reports/format"
 )
 
-const maxRows = 500 // of a table; result.json has everything
+const (
+	maxRows     = 500 // of a table; result.json has everything
+	maxExamples = 3   // of a check
+)
 
 // A page is what the template shows, in words.
 type page struct {
@@ -26,6 +29,10 @@ type page struct {
 	Checks                []checkRow
 	Chart                 *chart
 	Drills                *figure
+	Topology              *chart
+	Percentiles           *figure
+	Journal               []journalRow
+	Findings              []finding
 	Anatomies             []anatomyView
 	Writes                []account
 	LostIDs, DoubledIDs   []string
@@ -107,6 +114,9 @@ func newPage(r *reports.Result) *page {
 	p.Facts = facts(r)
 	p.objectives(r)
 	p.charts(r)
+	p.pictures(r)
+	p.journal(r)
+	p.findings(r)
 	p.Writes = accounts(r.Writes)
 	p.windows(r)
 	p.faults(r)
@@ -116,11 +126,13 @@ func newPage(r *reports.Result) *page {
 		{"Its sha256", r.Scenario.SHA256},
 		{"Target", r.Target},
 		{"Seed", strconv.FormatUint(r.Seed, 10)},
+		{"Commit", r.Scenario.Git},
 		{"Result format", r.Schema},
 	}
 	if r.Client != "" {
 		p.Reproduce = append(p.Reproduce, fact{"HTTP client", r.Client})
 	}
+	p.Reproduce = slices.DeleteFunc(p.Reproduce, func(f fact) bool { return f.Value == "" })
 	return p
 }
 
@@ -182,7 +194,7 @@ func (p *page) objectives(r *reports.Result) {
 	for _, v := range r.Checks {
 		row := checkRow{Name: v.Check, Word: format.OutcomeWord(v.Outcome), Class: classOf(v.Outcome), Reason: v.Reason}
 		if v.Outcome != check.Pass {
-			row.Examples = v.Examples
+			row.Examples = v.Examples[:min(maxExamples, len(v.Examples))]
 		}
 		p.Checks = append(p.Checks, row)
 	}

@@ -1,8 +1,6 @@
 package html
 
 import (
-	"fmt"
-
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/format"
 )
@@ -66,6 +64,10 @@ func (t *timeline) draw() {
 	rateTop := lanes + legend
 	latencyTop := rateTop + rateHeight + legend + 8
 	bottom := latencyTop + latencyHeight
+	heatTop := bottom + legend + 8
+	if len(t.d.heat.Bounds) > 0 {
+		bottom = heatTop + heatHeight
+	}
 	t.H = bottom + axisHeight + 4
 
 	t.phases(bottom)
@@ -76,10 +78,12 @@ func (t *timeline) draw() {
 	t.recoveryLanes()
 	t.rates(rateTop)
 	t.latencies(latencyTop)
+	t.heat(heatTop)
 	t.timeAxis(bottom)
 	if t.slim() {
 		t.moments(rateTop, rateTop+rateHeight)
-		t.moments(latencyTop, bottom)
+		t.moments(latencyTop, latencyTop+latencyHeight)
+		t.moments(heatTop, bottom)
 	} else {
 		t.moments(t.top, bottom)
 	}
@@ -185,11 +189,13 @@ func (t *timeline) lossLanes() {
 func (t *timeline) recoveryLanes() {
 	for _, rec := range t.d.recoveries {
 		end := t.recoveryBar(rec, t.barTop(), 11)
+		said, class := recoveryWords(rec)
 		if !t.slim() {
-			t.moment(rec, t.top+13.5)
+			if end+6+textWidth(said) <= t.x.high { // else what is said stands on that side
+				t.moment(rec, t.top+13.5)
+			}
 			t.line(t.x.at(rec.t0), titleHeight, t.x.at(rec.t0), t.top+laneHeight, "t0")
 		}
-		said, class := recoveryWords(rec)
 		t.label(t.x.at(rec.t0), end, said, class)
 	}
 }
@@ -369,8 +375,12 @@ func (t *timeline) timeAxis(y float64) {
 	for at := 0.0; at <= t.d.end; at += step {
 		x := t.x.at(at)
 		t.line(x, y, x, y+4, "axis")
+		label, anchor := format.Clock(at*1000), "middle"
+		if x+textWidth(label)/2 > t.width {
+			anchor = "end"
+		}
 		if !t.nearMoment(x) {
-			t.text(x, y+axisHeight-6, format.Clock(at*1000), "middle", "label")
+			t.text(x, y+axisHeight-6, label, anchor, "label")
 		}
 	}
 }
@@ -384,12 +394,4 @@ func (t *timeline) nearMoment(x float64) bool {
 		}
 	}
 	return false
-}
-
-// title names what the chart of a drill shows.
-func (d *drill) title(of int) string {
-	if of < 2 {
-		return "Rates and latencies over time"
-	}
-	return fmt.Sprintf("Rates and latencies over time, drill %d of %d", d.number, of)
 }

@@ -56,6 +56,7 @@ func failover(drills ...drill) *reports.Result {
 		r.Faults = append(r.Faults, faults(i+1, began, d)...)
 		r.Recoveries = append(r.Recoveries, recovery(i+1, began, d))
 	}
+	scene(r, drills)
 	writes(r, drills)
 	failoverWindows(r, len(drills))
 	failoverObjectives(r, drills)

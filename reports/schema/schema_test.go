@@ -97,7 +97,7 @@ func (m *matcher) fields(path string, n node, typ reflect.Type) {
 		if p.Description == "" {
 			m.t.Errorf("%s.%s has no description", path, name)
 		}
-		if required := slices.Contains(n.Required, name); required == strings.Contains(options, "omitempty") {
+		if required := slices.Contains(n.Required, name); required == strings.Contains(options, "omit") {
 			m.t.Errorf("%s.%s: required is %v, its tag %q", path, name, required, tag)
 		}
 		m.match(path+"."+name, p, f.Type)

@@ -13,6 +13,7 @@ import (
 	jsonreport "github.com/proofload/proofload/reports/json"
 	"github.com/proofload/proofload/reports/junit"
 	"github.com/proofload/proofload/reports/markdown"
+	"github.com/proofload/proofload/reports/openmetrics"
 )
 
 // Judge judges the history that a run directory holds.
@@ -41,6 +42,7 @@ func Render(dir reports.Directory, r *reports.Result) error {
 		reports.FileResult:   jsonreport.WriteResult,
 		reports.FileHTML:     html.Write,
 		reports.FileMarkdown: markdown.Write,
+		reports.FileMetrics:  openmetrics.Write,
 		reports.FileJUnit: func(w io.Writer, r *reports.Result) error {
 			return junit.Write(w, r, junit.Options{Report: reports.FileHTML})
 		},

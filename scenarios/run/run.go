@@ -61,6 +61,7 @@ func (r *Rig) Run(ctx context.Context, p *plan.Plan) Ending {
 	go func() { defer close(watched); r.Watch(watching) }()
 	defer func() { stop(); <-watched }()
 
+	r.recordTopology()
 	var end Ending
 	for _, d := range p.Drills {
 		if err := r.Gate(ctx); err != nil {

@@ -1,0 +1,93 @@
+package html_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/reportstest"
+)
+
+// described returns what is said of a chart to those who cannot see it.
+func described(t *testing.T, page, id string) string {
+	t.Helper()
+	for _, e := range parse(t, page) {
+		if e.name == "desc" && e.attr["id"] == id+"-desc" {
+			return e.text
+		}
+	}
+	t.Fatalf("no chart %q", id)
+	return ""
+}
+
+func TestSystemBeforeAtAndAfterTheFailure(t *testing.T) {
+	said := described(t, write(t, reportstest.Pass()), "topology-wide")
+	for _, want := range []string{
+		"Before: lb load balancer, api-1 service,", "pg-1 primary, pg-2 replica, pg-3 replica,",
+		"At the failure, T0 +9.10 s:", "pg-1 lost, pg-2 replica, pg-3 replica,",
+		"Clients served again, T0 +12.4 s:", "pg-1 lost, pg-2 primary, pg-3 replica,",
+	} {
+		at := strings.Index(said, want)
+		if at < 0 {
+			t.Fatalf("%q does not go on with %q", said, want)
+		}
+		said = said[at:]
+	}
+}
+
+func TestSystemThatDidNotRecover(t *testing.T) {
+	r := reportstest.Pass()
+	r.Recoveries[0].Censored = true
+	if said := described(t, write(t, r), "topology-wide"); !strings.Contains(said, "not recovered: ") {
+		t.Errorf("got %q", said)
+	}
+	r.Faults, r.Recoveries = nil, nil
+	if said := described(t, write(t, r), "topology-wide"); !strings.HasPrefix(said, "At the end: ") {
+		t.Errorf("got %q", said)
+	}
+}
+
+// TestLabelsDoNotMeet puts the words of a recovery that was not seen on the
+// side of T0 where the name of the moment would be.
+func TestLabelsDoNotMeet(t *testing.T) {
+	r := reportstest.Pass()
+	r.Recoveries[0].Censored, r.Recoveries[0].Steady = true, 140_000
+	missed := false
+	for _, e := range parse(t, write(t, r)) {
+		if e.name == "text" && strings.HasPrefix(e.text, "not recovered after") {
+			missed = true
+		}
+		if e.name == "text" && strings.Contains(e.text, "lost, T0 1:30") {
+			t.Errorf("%q stands where the recovery is worded", e.text)
+		}
+	}
+	if !missed {
+		t.Error("it does not say that clients did not recover")
+	}
+}
+
+// A result may come from another hand.
+func TestHeatThatIsNotSoundIsLeftOut(t *testing.T) {
+	for name, h := range map[string]check.Heat{
+		"no width":    {Drill: 1, Bounds: []float64{10}, Counts: [][]int{{1}}},
+		"short row":   {Drill: 1, Step: 1, Bounds: []float64{10, 20}, Counts: [][]int{{1}}},
+		"no columns":  {Drill: 1, Step: 1, Bounds: []float64{10}},
+		"other drill": {Drill: 7, Step: 1, Bounds: []float64{10}, Counts: [][]int{{1}}},
+	} {
+		r := reportstest.ThreeSeconds()
+		r.Heat = []check.Heat{h}
+		if strings.Contains(write(t, r), `class="heat-`) {
+			t.Errorf("%s: it is drawn", name)
+		}
+	}
+}
+
+func TestFindingsBeginWithWhatWasMissed(t *testing.T) {
+	rows := rowCells(t, write(t, reportstest.LostWrites()))
+	for _, want := range []string{"1 primary-lost rpo is 2.12 s, and the limit is 0 s high", "4"} {
+		if !slices.Contains(rows, want) {
+			t.Errorf("no row %q", want)
+		}
+	}
+}

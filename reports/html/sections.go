@@ -1,0 +1,72 @@
+package html
+
+import (
+	"strconv"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/format"
+)
+
+const (
+	maxFindings   = 50 // rows that are filled in
+	emptyFindings = 3  // rows for what people noticed
+)
+
+// A journalRow is one line of what happened.
+type journalRow struct {
+	Clock, What, Text, Class string
+	Drill                    int
+}
+
+// A finding is a row of the table that a game day fills in.
+type finding struct{ Number, Text, Severity string }
+
+// pictures makes the picture of the system, if anything is known of it, and
+// the curves of the percentiles.
+func (p *page) pictures(r *reports.Result) {
+	ds := drills(r)
+	if len(ds) > 0 && len(r.Topology.Nodes) > 0 {
+		d := &ds[decisive(ds)]
+		p.Topology = &chart{Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
+	}
+	if cs := curves(r); len(cs) > 0 {
+		f := percentileFigure(cs)
+		p.Percentiles = &f
+	}
+}
+
+// journal lists what happened, with times since the run began.
+func (p *page) journal(r *reports.Result) {
+	for _, e := range r.Journal[:min(maxRows, len(r.Journal))] {
+		row := journalRow{Clock: format.Clock(e.At), Drill: e.Drill, What: e.What, Text: e.Text}
+		switch e.What {
+		case "drill":
+			row.Class = "all"
+		case "stop":
+			row.Class = "bad"
+		}
+		p.Journal = append(p.Journal, row)
+	}
+}
+
+// findings begins the table of what to do: a row for everything that kept the
+// run from passing, and empty ones.
+func (p *page) findings(r *reports.Result) {
+	for i, f := range format.Findings(r) {
+		if i == maxFindings {
+			break
+		}
+		severity := "high"
+		if f.Outcome == check.Inconclusive {
+			severity = "unclear"
+		}
+		p.Findings = append(p.Findings, finding{Text: f.Text, Severity: severity})
+	}
+	for range emptyFindings {
+		p.Findings = append(p.Findings, finding{})
+	}
+	for i := range p.Findings {
+		p.Findings[i].Number = strconv.Itoa(i + 1)
+	}
+}

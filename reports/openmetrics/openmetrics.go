@@ -1,0 +1,190 @@
+// Package openmetrics writes a result in the text format of OpenMetrics, for
+// systems that keep metrics: a file to push, or to put where a collector reads
+// text files.
+package openmetrics
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
+)
+
+// Write writes r. Times are in seconds and shares between 0 and 1, as the
+// format wants them; every sample has the scenario and the run as labels.
+// What was not measured is left out.
+func Write(w io.Writer, r *reports.Result) error {
+	d := &document{labels: []string{"scenario", r.Scenario.Name, "run", r.Run}}
+	d.run(r)
+	d.objectives(r)
+	d.recoveries(r)
+	d.writes(r.Writes)
+	d.windows(r)
+	d.generator(r.Generator)
+	d.buf.WriteString("# EOF\n")
+	if _, err := w.Write(d.buf.Bytes()); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
+// A document collects the families of one result.
+type document struct {
+	buf    bytes.Buffer
+	labels []string // names and values by turns, of every sample
+}
+
+// family begins a family of gauges; its name says the unit.
+func (d *document) family(name, unit, help string) {
+	fmt.Fprintf(&d.buf, "# TYPE %s gauge\n", name)
+	if unit != "" {
+		fmt.Fprintf(&d.buf, "# UNIT %s %s\n", name, unit)
+	}
+	fmt.Fprintf(&d.buf, "# HELP %s %s\n", name, escape(help))
+}
+
+// sample writes a value with labels, names and values by turns.
+func (d *document) sample(name string, v float64, labels ...string) {
+	pairs := []string{}
+	all := slices.Concat(d.labels, labels)
+	for i := 0; i+1 < len(all); i += 2 {
+		pairs = append(pairs, all[i]+`="`+escape(all[i+1])+`"`)
+	}
+	fmt.Fprintf(&d.buf, "%s{%s} %s\n", name, strings.Join(pairs, ","), strconv.FormatFloat(v, 'g', -1, 64))
+}
+
+// escape writes a label or a help text as the format wants it.
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+func (d *document) run(r *reports.Result) {
+	d.family("proofload_run_exit_code", "", "Exit code of the run; 0 is a pass.")
+	d.sample("proofload_run_exit_code", float64(r.Exit), "verdict", r.Verdict)
+	d.family("proofload_run_duration_seconds", "seconds", "How long the run took.")
+	d.sample("proofload_run_duration_seconds", r.TookMS/1000)
+	d.family("proofload_faults_left", "", "Faults that may still be in place.")
+	d.sample("proofload_faults_left", float64(len(r.FaultsLeft)))
+}
+
+// inUnit is a value in the unit that the format wants, with its name.
+func inUnit(unit string, v float64) (float64, string) {
+	switch unit {
+	case "ms":
+		return v / 1000, "seconds"
+	case "percent":
+		return v / 100, "ratio"
+	}
+	return v, "count"
+}
+
+func (d *document) objectives(r *reports.Result) {
+	if len(r.Objectives) == 0 {
+		return
+	}
+	value := func(o check.ObjectiveResult, v float64) (float64, []string) {
+		v, unit := inUnit(o.Unit, v)
+		return v, []string{"subject", o.Subject, "metric", o.Metric, "unit", unit}
+	}
+	d.family("proofload_objective_met", "", "1 if the objective was met, 0 if it was missed; left out if that is not known.")
+	for _, o := range r.Objectives {
+		if o.Outcome == check.Inconclusive {
+			continue
+		}
+		met := 0.0
+		if o.Outcome == check.Pass {
+			met = 1
+		}
+		d.sample("proofload_objective_met", met, "subject", o.Subject, "metric", o.Metric)
+	}
+	d.family("proofload_objective_limit", "", "Limit of the objective, in its unit.")
+	for _, o := range r.Objectives {
+		v, labels := value(o, o.Limit)
+		d.sample("proofload_objective_limit", v, labels...)
+	}
+	d.family("proofload_objective_value", "", "What was measured, in the unit of the objective.")
+	for _, o := range r.Objectives {
+		if o.Outcome == check.Inconclusive && len(o.Samples) == 0 {
+			continue
+		}
+		v, labels := value(o, o.Value)
+		d.sample("proofload_objective_value", v, labels...)
+	}
+}
+
+func (d *document) recoveries(r *reports.Result) {
+	if len(r.Recoveries) == 0 {
+		return
+	}
+	d.family("proofload_recovery_seconds", "seconds", "Time since the fault until a step of the recovery was seen.")
+	for _, rec := range r.Recoveries {
+		for _, step := range []struct {
+			name string
+			ms   float64
+		}{{"noticed", rec.Noticed}, {"promoted", rec.Promoted}, {"rerouted", rec.Rerouted}, {"first_ok", rec.FirstOK}, {"steady", rec.Steady}} {
+			if step.ms < 0 || step.name == "steady" && rec.Censored {
+				continue
+			}
+			d.sample("proofload_recovery_seconds", step.ms/1000, "event", rec.Event, "drill", strconv.Itoa(rec.Drill), "step", step.name)
+		}
+	}
+}
+
+func (d *document) writes(w check.Writes) {
+	if w.Attempted == 0 {
+		return
+	}
+	d.family("proofload_writes", "", "Writes of the run, by what became of them.")
+	counts := map[string]int{
+		"attempted": w.Attempted, "acknowledged": w.Acknowledged, "found": w.Found, "lost": w.Lost,
+		"duplicated": w.Duplicated, "indeterminate": w.Indeterminate, "recovered": w.Recovered, "unexpected": w.Unexpected,
+	}
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		d.sample("proofload_writes", float64(counts[state]), "state", state)
+	}
+}
+
+func (d *document) windows(r *reports.Result) {
+	if len(r.Windows) == 0 {
+		return
+	}
+	labels := func(w check.Window, more ...string) []string {
+		op := w.Op
+		if op == "" {
+			op = "all"
+		}
+		return append([]string{"phase", w.Phase, "op", op}, more...)
+	}
+	d.family("proofload_operations", "", "Operations by phase and outcome.")
+	for _, w := range r.Windows {
+		d.sample("proofload_operations", float64(w.OK), labels(w, "outcome", "ok")...)
+		d.sample("proofload_operations", float64(w.Errors), labels(w, "outcome", "error")...)
+	}
+	d.family("proofload_latency_seconds", "seconds", "Latency from the scheduled time, of operations that were ok.")
+	for _, w := range r.Windows {
+		if w.OK == 0 {
+			continue
+		}
+		for _, q := range []struct {
+			name string
+			ms   float64
+		}{{"0.5", w.P50}, {"0.9", w.P90}, {"0.95", w.P95}, {"0.99", w.P99}, {"0.999", w.P999}, {"1", w.Max}} {
+			d.sample("proofload_latency_seconds", q.ms/1000, labels(w, "quantile", q.name)...)
+		}
+	}
+}
+
+func (d *document) generator(g check.Generator) {
+	d.family("proofload_generator_operations", "", "What the load generator was asked to send, and sent.")
+	d.sample("proofload_generator_operations", float64(g.Offered), "kind", "offered")
+	d.sample("proofload_generator_operations", float64(g.Sent), "kind", "sent")
+	d.sample("proofload_generator_operations", float64(g.Shed), "kind", "shed")
+	d.family("proofload_generator_lag_seconds", "seconds", "Send lag at the 99th percentile, outside fault windows.")
+	d.sample("proofload_generator_lag_seconds", g.LagP99/1000)
+}

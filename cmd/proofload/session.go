@@ -172,7 +172,7 @@ func (s *session) collectLogs(ctx context.Context, sys *system) {
 // say tells the user a line of progress.
 func (s *session) say(line string) {
 	switch {
-	case s.flags.progress == "quiet":
+	case s.flags.progress == progressQuiet:
 	case s.progress != nil:
 		s.progress.Say(s.recorder.Now(), line)
 	default:
@@ -183,7 +183,7 @@ func (s *session) say(line string) {
 // startProgress shows the run while it goes on. The returned function ends
 // that and returns when the last line is out.
 func (s *session) startProgress(ctx context.Context) (stop func()) {
-	if s.flags.progress == "quiet" {
+	if s.flags.progress == progressQuiet {
 		return func() {}
 	}
 	var total time.Duration
@@ -199,11 +199,14 @@ func (s *session) startProgress(ctx context.Context) (stop func()) {
 	showing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if s.flags.progress == "tty" || s.flags.progress == "auto" && s.app.stderrTTY {
+		switch {
+		case s.flags.progress == progressJSON:
+			live.JSON(showing, s.app.stderr, state, s.recorder.Now)
+		case s.app.redraws(s.flags.progress):
 			live.Panel(showing, s.app.stderr, s.app.width(), state, s.recorder.Now)
-			return
+		default:
+			live.Plain(showing, s.app.stderr, state, s.recorder.Now)
 		}
-		live.Plain(showing, s.app.stderr, state, s.recorder.Now)
 	})
 	return func() {
 		remove()

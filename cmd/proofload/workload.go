@@ -70,13 +70,17 @@ func (a *app) validateWorkload(name string) error {
 }
 
 // isWorkload reports whether a file says that it is a workload.
-func isWorkload(src []byte) bool {
+func isWorkload(src []byte) bool { return kindOf(src) == "workload" }
+
+// kindOf says what a file says that it is: scenario, workload, or nothing.
+func kindOf(src []byte) string {
 	for line := range bytes.Lines(src) {
 		if version, ok := bytes.CutPrefix(line, []byte("proofload:")); ok {
-			return bytes.HasPrefix(bytes.TrimSpace(version), []byte("workload/"))
+			kind, _, _ := bytes.Cut(bytes.TrimSpace(version), []byte("/"))
+			return string(kind)
 		}
 	}
-	return false
+	return ""
 }
 
 // parseWorkload reads a workload file.

@@ -19,11 +19,15 @@ const (
 
 // Once cuts a scenario down to a rehearsal: every phase and every entry of the
 // timeline once and in the same order, within seconds and at a low rate. That
-// is too little load to judge an objective by, so there are none; the checks of
-// the data stay.
+// is too little load to judge latency or recovery by: of the objectives only the
+// errors of the phases before the first breakage stay, and of the checks all.
 func (sc *Scenario) Once() {
-	sc.About = strings.TrimSpace("Rehearsal: everything once and short, no objective judged. " + sc.About)
-	sc.Repeat, sc.Objectives, sc.Abort = Repeat{Times: 1}, nil, nil
+	sc.About = strings.TrimSpace("Rehearsal: everything once and short, neither latency nor recovery judged. " + sc.About)
+	sc.Repeat, sc.Abort = Repeat{Times: 1}, nil
+	calm := sc.calm()
+	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
+		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
+	})
 	entries := map[string]time.Duration{} // by phase: when its next entry may be
 	for i := range sc.Timeline {
 		e := &sc.Timeline[i]
@@ -45,6 +49,18 @@ func (sc *Scenario) Once() {
 		}
 		f.rehearse(min(f.For, length))
 	}
+}
+
+// calm lists the phases before the first in which something is done.
+func (sc *Scenario) calm() []string {
+	var names []string
+	for _, f := range sc.Load.Phases {
+		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote }) {
+			break
+		}
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // rehearse makes a phase short and its load low and even.

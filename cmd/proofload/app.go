@@ -23,6 +23,8 @@ type app struct {
 	width                func() int                       // of the terminal in columns, 0 if unknown
 	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
 
+	secrets secrets // of the files that were read
+
 	color      string // flag: auto, always or never
 	settings   string // flag: the file of settings
 	showOrigin bool   // flag: say where each setting comes from
@@ -50,6 +52,7 @@ func exit(code int, err error) error { return &exitError{code: code, err: err} }
 
 // main runs the command line and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
+	a.stdout, a.stderr = a.secrets.guard(a.stdout), a.secrets.guard(a.stderr)
 	root := a.command() //nolint:contextcheck // the commands get it from ExecuteContext
 	root.SetArgs(args)
 	root.SetOut(a.stdout)

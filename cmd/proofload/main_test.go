@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits":   exits,
+		"nowhere": nowhere,
 		"readenv": readEnv,
 		"waitfor": waitFor,
 	}

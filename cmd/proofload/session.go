@@ -67,8 +67,11 @@ func (a *app) newSession(p *plan.Plan, workload *httpload.File, flags runFlags) 
 	if err != nil {
 		return nil, err
 	}
-	s.recorder, err = history.Create(dir.File(history.FileName))
-	return s, err
+	if s.recorder, err = history.Create(dir.File(history.FileName)); err != nil {
+		return nil, err
+	}
+	s.recorder.Hide(a.secrets.hide)
+	return s, nil
 }
 
 // carryOut brings the target up, runs the plan against it, takes it down and
@@ -90,6 +93,7 @@ func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
 		times.Ready, times.Images = sys.ready, sys.making
 	}
 	run.Conclude(result, end, times)
+	result.Problem = s.app.secrets.hide(result.Problem)
 	return result, nil
 }
 

@@ -20,7 +20,7 @@ type trimFlags struct {
 }
 
 func (f *trimFlags) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.once, "once", false, "rehearse: every phase and entry once, within seconds and at a low rate; no objective is judged")
+	cmd.Flags().BoolVar(&f.once, "once", false, "rehearse: every phase and entry once, within seconds and at a low rate; neither latency nor recovery is judged")
 	cmd.Flags().StringSliceVar(&f.only, "only", nil, "only these phases, with all in them, and these entries of the timeline, with their phases")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "give a variable of the scenario another value, NAME=VALUE; may be given several times")
 }

@@ -54,6 +54,10 @@ bench-ledger: engine build ## time the ledger and its layers, find its highest r
 bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BENCH_FOR, BENCH_SOAK
 	$(BENCH) -bench='^BenchmarkLoad$$' ./loadgen
 
+.PHONY: bench-cli
+bench-cli: ## time validate of 100 files (aim 1 s), plan (0.3 s) and the panel (1 % of a core)
+	$(GO) test -run='^$$' -bench='^Benchmark(Validate|Plan|Panel)$$' ./cmd/proofload ./reports/live
+
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload

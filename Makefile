@@ -58,6 +58,10 @@ bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BE
 bench-chaos: ## time a link through linkd beside Toxiproxy and a direct connection, and how fast link faults come and go
 	$(BENCH) -bench='^(BenchmarkLinks|BenchmarkLinkFaults)$$' ./cmd/linkd ./chaos/netfault
 
+.PHONY: bench-cli
+bench-cli: ## time validate of 100 files (aim 1 s), plan (0.3 s) and the panel (1 % of a core)
+	$(GO) test -run='^$$' -bench='^Benchmark(Validate|Plan|Panel)$$' ./cmd/proofload ./reports/live
+
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload

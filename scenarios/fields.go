@@ -17,6 +17,7 @@ func (p *parser) scenarioFields() []Field {
 		{Key: "about", Set: p.text(&p.sc.About)},
 		{Key: "owner", Set: p.text(&p.sc.Owner)},
 		{Key: "tags", Set: func(_, v *node) { p.list(v, "tags", p.tag) }},
+		{Key: "vars", Set: func(_, _ *node) {}}, // read before what uses them
 		{Key: "target", Need: true, Set: func(k, v *node) {
 			p.sc.TargetPos = v.pos
 			p.text(&p.sc.Target)(k, v)

@@ -9,7 +9,8 @@ import (
 
 // Parse reads a scenario file and checks all that can be checked without
 // knowing the system it runs against. File names it in messages; lookup
-// resolves ${VAR}, and may be nil.
+// resolves ${VAR}, and may be nil. Where it knows vars.NAME, that is used in
+// place of what the file says under vars:.
 //
 // The error is *[Problems] with every mistake of the file.
 func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*Scenario, error) {
@@ -29,6 +30,7 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*S
 	if !p.version(root, "scenario") {
 		return nil, problems.Err()
 	}
+	p.vars(root)
 	p.Mapping(root, "a scenario", p.scenarioFields())
 	p.lint()
 	if err := problems.Err(); err != nil {

@@ -23,6 +23,7 @@ type Scenario struct {
 	Source []byte // as read
 
 	Name, About, Owner string
+	Vars               map[string]string // of the file, as they were used
 	Tags               []string
 	Target             string
 	TargetPos          Pos

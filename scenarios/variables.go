@@ -16,6 +16,7 @@ var variablePattern = regexp.MustCompile(`(?s)^([A-Za-z_][A-Za-z0-9_]*)(?::([-?]
 // resolve replaces the variables of a value:
 //
 //	${VAR}            its value; an error if it is not set
+//	${vars.NAME}      what the file says under vars:
 //	${VAR:-default}   the default if it is not set or empty
 //	${VAR:?message}   an error with the message if it is not set or empty
 //	$${               a literal ${
@@ -52,6 +53,13 @@ func expand(inside string, lookup func(string) (string, bool)) (string, *mistake
 			fmt.Sprintf("the secret %s cannot be used in a scenario", secret),
 			"secrets belong in workload and target files",
 		}
+	}
+	if name, ok := strings.CutPrefix(inside, varPrefix); ok {
+		value, set := lookup(inside)
+		if !set {
+			return "", &mistake{fmt.Sprintf("there is no variable %q", name), "give it under vars:, at the top of the file"}
+		}
+		return value, nil
 	}
 	m := variablePattern.FindStringSubmatch(inside)
 	if m == nil {

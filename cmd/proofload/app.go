@@ -23,7 +23,11 @@ type app struct {
 	width                func() int                       // of the terminal in columns, 0 if unknown
 	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
 
-	color string // flag: auto, always or never
+	secrets secrets // of the files that were read
+
+	color      string // flag: auto, always or never
+	settings   string // flag: the file of settings
+	showOrigin bool   // flag: say where each setting comes from
 }
 
 // An exitError carries the exit code of a failed command. An error without
@@ -48,6 +52,7 @@ func exit(code int, err error) error { return &exitError{code: code, err: err} }
 
 // main runs the command line and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
+	a.stdout, a.stderr = a.secrets.guard(a.stdout), a.secrets.guard(a.stderr)
 	root := a.command() //nolint:contextcheck // the commands get it from ExecuteContext
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
@@ -86,12 +91,15 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
+	a.registerSettings(root)
 	root.AddCommand(
+		a.initCommand(), a.schemaCommand(), a.doctorCommand(),
 		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
 		a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(),
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.versionCommand(),
 	)
+	completions(root)
 	return root
 }
 
@@ -114,4 +122,17 @@ func (a *app) colored(tty bool) bool {
 		return false
 	}
 	return tty
+}
+
+// redraws decides whether progress is redrawn, which takes escape sequences:
+// where they are not wanted there are lines instead, unless they are asked for.
+func (a *app) redraws(progress string) bool {
+	if progress != progressAuto {
+		return progress == progressTTY
+	}
+	if v, ok := a.lookup("NO_COLOR"); ok && v != "" || a.color == "never" {
+		return false
+	}
+	v, _ := a.lookup("TERM")
+	return a.stderrTTY && v != "dumb"
 }

@@ -24,9 +24,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Long:  "Judge a recorded run again, from its files alone. RUN is a run's directory, its id, the end of its id, or latest.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := reports.FindDirectory(runsRoot, args[0])
+			dir, err := findRun(args[0])
 			if err != nil {
-				return exit(reports.ExitUsage, err)
+				return err
 			}
 			r, err := review(dir)
 			if err != nil {
@@ -72,9 +72,9 @@ run directory are written anew and the summary is printed; with it, that one
 format goes to the standard output.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := reports.FindDirectory(runsRoot, args[0])
+			dir, err := findRun(args[0])
 			if err != nil {
-				return exit(reports.ExitUsage, err)
+				return err
 			}
 			r, err := readResult(dir)
 			if err != nil {

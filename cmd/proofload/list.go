@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -24,6 +25,7 @@ func (a *app) listCommand() *cobra.Command {
 		"faults":    listFaults,
 		"targets":   listTargets,
 		"checks":    listChecks,
+		"runs":      listRuns,
 	}
 	names := slices.Sorted(maps.Keys(what))
 	return &cobra.Command{
@@ -45,11 +47,17 @@ func (a *app) listCommand() *cobra.Command {
 	}
 }
 
+// listScenarios lists the library, and the files in ./scenarios.
 func (a *app) listScenarios(w *tabwriter.Writer) error {
-	for _, name := range library.Names() {
+	names := library.Names()
+	if own, err := scenariosIn("scenarios"); err == nil {
+		names = append(names, own...)
+	}
+	for _, name := range names {
 		sc, err := a.readScenario(name)
 		if err != nil {
-			return err
+			fmt.Fprintf(w, "%s\t-\tcannot be used: proofload validate %s says why\n", name, name)
+			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", name, sc.Target, sc.About)
 	}
@@ -89,6 +97,46 @@ func listChecks(w *tabwriter.Writer) error {
 		fmt.Fprintln(w, name)
 	}
 	return nil
+}
+
+// listRuns lists the recorded runs, the newest first.
+func listRuns(w *tabwriter.Writer) error {
+	for _, id := range runIDs() {
+		dir := reports.Directory{Path: filepath.Join(runsRoot, id)}
+		r, err := readResult(dir)
+		if err != nil {
+			fmt.Fprintf(w, "%s\t-\t-\tno result: proofload check %s makes it\n", id, id)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", id, r.Scenario.Name, r.Verdict, dir.File(reports.FileHTML))
+	}
+	return nil
+}
+
+// runIDs lists the runs that there are, the newest first.
+func runIDs() []string {
+	found, err := filepath.Glob(filepath.Join(runsRoot, "*", reports.FileManifest))
+	if err != nil {
+		return nil // the pattern is well formed
+	}
+	var ids []string
+	for _, file := range found {
+		if id := filepath.Base(filepath.Dir(file)); id != reports.Latest {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	return ids
+}
+
+// findRun finds a run by its directory, its id, the end of it, or latest.
+func findRun(name string) (reports.Directory, error) {
+	dir, err := reports.FindDirectory(runsRoot, name)
+	if err != nil {
+		return dir, exit(reports.ExitUsage, fmt.Errorf("%w; %s", err, hint(name, runIDs(), "there are none: proofload run makes one")))
+	}
+	return dir, nil
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -38,6 +38,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"fetch":     fetch,
 		"freeport":  freePort,
 		"goinstall": goInstall,
+		"nowhere":   nowhere,
 		"readenv":   readEnv,
 		"waitfor":   waitFor,
 	}

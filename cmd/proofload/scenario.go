@@ -33,11 +33,16 @@ func catalog() chaos.Catalog {
 // readScenario reads a scenario by the path of its file or by its name in the
 // library.
 func (a *app) readScenario(name string) (*scenarios.Scenario, error) {
+	return a.parseScenario(name, a.lookup)
+}
+
+// parseScenario reads a scenario with another lookup of variables.
+func (a *app) parseScenario(name string, lookup func(string) (string, bool)) (*scenarios.Scenario, error) {
 	file, src, err := findScenario(name)
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	sc, err := scenarios.Parse(file, src, a.lookup)
+	sc, err := scenarios.Parse(file, src, lookup)
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
@@ -58,11 +63,13 @@ func findScenario(name string) (file string, src []byte, err error) {
 	if src, ok := library.Open(name); ok {
 		return inLibrary + name, src, nil
 	}
-	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor one of the library's %s", name, strings.Join(library.Names(), ", "))
+	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor in the library; %s", name, scenarios.DidYouMean(name, library.Names()))
 }
 
 // planFlags are the choices that change a plan.
 type planFlags struct {
+	trimFlags
+
 	seed    uint64
 	repeat  int
 	options []string // NAME=VALUE
@@ -71,6 +78,7 @@ type planFlags struct {
 }
 
 func (f *planFlags) register(cmd *cobra.Command) {
+	f.trimFlags.register(cmd)
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of arrivals, operations and jitter (0: the scenario's, or a new one)")
 	cmd.Flags().IntVar(&f.repeat, "repeat", 0, "number of drills (0: the scenario's)")
 	cmd.Flags().StringArrayVar(&f.options, "option", nil, "option of the target, NAME=VALUE; may be given several times")
@@ -224,7 +232,7 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Show what a run would do and when, without touching anything",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			sc, err := a.readScenario(args[0])
+			sc, err := a.readTrimmed(args[0], flags.trimFlags)
 			if err != nil {
 				return err
 			}
@@ -241,12 +249,16 @@ func (a *app) planCommand() *cobra.Command {
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate FILE...",
+		Use:   "validate FILE|DIRECTORY...",
 		Short: "Check scenario, workload and target files: every mistake, with its place and how to mend it",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			files, err := expand(args)
+			if err != nil {
+				return exit(reports.ExitUsage, err)
+			}
 			bad := 0
-			for _, name := range args {
+			for _, name := range files {
 				if err := a.validate(name); err != nil {
 					bad++
 					fmt.Fprintln(a.stderr, err)

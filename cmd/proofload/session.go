@@ -68,8 +68,11 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.recorder, err = history.Create(dir.File(history.FileName))
-	return s, err
+	if s.recorder, err = history.Create(dir.File(history.FileName)); err != nil {
+		return nil, err
+	}
+	s.recorder.Hide(a.secrets.hide)
+	return s, nil
 }
 
 // carryOut brings the target up, runs the plan against it, takes it down and
@@ -91,6 +94,7 @@ func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
 		times.Ready, times.Images = sys.ready, sys.making
 	}
 	run.Conclude(result, end, times)
+	result.Problem = s.app.secrets.hide(result.Problem)
 	return result, nil
 }
 
@@ -246,7 +250,7 @@ func (s *session) collectLogs(ctx context.Context, sys *system) {
 // say tells the user a line of progress.
 func (s *session) say(line string) {
 	switch {
-	case s.flags.progress == "quiet":
+	case s.flags.progress == progressQuiet:
 	case s.progress != nil:
 		s.progress.Say(s.recorder.Now(), line)
 	default:
@@ -257,7 +261,7 @@ func (s *session) say(line string) {
 // startProgress shows the run while it goes on. The returned function ends
 // that and returns when the last line is out.
 func (s *session) startProgress(ctx context.Context) (stop func()) {
-	if s.flags.progress == "quiet" {
+	if s.flags.progress == progressQuiet {
 		return func() {}
 	}
 	var total time.Duration
@@ -273,11 +277,14 @@ func (s *session) startProgress(ctx context.Context) (stop func()) {
 	showing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if s.flags.progress == "tty" || s.flags.progress == "auto" && s.app.stderrTTY {
+		switch {
+		case s.flags.progress == progressJSON:
+			live.JSON(showing, s.app.stderr, state, s.recorder.Now)
+		case s.app.redraws(s.flags.progress):
 			live.Panel(showing, s.app.stderr, s.app.width(), state, s.recorder.Now)
-			return
+		default:
+			live.Plain(showing, s.app.stderr, state, s.recorder.Now)
 		}
-		live.Plain(showing, s.app.stderr, state, s.recorder.Now)
 	})
 	return func() {
 		remove()

@@ -69,6 +69,9 @@ func (a *app) validateWorkload(name string) error {
 	return nil
 }
 
+// isWorkload reports whether a file says that it is a workload.
+func isWorkload(src []byte) bool { return kindOf(src) == "workload" }
+
 // kindOf returns what a file says that it is: a scenario, a workload, a target;
 // or nothing.
 func kindOf(src []byte) string {
@@ -87,7 +90,7 @@ func (a *app) parseWorkload(path string) (*httpload.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read workload: %w", err)
 	}
-	return httpload.Parse(path, src, httpload.Options{Lookup: a.lookup})
+	return httpload.Parse(path, src, httpload.Options{Lookup: a.secrets.learn(src, a.lookup)})
 }
 
 // draftCommand writes a workload from another file.

@@ -40,6 +40,7 @@ type Recorder struct {
 	closed  bool
 	err     error
 	taps    []tap
+	hide    func(string) string // nil: nothing is hidden
 	nextTap int
 
 	stop chan struct{} // closed by Close
@@ -103,6 +104,9 @@ func (r *Recorder) Record(e Event) {
 	if e.At == 0 {
 		e.At = r.Now()
 	}
+	if r.hide != nil && e.Text != "" {
+		e.Text = r.hide(e.Text)
+	}
 	for _, t := range r.taps {
 		t.fn(&e)
 	}
@@ -137,6 +141,14 @@ func (r *Recorder) Tap(fn func(*Event)) (remove func()) {
 		defer r.mu.Unlock()
 		r.taps = slices.DeleteFunc(r.taps, func(t tap) bool { return t.id == id })
 	}
+}
+
+// Hide has fn take out of the text of every event from now on what must be seen
+// by nobody.
+func (r *Recorder) Hide(fn func(string) string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hide = fn
 }
 
 // Err returns the first error of the underlying writer, or ErrClosed if an

@@ -46,7 +46,13 @@ type State struct {
 	tally   *history.Tally // of the drill
 	cell    *history.Cell  // of the phase, as of second cellAt: merging it is too much for every drawing
 	cellAt  int64
-	changes []string // lines about changes that were not printed yet
+	changes []change // that were not printed yet
+}
+
+// A change of state is worth a line.
+type change struct {
+	at   time.Duration // since the run began
+	text string
 }
 
 // A second counts what was offered and answered in one second.
@@ -221,16 +227,25 @@ func (s *State) Begun() bool {
 
 // change keeps a line about a change of state for the next drawing.
 func (s *State) change(e *history.Event, text string) {
-	s.changes = append(s.changes, fmt.Sprintf("%8s  %s", clock(e.At), text))
+	s.changes = append(s.changes, change{e.At, text})
 }
 
 // Changes returns the lines about changes since the last call.
 func (s *State) Changes() []string {
+	var lines []string
+	for _, c := range s.take() {
+		lines = append(lines, fmt.Sprintf("%8s  %s", clock(c.at), c.text))
+	}
+	return lines
+}
+
+// take returns the changes since the last call.
+func (s *State) take() []change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lines := s.changes
+	changes := s.changes
 	s.changes = nil
-	return lines
+	return changes
 }
 
 // Lines draws the panel as of now, which is the time since the run began. It

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/proofload/proofload/reports"
+)
+
+// firstName is what a first scenario may be called, which is also the name of
+// its file.
+var firstName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`) //nolint:gochecknoglobals // a constant that the language has no form for
+
+func (a *app) initCommand() *cobra.Command {
+	target := ""
+	cmd := &cobra.Command{
+		Use:   "init [NAME]",
+		Short: "Write a first scenario, with comments, and what editors need to help with it",
+		Long: `Write scenarios/NAME.yaml, with a comment on every part, and the schemas that let
+an editor complete and explain it. For a system of your own, whose address
+--target gives, also workloads/NAME.yaml. Files that are there stay as they are.`,
+		Example: `  proofload init
+  proofload init checkout --target http://localhost:8080`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			name := "first"
+			if len(args) == 1 {
+				name = args[0]
+			}
+			if err := a.init(name, target); err != nil {
+				return exit(reports.ExitUsage, err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&target, "target", "stack/ledger", "what is tested: stack/ledger, or the address of a system on this machine")
+	return cmd
+}
+
+// init writes the first files, or none of them.
+func (a *app) init(name, target string) error {
+	if !firstName.MatchString(name) {
+		return fmt.Errorf("%q is not a name: use a to z, 0 to 9 and -, and begin with a letter", name)
+	}
+	if _, err := describeTarget(target, nil); err != nil {
+		return err
+	}
+	file, workload := filepath.Join("scenarios", name+".yaml"), filepath.Join("workloads", name+".yaml")
+	fill := strings.NewReplacer("NAME", name, "TARGET", target)
+	files := map[string]string{file: fill.Replace(firstDrill)}
+	if isURL(target) {
+		files = map[string]string{file: fill.Replace(firstGate), workload: fill.Replace(firstWorkload)}
+	}
+	if err := isNew(slices.Collect(maps.Keys(files))...); err != nil {
+		return err
+	}
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		if err := writeFile(f, []byte(files[f])); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, "wrote "+f)
+	}
+	if err := a.installSchemas(); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "\nnext:")
+	if isURL(target) {
+		fmt.Fprintf(a.stdout, "  proofload workload try %s --base %s   # each request once\n", workload, target)
+	}
+	fmt.Fprintf(a.stdout, "  proofload plan %s          # what would happen; touches nothing\n", file)
+	fmt.Fprintf(a.stdout, "  proofload run %s --once    # everything once, in seconds\n", file)
+	fmt.Fprintf(a.stdout, "  proofload run %s\n", file)
+	return nil
+}
+
+const modeline = "# yaml-language-server: $schema=../schema/"
+
+// firstDrill is a scenario against the built-in system.
+const firstDrill = modeline + `scenario.schema.json
+proofload: scenario/v1
+name: NAME
+about: An API instance is killed under load. Clients hardly notice, and no acknowledged payment is lost.
+tags: [drill]
+
+vars: {peak: 100/s}                   # proofload run --set peak=300/s gives another value
+
+# Where: containers that are started for the run.
+target: TARGET
+
+# What clients do. Phases follow one another; objectives and the timeline name them.
+load:
+  workload: ledger/mixed              # proofload list workloads
+  phases:
+    - {name: warmup, for: 10s, rate: "10/s -> ${vars.peak}", score: false}    # counted nowhere
+    - {name: steady, for: 20s, rate: "${vars.peak}"}
+    - {name: failover, for: 30s, rate: "${vars.peak}"}
+    - {name: after, for: 20s, rate: "${vars.peak}"}
+
+# What goes wrong, and when. One verb an entry: proofload list faults
+timeline:
+  - at: failover + 5s
+    kill: app[1]
+    as: api-lost                      # objectives can name it
+  - at: after
+    start: app[1]                     # without this it would be mended at the end
+
+# What must hold. A bare value is an upper limit.
+objectives:
+  steady: {p99: 250ms, errors: 0.1%}
+  api-lost: {rto: 10s, lost_writes: 0, duplicates: 0}
+  after: {p99: 300ms, errors: 0.1%}
+
+# What is checked in the data afterwards: proofload list checks
+verify: [acknowledged-writes, no-duplicates, balances]
+
+# When to stop for safety.
+abort: {errors: 50%, for: 20s}
+`
+
+// firstGate is a scenario against a system of which only the address is known.
+const firstGate = modeline + `scenario.schema.json
+proofload: scenario/v1
+name: NAME
+about: A minute at the expected rate stays within the limits.
+tags: [gate]
+
+vars: {peak: 20/s}                    # proofload run --set peak=50/s gives another value
+
+# Where: a system that runs already on this machine.
+target: TARGET
+
+# What clients do. Phases follow one another; objectives name them.
+load:
+  workload: ../workloads/NAME.yaml
+  phases:
+    - {name: warmup, for: 10s, rate: "1/s -> ${vars.peak}", score: false}     # counted nowhere
+    - {name: steady, for: 50s, rate: "${vars.peak}"}
+
+# What must hold. A bare value is an upper limit.
+objectives:
+  steady: {p99: 500ms, errors: 1%, rate: ">= 99%"}
+  steady/front-page: {p95: 300ms}     # of one request alone
+
+# Once a request of the workload says ack:, its writes can be counted:
+# verify: [acknowledged-writes, no-duplicates]
+
+# When to stop for safety.
+abort: {errors: 50%, for: 15s}
+`
+
+// firstWorkload asks for what every web application has.
+const firstWorkload = modeline + `workload.schema.json
+proofload: workload/v1
+name: NAME
+about: What clients of the system do. proofload workload from-openapi FILE, or from-har FILE, writes a fuller one.
+
+# headers: {Authorization: "Bearer ${secret:API_TOKEN}"}     # from the environment; printed nowhere
+
+requests:
+  - name: front-page
+    weight: 3                         # three of four operations
+    get: /
+    expect: {status: 200, within: 2s}
+  - name: missing-page
+    weight: 1
+    get: /no-such-page-${seq}
+    expect: {status: 404}
+# - name: create-order
+#   post: /orders
+#   json: {sku: A-1, quantity: "${int(1, 9)}"}
+#   expect: {status: 201}
+#   ack: {key: $.id, lookup: "/orders/${key}"}               # each accepted order is looked up afterwards
+`

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/scenarios/schema"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const referenceFile = "REFERENCE.md"
+
+// TestReference holds the reference page against the code that it is made from.
+func TestReference(t *testing.T) {
+	got := reference(t)
+	if *update {
+		if err := os.WriteFile(referenceFile, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(referenceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("make golden writes it anew (-file +code):\n%s", diff)
+	}
+}
+
+// A page is what is written of the reference so far.
+type page struct{ strings.Builder }
+
+func (p *page) say(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// row writes a row of a table.
+func (p *page) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = strings.NewReplacer("|", `\|`, "\n", "<br>").Replace(c)
+	}
+	p.say("| %s |", strings.Join(cells, " | "))
+}
+
+// table begins a table.
+func (p *page) table(heads ...string) {
+	p.row(heads...)
+	p.say("|%s", strings.Repeat("---|", len(heads)))
+}
+
+func code(s string) string { return "`" + s + "`" }
+
+// reference writes the page.
+func reference(t *testing.T) string {
+	t.Helper()
+	p := &page{}
+	p.say("# Reference")
+	p.say("")
+	p.say("Made from the code by `make golden`; a test holds it against the code.")
+	root := quietApp().command()
+	root.InitDefaultCompletionCmd()
+	p.say("\n## Commands")
+	p.commands(root)
+	p.settings(root)
+	p.say("\n## Exit codes\n")
+	p.table("code", "word", "meaning")
+	for _, e := range exitCodes() {
+		p.row(fmt.Sprint(e.code), e.word, e.about)
+	}
+	p.vocabulary(t)
+	for _, kind := range schema.Names() {
+		p.format(t, kind)
+	}
+	p.runDirectory()
+	return p.String()
+}
+
+// commands writes what a command says of itself, and those below it.
+func (p *page) commands(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		if sub.Hidden || sub.Name() == "help" {
+			continue
+		}
+		p.say("\n### %s\n", sub.CommandPath())
+		if sub.Name() == "completion" {
+			p.say("%s: `proofload completion bash`, `zsh`, `fish` or `powershell`; each says with `--help` how to load it.", sub.Short)
+			continue
+		}
+		p.say("%s.", strings.TrimSuffix(sub.Short, "."))
+		if sub.Long != "" {
+			p.say("\n%s", sub.Long)
+		}
+		p.say("\n```text\n%s\n```", sub.UseLine())
+		if sub.Example != "" {
+			p.say("\n```\n%s\n```", strings.ReplaceAll(strings.TrimLeft(sub.Example, " "), "\n  ", "\n"))
+		}
+		p.flags(sub)
+		p.commands(sub)
+	}
+}
+
+func (p *page) flags(c *cobra.Command) {
+	first := true
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		if first {
+			p.say("")
+			p.table("flag", "default", "meaning")
+			first = false
+		}
+		p.row(code("--"+f.Name), orDash(f.DefValue), f.Usage)
+	})
+}
+
+func (p *page) settings(root *cobra.Command) {
+	p.say("\n## Settings\n")
+	p.say("A flag can be given in `%s` (or the file that `--config` names) as well, and in the environment: file < environment < flag.", settingsFile)
+	p.say("`--show-origin` says where each value came from.\n")
+	p.say("```yaml\nproofload: config/v1\nkeep: failed\nprogress: plain\noption: [replication=async]\n```\n")
+	p.table("flag and key", "variable")
+	for _, name := range flagNames(root) {
+		p.row(code(name), code(variableOf(name)))
+	}
+	p.say("\n`NO_COLOR` and `TERM=dumb` mean no escape sequence at all, `CLICOLOR_FORCE` colour also in a pipe.")
+}
+
+// vocabulary writes the words of the language: verbs, metrics and checks.
+func (p *page) vocabulary(t *testing.T) {
+	t.Helper()
+	p.say("\n## Faults and other entries of the timeline\n")
+	p.table("verb", "takes", "does", "needs")
+	for _, v := range scenarios.Verbs() {
+		p.row(code(v.Name), v.Takes, v.About, catalog()[v.Name].Needs)
+	}
+	p.say("\n## Metrics of objectives\n")
+	p.table("metric", "meaning")
+	objective := schemaOf(t, "scenario").Definitions["objective"]
+	for _, name := range slices.Sorted(maps.Keys(objective.Properties)) {
+		p.row(code(name), objective.Properties[name].Description)
+	}
+	p.say("\n## Checks of verify\n")
+	p.table("check", "meaning")
+	for _, c := range scenarios.Checks() {
+		p.row(code(c.Name), c.About)
+	}
+	p.say("\nAll that are judged, asked for or not: %s.", strings.Join(check.Names(), ", "))
+}
+
+// A node is the part of a schema that the reference needs.
+type node struct {
+	Ref         string          `json:"$ref"`
+	Description string          `json:"description"`
+	Properties  map[string]node `json:"properties"`
+	Definitions map[string]node `json:"definitions"`
+	Required    []string        `json:"required"`
+	Items       *node           `json:"items"`
+	Additional  json.RawMessage `json:"additionalProperties"`
+	Default     any             `json:"default"`
+	Enum        []any           `json:"enum"`
+	AllOf       []node          `json:"allOf"`
+}
+
+func schemaOf(t *testing.T, kind string) node {
+	t.Helper()
+	text, _ := schema.Lookup(kind)
+	var n node
+	if err := json.Unmarshal([]byte(text), &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// format writes the keys of a kind of file.
+func (p *page) format(t *testing.T, kind string) {
+	t.Helper()
+	root := schemaOf(t, kind)
+	p.say("\n## Keys of a %s file\n", kind)
+	p.say("The schema is [%s](../../scenarios/schema/%s); `*` marks what must be there.\n", schema.File(kind), schema.File(kind))
+	p.table("key", "meaning")
+	p.keys(root, root, "", nil)
+}
+
+// keys writes the properties of a mapping and of what is in it; open are the
+// definitions that are being written.
+func (p *page) keys(root, n node, prefix string, open []string) {
+	for _, name := range slices.Sorted(maps.Keys(n.Properties)) {
+		child := n.Properties[name]
+		mark := ""
+		if slices.Contains(n.Required, name) {
+			mark = " *"
+		}
+		about := child.Description
+		if len(child.Enum) > 0 {
+			about += fmt.Sprintf(" One of %v.", child.Enum)
+		}
+		if child.Default != nil {
+			about += fmt.Sprintf(" Default: %v.", child.Default)
+		}
+		p.row(code(prefix+name)+mark, about)
+		p.within(root, child, prefix+name, open)
+	}
+}
+
+// within writes the keys of what is in a value: in a mapping, in the items of a
+// list, or in the values of a mapping with free keys.
+func (p *page) within(root, n node, path string, open []string) {
+	if ref := cmp.Or(n.Ref, refOf(n.AllOf)); ref != "" {
+		name := strings.TrimPrefix(ref, "#/definitions/")
+		if slices.Contains(open, name) {
+			return
+		}
+		open = append(slices.Clone(open), name)
+		n = root.Definitions[name]
+	}
+	p.keys(root, n, path+".", open)
+	if n.Items != nil {
+		p.within(root, *n.Items, path+"[]", open)
+	}
+	var free node
+	if len(n.Additional) > 0 && n.Additional[0] == '{' && json.Unmarshal(n.Additional, &free) == nil {
+		p.within(root, free, path+".NAME", open)
+	}
+}
+
+func refOf(all []node) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0].Ref
+}
+
+func (p *page) runDirectory() {
+	p.say("\n## Files of a run directory\n")
+	p.say("Below `%s/ID`, with `%s` for the newest.\n", runsRoot, reports.Latest)
+	p.table("file", "holds")
+	for _, f := range [][2]string{
+		{reports.FileScenario, "the scenario, as it was read"},
+		{reports.FileWorkload, "the workload file, as it was read; no value of a secret"},
+		{reports.FilePlan, "what was to happen, and when"},
+		{reports.FileManifest, "what is needed to repeat the run and to judge it again: seed, versions, images, host"},
+		{"history.ndjson.zst", "every operation and event, one JSON object a line, compressed with Zstandard"},
+		{reports.FileJournal, "what was broken and how it is undone, written before it was"},
+		{reports.FileResult, "verdict, objectives, recoveries and writes; its schema is [result.schema.json](../../reports/schema/result.schema.json)"},
+		{reports.FileHTML, "the report"},
+		{reports.FileMarkdown, "the summary for a CI system"},
+		{reports.FileJUnit, "one test case an objective and a check"},
+		{reports.DirLogs + "/", "the logs of the nodes"},
+	} {
+		p.row(code(f[0]), f[1])
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+const (
+	hidden      = "[secret]"
+	leastSecret = 4       // characters; anything shorter would be found everywhere
+	fileSuffix  = "_FILE" // of a variable that names a file with a secret in it
+)
+
+// secretPattern finds the names of the secrets that a file asks for.
+var secretPattern = regexp.MustCompile(`\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}`) //nolint:gochecknoglobals // a constant that the language has no form for
+
+// secrets are values that nothing may show: they are taken out of everything
+// that is printed or kept, whoever wrote it there, in each form in which they
+// are usually written.
+type secrets struct {
+	mu     sync.Mutex
+	values []string // the longest first
+}
+
+// learn notes the secrets that a file asks for, and returns a lookup that finds
+// them also where NAME_FILE names a file.
+func (s *secrets) learn(src []byte, lookup func(string) (string, bool)) func(string) (string, bool) {
+	found := map[string]string{}
+	for _, m := range secretPattern.FindAllSubmatch(src, -1) {
+		name := string(m[1])
+		value, ok := lookup(name)
+		if file, named := lookup(name + fileSuffix); named && (!ok || value == "") {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				continue // it is not set, and that is said at its place
+			}
+			value, ok = strings.TrimRight(string(text), "\r\n"), true
+		}
+		if ok {
+			found[name] = value
+			s.add(value)
+		}
+	}
+	return func(name string) (string, bool) {
+		if value, ok := found[name]; ok {
+			return value, true
+		}
+		return lookup(name)
+	}
+}
+
+// add notes one secret, in all its forms.
+func (s *secrets) add(value string) {
+	if len(value) < leastSecret {
+		return
+	}
+	quoted, _ := json.Marshal(value) // a string can always be
+	forms := []string{
+		value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`),
+		base64.StdEncoding.EncodeToString([]byte(value)),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = append(s.values, forms...)
+	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
+	s.values = slices.Compact(s.values)
+}
+
+// hide takes all secrets out of a text.
+func (s *secrets) hide(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.values {
+		text = strings.ReplaceAll(text, v, hidden)
+	}
+	return text
+}
+
+// guard returns a writer that takes all secrets out of what goes to w. A write
+// is a whole line or more.
+func (s *secrets) guard(w io.Writer) io.Writer { return guarded{s, w} }
+
+type guarded struct {
+	secrets *secrets
+	w       io.Writer
+}
+
+func (g guarded) Write(p []byte) (int, error) {
+	text := g.secrets.hide(string(p))
+	if _, err := io.Copy(g.w, bytes.NewReader([]byte(text))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

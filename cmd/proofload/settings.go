@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/scenarios"
+)
+
+const (
+	settingsFile   = "proofload.yaml" // in the working directory
+	settingsPrefix = "PROOFLOAD_"     // of a variable that stands for a flag
+)
+
+// A setting is the value of a flag that stands in the file of settings.
+type setting struct {
+	values []string
+	place  string
+}
+
+// registerSettings lets every flag of every command be given in a file or in the
+// environment as well: file < environment < flag.
+func (a *app) registerSettings(root *cobra.Command) {
+	root.PersistentFlags().StringVar(&a.settings, "config", "", "file with settings for flags (default: "+settingsFile+", if it is there)")
+	root.PersistentFlags().BoolVar(&a.showOrigin, "show-origin", false, "say of every setting where it comes from")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if strings.HasPrefix(cmd.Name(), "__") || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" {
+			return nil // a broken file must not break the shell
+		}
+		if err := a.applySettings(cmd); err != nil {
+			return exit(reports.ExitUsage, err)
+		}
+		return nil
+	}
+}
+
+// applySettings sets the flags of a command that the command line does not.
+func (a *app) applySettings(cmd *cobra.Command) error {
+	given, err := a.readSettings(cmd.Root())
+	if err != nil {
+		return err
+	}
+	origins := map[string]string{}
+	var errs []error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		variable := variableOf(f.Name)
+		value, ok := a.lookup(variable)
+		switch s, inFile := given[f.Name]; {
+		case !settable(f.Name):
+		case f.Changed:
+			origins[f.Name] = "flag"
+		case ok && value != "":
+			origins[f.Name] = "environment " + variable
+			errs = append(errs, assign(cmd, f, origins[f.Name], value))
+		case inFile:
+			origins[f.Name] = "file " + s.place
+			errs = append(errs, assign(cmd, f, origins[f.Name], s.values...))
+		default:
+			origins[f.Name] = "default"
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if a.showOrigin {
+		return a.printOrigins(cmd, origins)
+	}
+	return nil
+}
+
+// settable reports whether a flag may be given elsewhere than on the command
+// line: not what says where to look, and not what confirms something.
+func settable(flag string) bool {
+	return !slices.Contains([]string{"config", "show-origin", "help", "version", "i-mean", "output"}, flag)
+}
+
+// variableOf is the variable of the environment that stands for a flag.
+func variableOf(flag string) string {
+	return settingsPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func assign(cmd *cobra.Command, f *pflag.Flag, origin string, values ...string) error {
+	for _, v := range values {
+		if err := cmd.Flags().Set(f.Name, v); err != nil {
+			return fmt.Errorf("%s: %w", origin, err)
+		}
+	}
+	return nil
+}
+
+// readSettings reads the file of settings, if there is one. It may have any flag
+// of any command.
+func (a *app) readSettings(root *cobra.Command) (map[string]setting, error) {
+	file := a.settings
+	if file == "" {
+		file, _ = a.lookup(variableOf("config"))
+	}
+	optional := file == ""
+	if optional {
+		file = settingsFile
+	}
+	src, err := os.ReadFile(file)
+	if optional && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	r, n, err := scenarios.Open("config", file, src, a.lookup)
+	if err != nil {
+		return nil, err
+	}
+	given := map[string]setting{}
+	fields := []scenarios.Field{{Key: "proofload", Need: true, Set: func(_, _ *scenarios.Node) {}}}
+	for _, flag := range flagNames(root) {
+		fields = append(fields, scenarios.Field{Key: flag, Set: func(_, v *scenarios.Node) {
+			s := setting{place: fmt.Sprintf("%s:%d:%d", file, v.Pos().Line, v.Pos().Col)}
+			each := func(v *scenarios.Node) {
+				if text, ok := r.Scalar(v, flag); ok {
+					s.values = append(s.values, text)
+				}
+			}
+			if v.IsList() {
+				r.List(v, flag, each)
+			} else {
+				each(v)
+			}
+			given[flag] = s
+		}})
+	}
+	r.Mapping(n, "settings", fields)
+	return given, r.Err()
+}
+
+// flagNames lists the flags of all commands that may be given elsewhere.
+func flagNames(root *cobra.Command) []string {
+	var names []string
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		note := func(f *pflag.Flag) {
+			if settable(f.Name) && !f.Hidden {
+				names = append(names, f.Name)
+			}
+		}
+		c.LocalFlags().VisitAll(note)
+		c.PersistentFlags().VisitAll(note)
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	visit(root)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// printOrigins says of every flag what it is and where that comes from.
+func (a *app) printOrigins(cmd *cobra.Command, origins map[string]string) error {
+	w := tabwriter.NewWriter(a.stderr, 0, 0, 2, ' ', 0)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if origin, ok := origins[f.Name]; ok {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, orDash(f.Value.String()), origin)
+		}
+	})
+	return w.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" || s == "[]" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,94 @@
+package schema
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// TestSchemas checks that every schema is one of draft-07, which all editors
+// know, and that every property says what it is.
+func TestSchemas(t *testing.T) {
+	for _, kind := range Names() {
+		text, ok := Lookup(kind)
+		if !ok {
+			t.Fatalf("no schema %q", kind)
+		}
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource(File(kind), doc); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		if _, err := c.Compile(File(kind)); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		root, ok := doc.(map[string]any)
+		if !ok || root["$schema"] != "http://json-schema.org/draft-07/schema#" {
+			t.Errorf("%s is not of draft-07", kind)
+		}
+	}
+	if _, ok := Lookup("nonsense"); ok {
+		t.Error("there is a schema for nonsense")
+	}
+}
+
+// said is what an editor shows of a file.
+type said struct {
+	Diagnostics []string `json:"diagnostics"`
+	Places      map[string]struct {
+		Completion []string `json:"completion"`
+		Hover      string   `json:"hover"`
+	} `json:"places"`
+}
+
+// ask asks the language server that most editors use. .ci/editor installs it and
+// says where it is.
+func ask(t *testing.T, args ...string) said {
+	t.Helper()
+	server := os.Getenv("PROOFLOAD_YAML_LANGUAGE_SERVER")
+	if server == "" {
+		t.Skip("PROOFLOAD_YAML_LANGUAGE_SERVER names no yaml-language-server: .ci/editor installs one and runs this")
+	}
+	out, err := exec.CommandContext(t.Context(), "node", append([]string{"testdata/editor.mjs", server}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s said
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	return s
+}
+
+// TestEditor checks what an editor shows: mistakes at their place in our words,
+// what may stand at a place, and what a key means.
+func TestEditor(t *testing.T) {
+	broken := ask(t, "testdata/broken.yaml", "12:5")
+	if diff := cmp.Diff([]string{
+		"8:27 Write a number and a unit, for example 250ms, 30s or 1m30s.",
+		"11:5 Property kil is not allowed.",
+	}, broken.Diagnostics); diff != "" {
+		t.Errorf("diagnostics (-want +got):\n%s", diff)
+	}
+	clean := ask(t, "testdata/clean.yaml", "13:5", "12:7")
+	if len(clean.Diagnostics) > 0 {
+		t.Errorf("diagnostics of a sound file: %q", clean.Diagnostics)
+	}
+	for _, want := range []string{"for", "lose the primary"} {
+		if got := clean.Places["13:5"].Completion; !slices.Contains(got, want) {
+			t.Errorf("no %q among %q", want, got)
+		}
+	}
+	if got := clean.Places["12:7"].Hover; !strings.Contains(got, "Kill all processes of a node with SIGKILL") {
+		t.Errorf("hover says %q", got)
+	}
+}

@@ -1,0 +1,114 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What a rehearsal is cut down to.
+const (
+	rehearsalRate  = 20.0            // operations per second
+	rehearsalPhase = 3 * time.Second // of a phase in which nothing happens
+	rehearsalFault = 5 * time.Second // what a fault with an end of its own lasts
+	rehearsalFirst = time.Second     // until the first entry of a phase
+	rehearsalNext  = 2 * time.Second // between two entries of a phase
+	rehearsalAfter = 6 * time.Second // of a phase after its last entry
+)
+
+// Once cuts a scenario down to a rehearsal: every phase and every entry of the
+// timeline once and in the same order, within seconds and at a low rate. That
+// is too little load to judge latency or recovery by: of the objectives only the
+// errors of the phases before the first breakage stay, and of the checks all.
+func (sc *Scenario) Once() {
+	sc.About = strings.TrimSpace("Rehearsal: everything once and short, neither latency nor recovery judged. " + sc.About)
+	sc.Repeat, sc.Abort = Repeat{Times: 1}, nil
+	calm := sc.calm()
+	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
+		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
+	})
+	entries := map[string]time.Duration{} // by phase: when its next entry may be
+	for i := range sc.Timeline {
+		e := &sc.Timeline[i]
+		next, later := entries[e.Phase]
+		if !later {
+			next = rehearsalFirst
+		}
+		e.Offset = min(e.Offset, next)
+		entries[e.Phase] = next + rehearsalNext
+		if e.For > 0 {
+			e.For = min(e.For, rehearsalFault)
+		}
+	}
+	for i := range sc.Load.Phases {
+		f := &sc.Load.Phases[i]
+		length := rehearsalPhase
+		if next, ok := entries[f.Name]; ok {
+			length = next - rehearsalNext + rehearsalAfter
+		}
+		f.rehearse(min(f.For, length))
+	}
+}
+
+// calm lists the phases before the first in which something is done.
+func (sc *Scenario) calm() []string {
+	var names []string
+	for _, f := range sc.Load.Phases {
+		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote }) {
+			break
+		}
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// rehearse makes a phase short and its load low and even.
+func (f *Phase) rehearse(length time.Duration) {
+	f.For, f.Steps, f.SpikeAt, f.SpikeFor, f.Period, f.Replay = length, 0, 0, 0, 0, ""
+	if f.Profile == Closed {
+		f.Users.From, f.Users.To = 1, 1
+		return
+	}
+	rate := rehearsalRate
+	if f.Profile != Replay {
+		rate = min(max(f.From, f.To), rehearsalRate)
+	}
+	f.Profile, f.From, f.To = Linear, rate, rate
+}
+
+// Only keeps the named phases and entries of the timeline: a phase with all its
+// entries, an entry with the phase it is in. Objectives of what is left out are
+// left out, and so is the heal of a fault that is not injected.
+func (sc *Scenario) Only(names []string) error {
+	phases, entries, known := map[string]bool{}, map[string]bool{}, []string{}
+	for _, f := range sc.Load.Phases {
+		known = append(known, f.Name)
+		phases[f.Name] = slices.Contains(names, f.Name)
+	}
+	for _, e := range sc.Timeline {
+		known = append(known, e.As)
+		entries[e.As] = phases[e.Phase] || slices.Contains(names, e.As)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%s has no phase and no entry %q: %s", sc.Name, name, DidYouMean(name, known))
+		}
+	}
+	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool {
+		if e.Verb == VerbHeal && !entries[e.Target] {
+			entries[e.As] = false
+		}
+		return !entries[e.As]
+	})
+	for _, e := range sc.Timeline {
+		phases[e.Phase] = true
+	}
+	sc.Load.Phases = slices.DeleteFunc(sc.Load.Phases, func(f Phase) bool { return !phases[f.Name] })
+	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
+		subject, _, _ := strings.Cut(o.Subject, "/")
+		return !phases[subject] && !entries[subject]
+	})
+	sc.About = strings.TrimSpace("Only " + strings.Join(names, ", ") + ". " + sc.About)
+	return nil
+}

@@ -1,0 +1,46 @@
+package scenarios
+
+import (
+	"fmt"
+	"strings"
+)
+
+// varPrefix begins, within ${...}, the name of a variable that the file itself
+// gives under vars:. A lookup that knows such a name overrides the file.
+const varPrefix = "vars."
+
+// vars reads the variables of the file before all that may use them, and makes
+// them known to the lookup of every later value. They see the environment and
+// not each other.
+func (p *parser) vars(root *node) {
+	n := root.Find("vars")
+	outer := p.lookup
+	p.lookup = func(name string) (string, bool) {
+		inner, ours := strings.CutPrefix(name, varPrefix)
+		if !ours {
+			return outer(name)
+		}
+		value, ok := p.sc.Vars[inner]
+		return value, ok
+	}
+	if n == nil || n.isNull() {
+		return // the mapping says that a key has no value
+	}
+	p.sc.Vars = map[string]string{}
+	p.Pairs(n, "variables and their values", "{peak: 200/s}", func(key, value *node) {
+		if !namePattern.MatchString(key.text) {
+			p.add(key, fmt.Sprintf("%q is not a name", key.text), "use a to z, 0 to 9 and -, and begin with a letter")
+			return
+		}
+		if given, ok := outer(varPrefix + key.text); ok {
+			p.sc.Vars[key.text] = given
+			return
+		}
+		inside := Reader{lookup: outer, problems: p.problems}
+		if text, ok := inside.scalar(value, key.text); ok {
+			p.sc.Vars[key.text] = text
+		} else {
+			p.sc.Vars[key.text] = "" // said once; what uses it is not wrong as well
+		}
+	})
+}

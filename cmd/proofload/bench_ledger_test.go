@@ -50,10 +50,10 @@ type ledgerFigures struct {
 // looks for the highest rate that it serves. It prints its figures and judges
 // none of them.
 func BenchmarkLedger(b *testing.B) {
-	figures := ledgerFigures{Machine: thisMachine(), Data: setting(b, "BENCH_DATA", "medium", parseText)}
-	steady := stretch{rate: setting(b, "BENCH_RATE", 300, parseRate), measure: setting(b, "BENCH_FOR", 5*time.Minute, parseDuration)}
+	figures := ledgerFigures{Machine: thisMachine(), Data: variable(b, "BENCH_DATA", "medium", parseText)}
+	steady := stretch{rate: variable(b, "BENCH_RATE", 300, parseRate), measure: variable(b, "BENCH_FOR", 5*time.Minute, parseDuration)}
 	steady.warmUp = min(time.Minute, steady.measure)
-	step := stretch{warmUp: 5 * time.Second, measure: setting(b, "BENCH_STEP", 20*time.Second, parseDuration)}
+	step := stretch{warmUp: 5 * time.Second, measure: variable(b, "BENCH_STEP", 20*time.Second, parseDuration)}
 	c := startCollector(b)
 	ctx, rig := startRig(b, "bench-ledger", map[string]string{"data": figures.Data, "traces": c.url, "trace-ratio": traceRatio})
 

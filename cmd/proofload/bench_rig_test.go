@@ -280,8 +280,8 @@ func save(b *testing.B, name string, figures any) {
 // say prints a line at once: the benchmark's own log comes at its end.
 func say(format string, args ...any) { fmt.Fprintf(os.Stdout, format+"\n", args...) }
 
-// setting reads a variable of the environment.
-func setting[T any](b *testing.B, name string, otherwise T, parse func(string) (T, error)) T {
+// variable reads a variable of the environment.
+func variable[T any](b *testing.B, name string, otherwise T, parse func(string) (T, error)) T {
 	b.Helper()
 	value := os.Getenv(name)
 	if value == "" {

@@ -60,8 +60,8 @@ type soakFigures struct {
 // instance is not flat, or if goroutines or connections are left behind.
 func BenchmarkSoak(b *testing.B) {
 	s := &soak{
-		load:    stretch{rate: setting(b, "SOAK_RATE", 100, parseRate), measure: setting(b, "SOAK_FOR", 30*time.Minute, parseDuration)},
-		Figures: soakFigures{Machine: thisMachine(), Data: setting(b, "SOAK_DATA", "medium", parseText)},
+		load:    stretch{rate: variable(b, "SOAK_RATE", 100, parseRate), measure: variable(b, "SOAK_FOR", 30*time.Minute, parseDuration)},
+		Figures: soakFigures{Machine: thisMachine(), Data: variable(b, "SOAK_DATA", "medium", parseText)},
 	}
 	s.load.warmUp = min(soakWarmUp, s.load.measure/3)
 	s.window = min(soakWindow, s.load.measure/3)

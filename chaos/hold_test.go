@@ -1,0 +1,131 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/proofload/proofload/sut"
+)
+
+// TestHold looks at a fault until something else undoes it.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log []string
+		j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+		f := &fakeFault{name: "x", log: &log, journal: j, fail: map[string]error{}}
+		active, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := active.Hold(ctx); err != nil || !slices.Contains(log, "settle x") {
+			t.Errorf("held for a minute: %v, %q", err, log)
+		}
+		woken := errors.New("x is running, not paused")
+		f.fail["settle"] = woken
+		if err := active.Hold(t.Context()); !errors.Is(err, ErrEnded) || !errors.Is(err, woken) {
+			t.Errorf("something else undid it: %v", err)
+		}
+	})
+}
+
+func TestConflict(t *testing.T) {
+	var log []string
+	c := NewCatalog([]Kind{
+		{Name: "kill", Touches: []string{TouchesProcess}},
+		{Name: "pause", Touches: []string{TouchesProcess}},
+		{Name: "partition", Touches: []string{TouchesPackets}},
+	})
+	on := func(member string, nodes ...string) Params {
+		sel := sut.Selection{Member: member}
+		for _, n := range nodes {
+			sel.Nodes = append(sel.Nodes, sut.Node{Name: n})
+		}
+		return Params{Target: sel}
+	}
+	for _, tt := range []struct {
+		one, other string
+		a, b       Params
+		want       string
+	}{
+		{"kill", "pause", on("", "api-1"), on("", "api-1", "api-2"), "kill and pause both change the process of api-1"},
+		{"kill", "kill", on("", "api-1"), on("", "api-1"), "process of api-1"},
+		{"kill", "pause", on("", "api-1"), on("", "api-2"), ""},
+		{"kill", "partition", on("", "api-1"), on("", "api-1"), ""},
+		{"kill", "kill", on(sut.MemberPrimary, "pg-1", "pg-2"), on(sut.MemberPrimary, "pg-1", "pg-2"), ""}, // another one by then
+	} {
+		err := c.Conflict(tt.one, tt.a, tt.other, tt.b)
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s and %s: %v, want %q", tt.one, tt.other, err, tt.want)
+		}
+	}
+
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+	arm(t, j, "x,y")
+	_, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, &fakeFault{name: "y", log: &log, journal: j}, nil)
+	if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "fake x,y is pending") || len(j.Pending()) != 1 {
+		t.Errorf("the same fault on the same target twice: %v", err)
+	}
+}
+
+func TestCheckAll(t *testing.T) {
+	k := Kind{
+		Name: "slow",
+		Params: []Param{
+			{"delay", Duration, "", "how much later"},
+			{"share", Percent, "100%", "of what"},
+			{"size", Size, "1MiB", "of each"},
+			{"times", Count, "3", "how often"},
+			{"table", Text, "t", "which"},
+		},
+		Check: func(p Params) error {
+			if p.Target.Ref == "" {
+				return errors.New("no target")
+			}
+			return nil
+		},
+	}
+	good := Params{Target: sut.Selection{Ref: "x"}, For: time.Second, Values: map[string]string{"delay": "20ms", "share": "2.5%", "size": "64KiB"}}
+	if err := k.CheckAll(good); err != nil {
+		t.Error(err)
+	}
+	if k.Duration(good, "delay") != 20*time.Millisecond || k.Percent(good, "share") != 2.5 || k.Size(good, "size") != 64<<10 ||
+		k.Count(good, "times") != 3 || k.Value(good, "table") != "t" {
+		t.Error("the values are not those that were written")
+	}
+	if got := (Params{}).TTL(); got != DefaultTTL {
+		t.Errorf("a fault with no end lasts %s", got)
+	}
+	for _, tt := range []struct {
+		name, value string
+		last        time.Duration
+		want        string
+	}{
+		{"delay", "", 0, "slow: the parameter delay is missing: how much later"},
+		{"delay", "20", 0, "the parameter delay=20: want a duration above zero"},
+		{"delay", "-1s", 0, "want a duration above zero"},
+		{"share", "101%", 0, "the parameter share=101%: want a share above 0% and up to 100%"},
+		{"share", "NaN%", 0, "want a share"},
+		{"share", "20", 0, "want a share"},
+		{"size", "64MB", 0, "want a size with its unit"},
+		{"size", "99999999999GiB", 0, "want a size with its unit"},
+		{"times", "0", 0, "want a whole number above zero"},
+		{"delai", "20ms", 0, `slow has no parameter "delai": it has delay, share, size, times, table`},
+		{"share", "1%", 2 * time.Hour, "a fault lasts 1h0m0s at most"},
+	} {
+		p := Params{Target: good.Target, For: tt.last, Values: map[string]string{"delay": "1s", tt.name: tt.value}}
+		if err := k.CheckAll(p); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s=%s: %v, want %q", tt.name, tt.value, err, tt.want)
+		}
+	}
+	if err := k.CheckAll(Params{Values: good.Values}); err == nil || err.Error() != "no target" {
+		t.Errorf("what the kind objects to: %v", err)
+	}
+}

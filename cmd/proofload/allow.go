@@ -18,26 +18,26 @@ import (
 // probeTimeout bounds the question whether a system is the one meant.
 const probeTimeout = 10 * time.Second
 
-// allowFlag is the help of the flag that names a target file.
-const allowFlag = "target file that says what may be broken, when, and where the kill switch is"
+// allowFlag is the help of the flag that names a permit.
+const allowFlag = "permit: a file that says what may be broken, when, and where the kill switch is"
 
-// A license is what a target file allows. The zero value allows everything.
+// A license is what a permit allows. The zero value allows everything.
 type license struct {
 	policy chaos.Policy
 	stops  []chaos.KillSwitch
 	probe  *scenarios.Identity
 }
 
-// readLicense reads a target file, if one is named.
+// readLicense reads a permit, if one is named.
 func (a *app) readLicense(file string, topology sut.Topology) (license, error) {
 	if file == "" {
 		return license{}, nil
 	}
 	src, err := os.ReadFile(file)
 	if err != nil {
-		return license{}, fmt.Errorf("read target file: %w", err)
+		return license{}, fmt.Errorf("read permit: %w", err)
 	}
-	t, err := scenarios.ParseTarget(file, src, a.lookup)
+	t, err := scenarios.ParsePermit(file, src, a.lookup)
 	if err != nil {
 		return license{}, err
 	}

@@ -74,7 +74,7 @@ type planFlags struct {
 	repeat  int
 	options []string // NAME=VALUE
 	target  string
-	allow   string // target file
+	allow   string // permit
 }
 
 func (f *planFlags) register(cmd *cobra.Command) {
@@ -250,7 +250,7 @@ func (a *app) planCommand() *cobra.Command {
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE|DIRECTORY...",
-		Short: "Check scenario, workload and target files: every mistake, with its place and how to mend it",
+		Short: "Check scenario, workload, target files and permits: every mistake, with its place and how to mend it",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			files, err := expand(args)
@@ -281,6 +281,12 @@ func (a *app) validate(name string) error {
 			return a.validateWorkload(name)
 		case "target":
 			if _, err := remote.Parse(name, src, a.lookup); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s ok\n", name)
+			return nil
+		case "permit":
+			if _, err := scenarios.ParsePermit(name, src, a.lookup); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.stdout, "%s ok\n", name)

@@ -10,10 +10,10 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
-// Policy resolves what a target file allows against a system of that shape and
+// Policy resolves what a permit allows against a system of that shape and
 // the catalogue of faults. The error is *[scenarios.Problems] with everything
 // that does not fit, at its place in the file.
-func Policy(t *scenarios.TargetFile, topo sut.Topology, cat chaos.Catalog) (chaos.Policy, []chaos.KillSwitch, error) {
+func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Policy, []chaos.KillSwitch, error) {
 	p := chaos.Policy{Class: t.Class, Active: t.Allow.Active, TTL: t.Allow.TTL}
 	problems := &scenarios.Problems{File: t.File, Source: t.Source}
 	bad := func(at scenarios.Placed, err error, hint string) {

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseTarget(t *testing.T) {
-	src := []byte(`proofload: target/v1
+func TestParsePermit(t *testing.T) {
+	src := []byte(`proofload: permit/v1
 name: staging
 class: staging
 system: stack/ledger
@@ -23,11 +23,11 @@ allow:
 probe: {get: /.well-known/proofload, expect: staging}
 kill_switch: ["file:/run/proofload/STOP"]
 `)
-	got, err := ParseTarget("staging.yaml", src, nil)
+	got, err := ParsePermit("staging.yaml", src, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &TargetFile{
+	want := &Permit{
 		File: "staging.yaml", Source: src, Name: "staging", Class: "staging", System: Placed{"stack/ledger", Pos{4, 9}},
 		Allow: Allow{
 			Faults: []Placed{{"kill", Pos{6, 12}}, {"pause", Pos{6, 18}}},
@@ -40,12 +40,12 @@ kill_switch: ["file:/run/proofload/STOP"]
 		Stop:  []Placed{{"file:/run/proofload/STOP", Pos{13, 15}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("target (-want +got):\n%s", diff)
+		t.Errorf("permit (-want +got):\n%s", diff)
 	}
 }
 
-func TestParseTargetProblems(t *testing.T) {
-	_, err := ParseTarget("x.yaml", []byte(`proofload: target/v1
+func TestParsePermitProblems(t *testing.T) {
+	_, err := ParsePermit("x.yaml", []byte(`proofload: permit/v1
 name: x
 class: prod
 allow:
@@ -68,13 +68,13 @@ probe: {get: /x}
 	}
 }
 
-// FuzzParseTarget checks that no file makes the parser panic, and that every
+// FuzzParsePermit checks that no file makes the parser panic, and that every
 // problem has a place.
-func FuzzParseTarget(f *testing.F) {
-	f.Add([]byte("proofload: target/v1\nname: x\nclass: staging\nsystem: stack/ledger\nallow: {on: [redis], active: 1, for: 5m}\n"))
-	f.Add([]byte("proofload: target/v1\nprobe: [\n"))
+func FuzzParsePermit(f *testing.F) {
+	f.Add([]byte("proofload: permit/v1\nname: x\nclass: staging\nsystem: stack/ledger\nallow: {on: [redis], active: 1, for: 5m}\n"))
+	f.Add([]byte("proofload: permit/v1\nprobe: [\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		if got, err := ParseTarget("f.yaml", src, nil); err == nil && (got.Name == "" || got.Class == "" || got.System.Text == "") {
+		if got, err := ParsePermit("f.yaml", src, nil); err == nil && (got.Name == "" || got.Class == "" || got.System.Text == "") {
 			t.Errorf("accepted without what it needs: %+v", got)
 		}
 	})

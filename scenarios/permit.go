@@ -2,9 +2,9 @@ package scenarios
 
 import "time"
 
-// A TargetFile says what the owner of a system allows to be done to it, and how
+// A Permit says what the owner of a system allows to be done to it, and how
 // the system is known.
-type TargetFile struct {
+type Permit struct {
 	File   string
 	Source []byte
 
@@ -41,16 +41,16 @@ type Placed struct {
 // The classes of systems.
 func classes() []string { return []string{"sandbox", "staging", "production"} }
 
-// ParseTarget reads a target file. The error is *[Problems] with every mistake;
+// ParsePermit reads a permit. The error is *[Problems] with every mistake;
 // what only others understand, such as the names of components, is not looked
 // at. Lookup resolves variables.
-func ParseTarget(file string, src []byte, lookup func(name string) (string, bool)) (*TargetFile, error) {
-	r, root, err := Open("target", file, src, lookup)
+func ParsePermit(file string, src []byte, lookup func(name string) (string, bool)) (*Permit, error) {
+	r, root, err := Open("permit", file, src, lookup)
 	if err != nil {
 		return nil, err
 	}
-	t := &TargetFile{File: file, Source: src}
-	r.Mapping(root, "a target", []Field{
+	t := &Permit{File: file, Source: src}
+	r.Mapping(root, "a permit", []Field{
 		{Key: "proofload", Need: true, Set: func(_, _ *Node) {}},
 		{Key: "name", Need: true, Set: func(_, v *Node) { t.Name, _ = r.Name(v, "name") }},
 		{Key: "class", Need: true, Set: func(_, v *Node) { t.Class, _ = r.OneOf(v, "class", classes()...) }},

@@ -31,6 +31,7 @@ func Verbs() []Verb {
 		{"stall", true, TakesComponent, "Let connections live but nothing pass over a link."},
 		{"lose", true, TakesComponent, "Cut a node off the network and then kill it: no goodbye reaches anybody."},
 		{"kill", true, TakesComponent, "Kill all processes of a node with SIGKILL."},
+		{"stop", true, TakesComponent, "End all processes of a node in an orderly way with SIGTERM."},
 		{"pause", true, TakesComponent, "Freeze all processes of a node."},
 		{"partition", true, TakesComponent, "Cut nodes off the network; their processes go on."},
 		{"latency", true, TakesComponent, "Delay everything that passes over a link."},

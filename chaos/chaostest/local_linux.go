@@ -150,6 +150,14 @@ func (l *Local) Kill(_ context.Context, node string) error {
 	return nil
 }
 
+// Stop implements [sut.Stopper]. A node ends at once when it is told to.
+func (l *Local) Stop(_ context.Context, node string, _ time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nodes[node].end(syscall.SIGTERM)
+	return nil
+}
+
 // Start implements [sut.Killer].
 func (l *Local) Start(ctx context.Context, node string) error {
 	l.mu.Lock()
@@ -331,12 +339,14 @@ func spawn(role, addr string, isolated bool) (*process, error) {
 }
 
 // kill ends a process and waits for that. Its address stays.
-func (p *process) kill() {
+func (p *process) kill() { p.end(syscall.SIGKILL) }
+
+func (p *process) end(by syscall.Signal) {
 	if p.cmd == nil {
 		return
 	}
-	_ = p.cmd.Process.Kill() // it may have ended
-	_ = p.cmd.Wait()         // says that it was killed
+	_ = p.cmd.Process.Signal(by) // it may have ended
+	_ = p.cmd.Wait()             // says by what it was ended
 	p.cmd = nil
 }
 

@@ -1,5 +1,5 @@
-// Package proc breaks the processes of nodes: kill crashes them, pause freezes
-// them.
+// Package proc breaks the processes of nodes: kill crashes them, stop ends them
+// in an orderly way, pause freezes them.
 //
 // A killed process does not cut its node off: its peers see their connections
 // end at once. The loss of a whole host, which nobody hears of, is lose in
@@ -28,6 +28,18 @@ func Kinds() []chaos.Kind {
 			Touches: []string{chaos.TouchesProcess},
 			New:     newKill,
 			Check:   func(p chaos.Params) error { return needsNodes("kill", p) },
+			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+				return heal(ctx, env, u, startNode)
+			},
+		},
+		{
+			Name:    "stop",
+			About:   "Ends a node in an orderly way with SIGTERM, as a deployment does: it may finish what it has begun and say goodbye.",
+			Needs:   "an environment that can stop and start nodes",
+			Undone:  "The node is started; by the guard if the run died.",
+			Touches: []string{chaos.TouchesProcess},
+			New:     newStop,
+			Check:   func(p chaos.Params) error { return needsNodes("stop", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, startNode)
 			},
@@ -82,6 +94,22 @@ func newKill(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos
 	return &fault{
 		kind: "kill", env: env, killer: killer, targets: targets, target: p.Target,
 		broken: sut.Down, breaks: killer.Kill, mends: startNode, manual: "docker start CONTAINER_OF_%s",
+	}, nil
+}
+
+// grace is how long a node that is stopped may take before it is killed.
+const grace = 10 * time.Second
+
+func newStop(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+	stopper, canStop := env.(sut.Stopper)
+	killer, canStart := env.(sut.Killer)
+	if !canStop || !canStart {
+		return nil, fmt.Errorf("stopping nodes: %w", sut.ErrUnsupported)
+	}
+	return &fault{
+		kind: "stop", env: env, killer: killer, targets: targets, target: p.Target,
+		broken: sut.Down, mends: startNode, manual: "docker start CONTAINER_OF_%s",
+		breaks: func(ctx context.Context, node string) error { return stopper.Stop(ctx, node, grace) },
 	}, nil
 }
 

@@ -31,7 +31,7 @@ func kind(t *testing.T, name string) chaos.Kind {
 }
 
 func TestKinds(t *testing.T) {
-	for _, name := range []string{"kill", "pause"} {
+	for _, name := range []string{"kill", "stop", "pause"} {
 		t.Run(name, func(t *testing.T) {
 			env := chaostest.NewLocal(t, "api-1", "api-2")
 			chaostest.TestFault(t, env, kind(t, name), chaos.Params{Target: env.Node("api-1")}, env.Broken("api-1"))

@@ -123,7 +123,8 @@ func VerifyAudit(r io.Reader, see func(Audit)) (head string, err error) {
 			return head, fmt.Errorf("line %d of the audit log is not one: %w", n, err)
 		}
 		sum, err := a.sum()
-		again, _ := json.Marshal(a) // was read from JSON
+		again, againErr := json.Marshal(a)
+		err = errors.Join(err, againErr)
 		switch {
 		case err != nil:
 			return head, fmt.Errorf("line %d of the audit log: %w", n, err)

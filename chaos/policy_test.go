@@ -50,7 +50,9 @@ func TestPolicyAllows(t *testing.T) {
 
 func TestPolicyPermit(t *testing.T) {
 	topology := sut.Topology{Nodes: []sut.Node{
-		{Name: "pg-1", Role: sut.RoleDatabase}, {Name: "pg-2", Role: sut.RoleDatabase}, {Name: "pg-3", Role: sut.RoleDatabase},
+		{Name: "pg-1", Role: sut.RoleDatabase},
+		{Name: "pg-2", Role: sut.RoleDatabase},
+		{Name: "pg-3", Role: sut.RoleDatabase},
 		{Name: "redis", Role: sut.RoleCache},
 	}}
 	pending := func(targets ...string) []Entry {

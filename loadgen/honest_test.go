@@ -151,7 +151,8 @@ func TestMemoryIsFlat(t *testing.T) {
 		var ops int
 		var inUse []uint64 // after each `every` operations
 		rec.Tap(func(*history.Event) {
-			if ops++; ops%every != 0 {
+			ops++
+			if ops%every != 0 {
 				return
 			}
 			var m runtime.MemStats

@@ -99,7 +99,8 @@ func (p *pacer) giveWay(lag time.Duration) {
 		p.behind = 0
 		return
 	}
-	if p.behind++; p.behind == giveWayEvery {
+	p.behind++
+	if p.behind == giveWayEvery {
 		p.behind = 0
 		p.turn.wait()
 	}

@@ -204,7 +204,8 @@ func runner(ctx context.Context, kind chaos.Kind, dir, halt string, out io.Write
 	guard := exec.Command(os.Args[0]) //nolint:forbidigo,noctx,gosec // the test binary, which outlives this process
 	guard.Env = append(os.Environ(), roleVariable+"="+roleGuard)
 	guard.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err = guard.Start(); err != nil {
+	err = guard.Start()
+	if err != nil {
 		return err
 	}
 	go func() { _ = guard.Wait() }()

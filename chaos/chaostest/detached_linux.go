@@ -82,7 +82,8 @@ func (d Detached) Start(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	if err = p.Start(); err != nil {
+	err = p.Start()
+	if err != nil {
 		return err
 	}
 	go func() { _ = p.Wait() }() // so that it leaves no zombie
@@ -159,7 +160,7 @@ func detached(ctx context.Context, dir, addr string) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		if _, err := os.Stat(dir); err != nil {
+		if _, err := os.Stat(dir); err != nil { //nolint:gosec // the test names it
 			return nil // that is its end
 		}
 	}

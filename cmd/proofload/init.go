@@ -15,7 +15,7 @@ import (
 
 // firstName is what a first scenario may be called, which is also the name of
 // its file.
-var firstName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`) //nolint:gochecknoglobals // a constant that the language has no form for
+var firstName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
 
 func (a *app) initCommand() *cobra.Command {
 	target := ""

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func reference(t *testing.T) string {
 	p.say("\n## Exit codes\n")
 	p.table("code", "word", "meaning")
 	for _, e := range exitCodes() {
-		p.row(fmt.Sprint(e.code), e.word, e.about)
+		p.row(strconv.Itoa(e.code), e.word, e.about)
 	}
 	p.vocabulary(t)
 	for _, kind := range schema.Names() {

@@ -107,11 +107,13 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	for _, w := range p.Warnings {
 		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
 	}
-	if err = s.hold(ctx); err != nil {
+	err = s.hold(ctx)
+	if err != nil {
 		return err
 	}
 	result, err := s.carryOut(ctx)
-	if err = errors.Join(err, s.letGo()); err != nil {
+	err = errors.Join(err, s.letGo())
+	if err != nil {
 		return err
 	}
 	return a.conclude(s, result)

@@ -77,7 +77,8 @@ func (a *app) installSchemas() error {
 	have, err := os.ReadFile(editorSettings)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := writeFile(editorSettings, settings); err != nil {
+		err = writeFile(editorSettings, settings)
+		if err != nil {
 			return err
 		}
 		fmt.Fprintln(a.stdout, "wrote "+editorSettings)

@@ -20,7 +20,7 @@ const (
 )
 
 // secretPattern finds the names of the secrets that a file asks for.
-var secretPattern = regexp.MustCompile(`\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}`) //nolint:gochecknoglobals // a constant that the language has no form for
+var secretPattern = regexp.MustCompile(`\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}`)
 
 // secrets are values that nothing may show: they are taken out of everything
 // that is printed or kept, whoever wrote it there, in each form in which they
@@ -62,7 +62,7 @@ func (s *secrets) add(value string) {
 	if len(value) < leastSecret {
 		return
 	}
-	quoted, _ := json.Marshal(value) // a string can always be
+	quoted, _ := json.Marshal(value) //nolint:errchkjson // a string can always be
 	forms := []string{
 		value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`),
 		base64.StdEncoding.EncodeToString([]byte(value)),

@@ -178,7 +178,7 @@ func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 	if err != nil {
 		return err
 	}
-	if err = allowed.clear(ctx, rig.Env); err != nil {
+	if err := allowed.clear(ctx, rig.Env); err != nil {
 		return err
 	}
 	rig.Alarms = append(rig.Alarms, allowed.bind(rig.Journal, topology)...)

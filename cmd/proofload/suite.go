@@ -149,7 +149,7 @@ func (a *app) runOne(ctx context.Context, sc *scenarios.Scenario, flags runFlags
 	e := ended{name: sc.Name, code: exitOf(err), took: time.Since(began)}
 	if dir := latestRun(); dir != before {
 		e.dir = dir
-		if r, err := readResult(reports.Directory{Path: dir}); err == nil {
+		if r, readErr := readResult(reports.Directory{Path: dir}); readErr == nil {
 			e.result = r
 		}
 	}
@@ -174,7 +174,7 @@ func latestRun() string {
 
 // line writes one line of what --progress json says.
 func (a *app) line(v map[string]any) {
-	_ = json.NewEncoder(a.stderr).Encode(v) // a reader that is gone must not end the run
+	_ = json.NewEncoder(a.stderr).Encode(v) //nolint:errchkjson // a reader that is gone must not end the run
 }
 
 // exitOf is the exit code that belongs to the error of a command.

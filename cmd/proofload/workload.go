@@ -69,9 +69,6 @@ func (a *app) validateWorkload(name string) error {
 	return nil
 }
 
-// isWorkload reports whether a file says that it is a workload.
-func isWorkload(src []byte) bool { return kindOf(src) == "workload" }
-
 // kindOf returns what a file says that it is: a scenario, a workload, a target;
 // or nothing.
 func kindOf(src []byte) string {

@@ -39,13 +39,13 @@ func JSON(ctx context.Context, w io.Writer, s *State, now func() time.Duration) 
 	next := now() + beat
 	for {
 		for _, c := range s.take() {
-			_ = out.Encode(changeLine{Type: "change", AtMS: c.at.Milliseconds(), Text: c.text}) // a reader that is gone must not end the run
+			_ = out.Encode(changeLine{Type: "change", AtMS: c.at.Milliseconds(), Text: c.text}) //nolint:errchkjson // a reader that is gone must not end the run
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		if t := now(); t >= next && s.Begun() {
-			_ = out.Encode(s.loadLine(t))
+			_ = out.Encode(s.loadLine(t)) //nolint:errchkjson // the same
 			next = t + beat
 		}
 		select {

@@ -32,19 +32,7 @@ func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Po
 		p.On = []string{}
 	}
 	for _, on := range t.Allow.On {
-		sel, err := topo.Select(on.Text)
-		switch {
-		case err != nil:
-			bad(on, err, "")
-		case sel.Member != "":
-			bad(on, fmt.Errorf("which node is %s changes", on.Text), "name the nodes, or all of them: "+string(sut.RoleDatabase))
-		}
-		for _, n := range sel.Nodes {
-			p.On = append(p.On, n.Name)
-		}
-		for _, l := range sel.Links {
-			p.On = append(p.On, l.Name)
-		}
+		p.On = append(p.On, spokenOf(on, topo, bad)...)
 	}
 	for _, role := range t.Allow.Quorum {
 		if len(topo.ByRole(sut.Role(role.Text))) == 0 {
@@ -70,4 +58,23 @@ func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Po
 		bad(t.System, fmt.Errorf("this file speaks of %s, the target is %s", t.System.Text, topo.Name), "use the file of that target")
 	}
 	return p, stops, problems.Err()
+}
+
+// spokenOf names the nodes and links that a permit speaks of in one word.
+func spokenOf(on scenarios.Placed, topo sut.Topology, bad func(at scenarios.Placed, err error, hint string)) []string {
+	sel, err := topo.Select(on.Text)
+	switch {
+	case err != nil:
+		bad(on, err, "")
+	case sel.Member != "":
+		bad(on, fmt.Errorf("which node is %s changes", on.Text), "name the nodes, or all of them: "+string(sut.RoleDatabase))
+	}
+	var names []string
+	for _, n := range sel.Nodes {
+		names = append(names, n.Name)
+	}
+	for _, l := range sel.Links {
+		names = append(names, l.Name)
+	}
+	return names
 }

@@ -137,7 +137,7 @@ func (t *timeline) inject(ctx context.Context, s plan.Step) error {
 	}
 	// Without a time of its own it ends with the drill, or by another entry,
 	// but not even a drill may go on for longer than any fault may last.
-	if t.rig.sleepUntil(f.holding, injected+s.Params.TTL()) {
+	if t.rig.sleepUntil(f.holding, injected+s.Params.TTL()) { //nolint:contextcheck // it was made from ctx
 		t.recover(ctx, f)
 	}
 	return nil

@@ -260,14 +260,32 @@ func testFailover(t *testing.T, s *Stack, away, back func(context.Context, strin
 		t.Fatal(err)
 	}
 	t.Logf("%s is whole %.1f s after its return", old.Name, time.Since(began).Seconds())
-	if health, err := s.health(ctx, old.Name); err != nil || health != sut.MemberReplica {
-		t.Errorf("the old primary is %q, %v; want replica", health, err)
-	}
+	awaitReplica(ctx, t, s, old)
 	if still, err := s.Primary(ctx); err != nil || still != now {
 		t.Errorf("the primary is %s, %v; want still %s", still.Name, err, now.Name)
 	}
 	if err := s.Verify(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// awaitReplica waits until the old primary is a replica. One that was frozen
+// wakes as the primary that it was, and its agent restarts it when it learns
+// what has happened meanwhile.
+func awaitReplica(ctx context.Context, t *testing.T, s *Stack, old sut.Node) {
+	t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		health, err := s.health(ctx, old.Name)
+		if err == nil && health == sut.MemberReplica {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("the old primary is %q, %v; want replica", health, err)
+		}
 	}
 }
 

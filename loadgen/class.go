@@ -14,8 +14,9 @@ import (
 	"github.com/proofload/proofload/reports/history"
 )
 
-// The classes of errors. There are no others, however many different messages
-// a system can produce.
+// The classes of errors, however many different messages a system can produce:
+// 16 for HTTP, and besides them what a broker or database says by a code. A row
+// of a result has no more than [history.MaxClasses] of them.
 const (
 	// Nothing was sent: the operation did not happen.
 	ClassShed        = history.ClassShed // over our own cap of operations in flight
@@ -33,13 +34,12 @@ const (
 	ClassCanceled      = "canceled" // the load was stopped
 
 	// Answered, not as the contract says.
-	Class4xx         = "status_4xx"
-	Class5xx         = "status_5xx"
-	ClassStatusOther = "status_other"
-	ClassBadBody     = "bad_body"  // a status that promises success, with a body that does not
-	ClassTooLarge    = "too_large" // a body longer than the operation allows
-	ClassNacked      = "nacked"    // a message that the broker did not take
-	ClassReturned    = "returned"  // a message that the broker had no queue for
+	Class4xx      = "status_4xx"
+	Class5xx      = "status_5xx"
+	ClassBadBody  = "bad_body"  // a status that promises success, with a body that does not
+	ClassTooLarge = "too_large" // a body longer than the operation allows
+	ClassNacked   = "nacked"    // a message that the broker did not take
+	ClassReturned = "returned"  // a message that the broker had no queue for
 
 	// What a database or a broker says of an error itself: PrefixSQL and the
 	// SQLSTATE, PrefixAMQP and the reply code. Of the former there are no more
@@ -47,7 +47,8 @@ const (
 	PrefixSQL  = "sql_"
 	PrefixAMQP = "amqp_"
 
-	ClassOther = "other"
+	// ClassOther is all else: a status that is none of the above, too.
+	ClassOther = history.ClassOther
 )
 
 // classifyUnsent returns the class of an error before the first byte was sent.
@@ -128,7 +129,7 @@ func classifyStatus(status int) string {
 	case 5:
 		return Class5xx
 	}
-	return ClassStatusOther
+	return ClassOther
 }
 
 // judgeStatus is the judge of operations that have none of their own.

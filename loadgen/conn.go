@@ -20,6 +20,7 @@ type countingConn struct {
 	writes  atomic.Int64 // begun, without those that wrote nothing
 	peeking bool         // Read does not wait
 	raw     syscall.RawConn
+	ask     []byte // what the next Read is to write before; see askNext
 }
 
 func (c *countingConn) Write(b []byte) (int, error) {
@@ -32,10 +33,81 @@ func (c *countingConn) Write(b []byte) (int, error) {
 }
 
 func (c *countingConn) Read(b []byte) (int, error) {
-	if c.peeking {
+	switch {
+	case c.peeking:
 		return c.readNow(b)
+	case len(c.ask) > 0:
+		return c.askAndRead(b)
 	}
 	return c.Conn.Read(b)
+}
+
+// askNext has the next Read write a request before it waits for the answer. A
+// Read after a Write asks the kernel at once for what cannot be there yet; this
+// one begins to wait before it writes, and so asks once the answer is there. It
+// reports whether the connection can do that.
+func (c *countingConn) askNext(request []byte) bool {
+	if c.rawConn() != nil || c.raw == nil {
+		return false
+	}
+	c.ask = request
+	return true
+}
+
+// askAndRead writes c.ask and reads what comes back.
+func (c *countingConn) askAndRead(b []byte) (n int, err error) {
+	left := c.ask
+	c.ask = nil
+	var ioErr error
+	waiting := false
+	err = c.raw.Read(func(fd uintptr) bool {
+		if waiting {
+			n, ioErr = ignoringEINTR(syscall.Read, int(fd), b)
+			return !errors.Is(ioErr, syscall.EAGAIN)
+		}
+		c.writes.Add(1) // before, since the answer may be here before it returns
+		var wrote int
+		wrote, ioErr = ignoringEINTR(syscall.Write, int(fd), left)
+		if wrote <= 0 {
+			c.writes.Add(-1)
+		}
+		left = left[max(0, wrote):]
+		waiting = ioErr == nil && len(left) == 0
+		return !waiting
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case !waiting && (ioErr == nil || errors.Is(ioErr, syscall.EAGAIN)): // no room for all of it
+		if _, err := c.Write(left); err != nil {
+			return 0, err
+		}
+		return c.Conn.Read(b)
+	case ioErr != nil:
+		return 0, &net.OpError{Op: "exchange", Net: "tcp", Addr: c.RemoteAddr(), Err: ioErr}
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// ignoringEINTR makes a system call again that a signal interrupted.
+func ignoringEINTR(call func(fd int, b []byte) (int, error), fd int, b []byte) (int, error) {
+	for {
+		n, err := call(fd, b)
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// rawConn sets c.raw, which stays nil if there is none.
+func (c *countingConn) rawConn() (err error) {
+	sc, ok := c.Conn.(syscall.Conn)
+	if c.raw == nil && ok {
+		c.raw, err = sc.SyscallConn()
+	}
+	return err
 }
 
 // A nothingYetError is the error of a read that would have to wait. It is a
@@ -48,14 +120,11 @@ func (nothingYetError) Temporary() bool { return true }
 
 // readNow reads what there is to read and does not wait for more.
 func (c *countingConn) readNow(b []byte) (n int, err error) {
+	if err := c.rawConn(); err != nil {
+		return 0, err
+	}
 	if c.raw == nil {
-		sc, ok := c.Conn.(syscall.Conn)
-		if !ok {
-			return 0, nothingYetError{} // it cannot be asked
-		}
-		if c.raw, err = sc.SyscallConn(); err != nil {
-			return 0, err
-		}
+		return 0, nothingYetError{} // it cannot be asked
 	}
 	var readErr error
 	err = c.raw.Read(func(fd uintptr) bool {

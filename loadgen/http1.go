@@ -117,11 +117,15 @@ func (h *http1) talk(c *conn, r *request, deadline time.Time, a *answer) (reusab
 	}
 }
 
-// send writes the head in c.out and the body.
+// send writes the head in c.out and the body. What goes in one piece over a
+// connection without TLS leaves when the answer is read.
 func (c *conn) send(body []byte) error {
 	if len(c.out)+len(body) <= oneWrite {
 		c.out = append(c.out, body...)
 		body = nil
+		if c.Conn == c.wire && c.wire.askNext(c.out) {
+			return nil
+		}
 	}
 	if _, err := c.Write(c.out); err != nil {
 		return err
@@ -225,6 +229,22 @@ func (h *http1) appendHead(b []byte, r *request) ([]byte, error) {
 	}
 	b = append(append(append(b, r.method...), ' '), target...)
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), host...), "\r\n"...)
+	b, err = appendFields(b, r)
+	if err != nil {
+		return b, err
+	}
+	if len(r.body) > 0 || r.method == http.MethodPost || r.method == http.MethodPut || r.method == http.MethodPatch {
+		b = append(b, "Content-Length: "...)
+		b = append(strconv.AppendInt(b, int64(len(r.body)), 10), "\r\n"...)
+	}
+	if h.fresh {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// appendFields appends the header fields of an operation, and who is asking.
+func appendFields(b []byte, r *request) ([]byte, error) {
 	for name, values := range r.header {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return b, fmt.Errorf("make request: header name %q", name)
@@ -240,14 +260,13 @@ func (h *http1) appendHead(b []byte, r *request) ([]byte, error) {
 			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
 		}
 	}
-	if len(r.body) > 0 || r.method == http.MethodPost || r.method == http.MethodPut || r.method == http.MethodPatch {
-		b = append(b, "Content-Length: "...)
-		b = append(strconv.AppendInt(b, int64(len(r.body)), 10), "\r\n"...)
+	if r.corr != "" {
+		b = append(append(append(b, correlationHeader+": "...), r.corr...), "\r\n"...)
 	}
-	if h.fresh {
-		b = append(b, "Connection: close\r\n"...)
+	if r.header.Get("User-Agent") == "" {
+		b = append(b, "User-Agent: "+userAgent+"\r\n"...)
 	}
-	return append(b, "\r\n"...), nil
+	return b, nil
 }
 
 // requestTarget returns the path and query that a request asks for. What may

@@ -15,7 +15,7 @@ import (
 // TestRequestsAreWellFormed holds what is written against what net/http reads.
 func TestRequestsAreWellFormed(t *testing.T) {
 	h := &http1{host: "db.example:81", prefix: "/base"}
-	r := &request{method: http.MethodPut, path: "/a b/%2F?x=1 2&ü={}#part", body: []byte("{}"), header: http.Header{
+	r := &request{method: http.MethodPut, path: "/a b/%2F?x=1 2&ü={}#part", corr: "proofload-1-7", body: []byte("{}"), header: http.Header{
 		"X-A": {"1", "2"}, "host": {"other"}, "Content-Length": {"7"}, "Connection": {"close"}, "Transfer-Encoding": {"chunked"},
 	}}
 	head, err := h.appendHead(nil, r)
@@ -28,6 +28,9 @@ func TestRequestsAreWellFormed(t *testing.T) {
 	}
 	if got.RequestURI != "/base/a%20b/%2F?x=1%202&%C3%BC=%7B%7D" || got.ContentLength != 2 || got.Close || len(got.TransferEncoding) > 0 || len(got.Header["X-A"]) != 2 {
 		t.Errorf("request:\n%s", head)
+	}
+	if got.Header.Get("User-Agent") != userAgent || got.Header.Get(correlationHeader) != "proofload-1-7" {
+		t.Errorf("does not say who asks:\n%s", head)
 	}
 	for name, bad := range map[string]*request{
 		"method":       {method: "GET /x", path: "/"},

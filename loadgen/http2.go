@@ -124,6 +124,12 @@ func newRequest(ctx context.Context, base string, r *request) (*http.Request, er
 	req.Body = io.NopCloser(bytes.NewReader(r.body))
 	req.ContentLength = int64(len(r.body)) // 0 means unknown; the transport finds the body empty
 	maps.Copy(req.Header, r.header)
+	if r.corr != "" {
+		req.Header.Set(correlationHeader, r.corr)
+	}
+	if r.header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", userAgent)
+	}
 	if host := r.header.Get("Host"); host != "" {
 		req.Host = host
 	}

@@ -32,7 +32,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{name: "200", handler: status(200), read: history.OK, write: history.OK},
 		{name: "201", handler: status(201), read: history.OK, write: history.OK},
-		{name: "301 is not followed", handler: http.RedirectHandler("/elsewhere", http.StatusMovedPermanently).ServeHTTP, class: ClassStatusOther, read: history.Fail, write: history.Info},
+		{name: "301 is not followed", handler: http.RedirectHandler("/elsewhere", http.StatusMovedPermanently).ServeHTTP, class: ClassOther, read: history.Fail, write: history.Info},
 		{name: "409", handler: status(409), class: Class4xx, read: history.Fail, write: history.Fail},
 		{name: "503", handler: status(503), class: Class5xx, read: history.Fail, write: history.Info},
 		{name: "200 against the contract", handler: status(200), judge: refuse2xx, class: ClassBadBody, read: history.Fail, write: history.Info},

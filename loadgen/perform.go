@@ -19,6 +19,9 @@ const timingsEvery = 16
 // operation.
 const correlationHeader = "X-Correlation-Id"
 
+// userAgent is who asks, unless an operation says otherwise.
+const userAgent = "proofload"
+
 // perform carries out one job and records it, unless the load was stopped.
 func (e *engine) perform(j *job) {
 	if e.load.Err() != nil {
@@ -78,7 +81,7 @@ func (e *engine) count(event *history.Event, answered bool, lag time.Duration) {
 // send sends the operation, once, and sets the outcome in event.
 func (e *engine) send(j *job, event *history.Event) {
 	r := request{
-		method: j.op.Method, path: j.op.Path, header: e.header(j), body: j.op.Body, maxBody: j.op.MaxBody,
+		method: j.op.Method, path: j.op.Path, header: j.op.Header, body: j.op.Body, maxBody: j.op.MaxBody,
 		deadline: time.Now().Add(cmp.Or(j.op.Timeout, e.Timeouts.Total)),
 	}
 	if j.op.Prepare != nil {
@@ -86,6 +89,9 @@ func (e *engine) send(j *job, event *history.Event) {
 			event.Class = ClassNotSent
 			return
 		}
+	}
+	if r.header.Get(correlationHeader) == "" {
+		r.corr = history.CorrelationID(e.Drill, j.seq)
 	}
 	switch {
 	case j.op.Run != nil:
@@ -118,21 +124,9 @@ func (e *engine) send(j *job, event *history.Event) {
 func (e *engine) prepare(j *job, r *request) error {
 	ctx, cancel := context.WithDeadlineCause(e.requests, r.deadline, errTotal)
 	defer cancel()
+	r.header = make(http.Header, len(j.op.Header)+1)
+	maps.Copy(r.header, j.op.Header)
 	return j.op.Prepare(ctx, r.header)
-}
-
-// header returns the header of a job's request: what the operation says, and
-// who is asking.
-func (e *engine) header(j *job) http.Header {
-	h := make(http.Header, len(j.op.Header)+2)
-	maps.Copy(h, j.op.Header)
-	if h.Get(correlationHeader) == "" {
-		h.Set(correlationHeader, history.CorrelationID(e.Drill, j.seq))
-	}
-	if h.Get("User-Agent") == "" {
-		h["User-Agent"] = []string{"proofload"}
-	}
-	return h
 }
 
 // unanswered is the outcome of an operation that was sent and got no answer

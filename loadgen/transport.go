@@ -110,8 +110,9 @@ func (t *Timings) connected() bool { return t.DNS+t.Connect+t.TLS > 0 }
 // A request is what a transport sends.
 type request struct {
 	method string
-	path   string // with query, below the base URL
-	header http.Header
+	path   string      // with query, below the base URL
+	header http.Header // the operation's, not to be changed
+	corr   string      // sent as the correlation id; empty: header has one
 	body   []byte
 
 	deadline time.Time // of the exchange

@@ -48,8 +48,9 @@ func TestReadStatementTimes(t *testing.T) {
 }
 
 func TestStatementTimesOf(t *testing.T) {
-	one := func(ms float64) map[string]*mean { return map[string]*mean{"parse": {Ms: ms}} }
+	one := func(ms float64) map[string]*mean { return map[string]*mean{"statement": {Sum: ms, N: 1}} }
 	times := statementTimes{
+		"SELECT p": {"parse": {Sum: 8, N: 2}, "bind": {Sum: 4, N: 8}, "execute": {Sum: 4, N: 8}}, "SELECT q": {"parse": {Sum: 8, N: 2}},
 		"BEGIN": one(1), "SELECT a": one(10), "SELECT a; SELECT b": one(100), "INSERT INTO t VALUES (1, 2, 3)": one(1000),
 	}
 	for statements, want := range map[string]float64{
@@ -58,12 +59,13 @@ func TestStatementTimesOf(t *testing.T) {
 		"SELECT a; SELECT b":                100,
 		"BEGIN; SELECT a; SELECT b":         101,
 		"BEGIN; INSERT INTO t VALUES (1...": 1001,
+		"BEGIN; SELECT p":                   3, // it was parsed in one of four executions
 	} {
 		if got, ok := times.of(statements); !ok || got != want {
 			t.Errorf("of(%q) = %v, %t; want %v", statements, got, ok, want)
 		}
 	}
-	for _, statements := range []string{"BEGIN; SELECT c", "SELECT", "INSERT INTO t VALUES (1"} {
+	for _, statements := range []string{"BEGIN; SELECT c", "SELECT", "SELECT q", "INSERT INTO t VALUES (1"} {
 		if got, ok := times.of(statements); ok {
 			t.Errorf("of(%q) = %v; want that it is not known", statements, got)
 		}
@@ -91,7 +93,7 @@ func TestSplitLayers(t *testing.T) {
 		"of another": {{id: "root", kind: otlp.Span_SPAN_KIND_SERVER, correlation: "c-3"}},
 	}
 	calls := map[string]clientCall{"c-1": {op: "write", took: 12 * ms}, "c-2": {op: "read", took: 5 * ms}}
-	got := splitLayers(traces, calls, statementTimes{"BEGIN": {"parse": {Ms: 2}}, "COMMIT": {"statement": {Ms: 0.5}}})
+	got := splitLayers(traces, calls, statementTimes{"BEGIN": {"execute": {Sum: 4, N: 2}}, "COMMIT": {"statement": {Sum: 0.5, N: 1}}})
 	want := []*layerSplit{
 		{Op: "read", Cached: true, Traces: 1, Client: 5, Balancer: 1, Handler: 2, Cache: 1, Pooler: 1, Trips: 1, MaxTrips: 1, Unmatched: 1},
 		{

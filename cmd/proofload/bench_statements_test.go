@@ -152,9 +152,11 @@ func (t statementTimes) of(statements string) (ms float64, ok bool) {
 		if statement == "" {
 			return 0, false
 		}
-		for _, message := range t[statement] {
-			ms += message.Ms
+		each, ok := t.each(statement)
+		if !ok {
+			return 0, false
 		}
+		ms += each
 		rest = strings.TrimPrefix(strings.TrimPrefix(rest, statement), ";")
 		if strings.HasPrefix(statement, rest) {
 			break // it was the one that is cut off
@@ -162,6 +164,21 @@ func (t statementTimes) of(statements string) (ms float64, ok bool) {
 		rest = strings.TrimPrefix(rest, " ")
 	}
 	return ms, true
+}
+
+// each returns how long one execution of a statement takes with the messages that
+// come with it. Not each has all of them: a statement that is prepared already is
+// not parsed again. All are noted at the same ratio, so their sum over the number
+// of executions is what one takes.
+func (t statementTimes) each(statement string) (ms float64, ok bool) {
+	executions := int64(0)
+	for message, m := range t[statement] {
+		ms += m.Sum
+		if message == "execute" || message == "statement" {
+			executions += m.N
+		}
+	}
+	return ms / float64(max(1, executions)), executions > 0
 }
 
 // first returns the statement with which a list begins, the longest that fits,

@@ -157,7 +157,7 @@ func (l *latency) windows() []Window {
 			Phase: key.phase, Op: key.op, Score: p.Score,
 			Count: t.Offered, OK: t.OK, Errors: t.Errors(), Shed: t.Shed,
 			P50: t.quantile(50), P90: t.quantile(90), P95: t.quantile(95), P99: t.quantile(99),
-			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.ByClass,
+			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.Classes(),
 			HDR: t.encoded(history.OK), HDRFail: t.encoded(history.Fail), HDRInfo: t.encoded(history.Info),
 		}
 	}

@@ -3,7 +3,9 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -12,6 +14,12 @@ import (
 // ClassShed is the class of operations that the load generator refused to send
 // because too many were in flight.
 const ClassShed = "shed"
+
+// ClassOther is the class of what has none of its own.
+const ClassOther = "other"
+
+// MaxClasses bounds the classes of errors that are told apart in one place.
+const MaxClasses = 16
 
 // The range of latencies that a [Tally] tells apart. What lies outside is
 // counted at the nearest end.
@@ -157,6 +165,28 @@ func (c *Cell) Merge(o *Cell) {
 
 // Errors returns how many operations were not answered as their contract says.
 func (c *Cell) Errors() int64 { return c.Offered - c.OK }
+
+// Classes returns the operations that are not OK by class of the error, with at
+// most [MaxClasses]: the rarest are counted as [ClassOther]. A tally itself keeps
+// all, since what was folded could not be merged exactly.
+func (c *Cell) Classes() map[string]int64 {
+	names := slices.SortedFunc(maps.Keys(c.ByClass), func(a, b string) int {
+		return cmp.Or(cmp.Compare(c.ByClass[b], c.ByClass[a]), strings.Compare(a, b))
+	})
+	if len(names) > MaxClasses { // ClassOther is one of those that are left
+		names = slices.DeleteFunc(names, func(name string) bool { return name == ClassOther })[:MaxClasses-1]
+	}
+	classes := make(map[string]int64, len(names)+1)
+	rest := c.Errors()
+	for _, name := range names {
+		classes[name] = c.ByClass[name]
+		rest -= c.ByClass[name]
+	}
+	if rest > 0 {
+		classes[ClassOther] += rest
+	}
+	return classes
+}
 
 // Latency returns a quantile, from 0 to 1, of the time from the scheduled
 // moment to the completion of operations with that outcome, to three digits.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -52,6 +53,30 @@ func TestTally(t *testing.T) {
 	within(t, "beyond the range", tally.Cell("after", "read").Latency(OK, 1), MaxLatency)
 	within(t, "no such cell", tally.Cell("other", "").Latency(OK, 0.5), 0)
 	within(t, "no such outcome", steady.Latency(Invoke, 0.5), 0)
+}
+
+func TestClassesAreBounded(t *testing.T) {
+	tally := NewTally()
+	want := map[string]int64{ClassOther: 1 + 1 + 2 + 3 + 4 + 5}
+	for i := range 20 {
+		class := fmt.Sprintf("sql_%05d", i)
+		for range i + 1 {
+			tally.Observe(done(Fail, "steady", "read", class, time.Millisecond))
+		}
+		if i >= 20-(MaxClasses-1) {
+			want[class] = int64(i + 1)
+		}
+	}
+	tally.Observe(done(Fail, "steady", "read", ClassOther, time.Millisecond))
+	all := tally.Cell("", "")
+	if diff := cmp.Diff(want, all.Classes()); diff != "" {
+		t.Errorf("Classes() of 21 (-want +got):\n%s", diff)
+	}
+	few := tally.Cell("", "")
+	few.ByClass = map[string]int64{"eof": int64(few.Offered)}
+	if diff := cmp.Diff(few.ByClass, few.Classes()); diff != "" {
+		t.Errorf("Classes() of one (-want +got):\n%s", diff)
+	}
 }
 
 func within(t *testing.T, what string, got, want time.Duration) {

@@ -120,7 +120,7 @@ func (nothingYetError) Temporary() bool { return true }
 
 // readNow reads what there is to read and does not wait for more.
 func (c *countingConn) readNow(b []byte) (n int, err error) {
-	if err := c.rawConn(); err != nil {
+	if err = c.rawConn(); err != nil {
 		return 0, err
 	}
 	if c.raw == nil {

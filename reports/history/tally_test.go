@@ -73,7 +73,7 @@ func TestClassesAreBounded(t *testing.T) {
 		t.Errorf("Classes() of 21 (-want +got):\n%s", diff)
 	}
 	few := tally.Cell("", "")
-	few.ByClass = map[string]int64{"eof": int64(few.Offered)}
+	few.ByClass = map[string]int64{"eof": few.Offered}
 	if diff := cmp.Diff(few.ByClass, few.Classes()); diff != "" {
 		t.Errorf("Classes() of one (-want +got):\n%s", diff)
 	}

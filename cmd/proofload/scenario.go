@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/data/postgres"
 	"github.com/proofload/proofload/chaos/netfault"
 	"github.com/proofload/proofload/chaos/proc"
 	"github.com/proofload/proofload/chaos/resource"
@@ -27,7 +28,7 @@ import (
 
 // catalog lists all faults there are.
 func catalog() chaos.Catalog {
-	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds())
+	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds(), postgres.Kinds())
 }
 
 // readScenario reads a scenario by the path of its file or by its name in the

@@ -73,7 +73,7 @@ func poolerDisable() chaos.Script {
 		About: "Makes PgBouncer turn away who connects to a database; who is connected already goes on.",
 	}, `console "disable $P_DATABASE"`, enabled, shellConsole+`
 out=$(client 2); echo "a login at the pooler: $out"
-case "$out" in *"not allow connections"*) ;; *) exit 1 ;; esac`)
+case "$out" in *"is disabled"*|*"not allow connections"*) ;; *) exit 1 ;; esac`)
 }
 
 // poolerShrink leaves too few connections to the server.

@@ -21,6 +21,7 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		processRows(s),
 		resourceRows(s),
 		cacheRows(s),
+		brokerRows(s),
 	)
 }
 

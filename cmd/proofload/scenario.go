@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/data/broker"
 	"github.com/proofload/proofload/chaos/data/cache"
 	"github.com/proofload/proofload/chaos/data/postgres"
 	"github.com/proofload/proofload/chaos/netfault"
@@ -29,7 +30,7 @@ import (
 
 // catalog lists all faults there are.
 func catalog() chaos.Catalog {
-	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds(), postgres.Kinds(), cache.Kinds())
+	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds(), postgres.Kinds(), cache.Kinds(), broker.Kinds())
 }
 
 // readScenario reads a scenario by the path of its file or by its name in the

@@ -22,6 +22,7 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		resourceRows(s),
 		cacheRows(s),
 		brokerRows(s),
+		balancerRows(s),
 	)
 }
 

@@ -20,6 +20,7 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		networkRows(s),
 		processRows(s),
 		resourceRows(s),
+		postgresRows(s),
 	)
 }
 

@@ -43,7 +43,10 @@ func networkRows(s *stack.Stack) []chaostest.Row {
 	for i := range rows {
 		rows[i].Family = "packets"
 	}
-	return append(rows, chaostest.Row{Kind: "lose", Family: "process", Target: "worker", Probe: answers(s, "worker-1")})
+	return append(rows,
+		chaostest.Row{Kind: "lose", Family: "process", Target: "worker", Probe: answers(s, "worker-1")},
+		chaostest.Row{Kind: "zone-outage", Family: "process", Target: "zone:b", Probe: answers(s, "api-2")},
+	)
 }
 
 // duplicates is a probe that finds Redis broken if a node is told twice what it

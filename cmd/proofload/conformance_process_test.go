@@ -32,7 +32,7 @@ func resourceRows(s *stack.Stack) []chaostest.Row {
 			Probe: insideNode(s, "api-1", `[ "$(head -c 167772160 /dev/zero | tail | wc -c)" = 167772160 ]`),
 		},
 		{Kind: "disk-full", Target: "redis", Probe: insideNode(s, "redis", `head -c 8192 /dev/zero >/dev/shm/user; e=$?; rm -f /dev/shm/user; exit $e`)},
-		{Kind: "disk-hog", Target: "redis", Probe: writesMuch(s, "redis")},
+		{Kind: "disk-hog", Target: "redis", Probe: written(s, "redis", "/var/tmp")},
 		{Kind: "fd-exhaust", Target: "app[2]", Probe: answers(s, "api-2")},
 	}
 	for i := range rows {

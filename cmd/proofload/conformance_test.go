@@ -20,6 +20,7 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		networkRows(s),
 		processRows(s),
 		resourceRows(s),
+		zoneRows(s), // last: a database node takes a while to catch up afterwards
 	)
 }
 

@@ -21,6 +21,7 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		processRows(s),
 		resourceRows(s),
 		postgresRows(s),
+		zoneRows(s), // last: a database node takes a while to catch up afterwards
 	)
 }
 

@@ -26,6 +26,10 @@ type Row struct {
 	// that needs nothing must not be refused.
 	Needs string
 
+	// Calm says that the probe is not at work while the fault comes into effect,
+	// because it takes itself what the fault takes away.
+	Calm bool
+
 	// Lasts is how long the fault lasts that ends by itself; zero: four seconds.
 	Lasts time.Duration
 }
@@ -185,15 +189,25 @@ func (l *life) survivesGuard() {
 }
 
 // inject starts a process, and sees the fault in effect in both ways. The probe
-// is at work from the beginning, so that there is traffic to break.
+// is at work from the beginning, if it may, so that there is traffic to break.
 func (l *life) inject(last time.Duration) Process {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), settleTimeout)
 	defer cancel()
 	p := l.suite.Program.Inject(l.t, l.row, last)
 	broken := make(chan error, 1)
-	go func() { broken <- l.see(ctx, true) }()
+	begin := make(chan struct{})
+	go func() {
+		<-begin
+		broken <- l.see(ctx, true)
+	}()
+	if !l.row.Calm {
+		close(begin)
+	}
 	took, err := p.Settled(ctx)
+	if l.row.Calm {
+		close(begin)
+	}
 	if err != nil {
 		cancel()
 		<-broken

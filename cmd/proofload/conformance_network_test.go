@@ -43,7 +43,12 @@ func networkRows(s *stack.Stack) []chaostest.Row {
 	for i := range rows {
 		rows[i].Family = "packets"
 	}
-	return append(rows, chaostest.Row{Kind: "lose", Family: "process", Target: "worker", Probe: answers(s, "worker-1")})
+	return append(rows, chaostest.Row{Kind: "lose", Family: "host", Target: "worker", Probe: answers(s, "worker-1")})
+}
+
+// zoneRows are the faults of many nodes.
+func zoneRows(s *stack.Stack) []chaostest.Row {
+	return []chaostest.Row{{Kind: "zone-outage", Family: "host", Target: "zone:b", Probe: answers(s, "api-2")}}
 }
 
 // duplicates is a probe that finds Redis broken if a node is told twice what it

@@ -10,6 +10,8 @@ func processRows(s *stack.Stack) []chaostest.Row {
 	rows := []chaostest.Row{
 		{Kind: "kill", Target: "app[2]"},
 		{Kind: "stop", Target: "app[2]"},
+		{Kind: "restart", Target: "app[2]"},
+		{Kind: "crash-loop", Target: "app[2]"},
 		{Kind: "pause", Target: "app[2]"},
 	}
 	for i := range rows {
@@ -26,10 +28,11 @@ func resourceRows(s *stack.Stack) []chaostest.Row {
 		{Kind: "cpu-throttle", Target: "app[2]", Values: []string{"share=10%"}, Probe: slower(s, "api-2")},
 		{Kind: "memory-hog", Target: "redis", Values: []string{"size=64MiB"}, Probe: bigger(s, "redis", 48*mib)},
 		{
-			Kind: "memory-limit", Target: "app[1]", Values: []string{"size=128MiB"},
+			Kind: "memory-limit", Target: "app[1]", Values: []string{"size=128MiB"}, Calm: true,
 			Probe: insideNode(s, "api-1", `[ "$(head -c 167772160 /dev/zero | tail | wc -c)" = 167772160 ]`),
 		},
 		{Kind: "disk-full", Target: "redis", Probe: insideNode(s, "redis", `head -c 8192 /dev/zero >/dev/shm/user; e=$?; rm -f /dev/shm/user; exit $e`)},
+		{Kind: "disk-hog", Target: "redis", Probe: written(s, "redis", "/var/tmp")},
 		{Kind: "fd-exhaust", Target: "app[2]", Probe: answers(s, "api-2")},
 	}
 	for i := range rows {

@@ -23,6 +23,8 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		cacheRows(s),
 		brokerRows(s),
 		balancerRows(s),
+		postgresRows(s),
+		zoneRows(s), // last: a database node takes a while to catch up afterwards
 	)
 }
 

@@ -39,7 +39,7 @@ func console(k chaos.Kind, command, undo, look string) chaos.Script {
 	return chaos.Script{
 		Kind: k, Roles: onPoolers(),
 		Save:   wantPool,
-		Inject: shellConsole + shellLater(undo) + command,
+		Inject: shellConsole + chaos.ShellLater(undo) + command,
 		Look:   look,
 		Undo:   chaos.ShellEnd + undo,
 		Gone:   served,

@@ -20,23 +20,23 @@ import (
 // Kinds returns the faults of this package.
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
-		checked(terminate(), between("every", 50*time.Millisecond, 5*time.Second)),
+		checked(terminate(), chaos.Between("every", 50*time.Millisecond, 5*time.Second)),
 		checked(exhaustConnections()),
 		checked(lockTable()),
-		checked(slowQueries(), between("delay", 50*time.Millisecond, 5*time.Second)),
-		checked(idleInTransaction(), upTo("rows", 10_000)),
-		checked(fillSlot(), sizeUpTo("size", 1<<30)),
-		checked(checkpointStorm(), between("every", 100*time.Millisecond, 5*time.Second)),
+		checked(slowQueries(), chaos.Between("delay", 50*time.Millisecond, 5*time.Second)),
+		checked(idleInTransaction(), chaos.UpTo("rows", 10_000)),
+		checked(fillSlot(), chaos.SizeUpTo("size", 1<<30)),
+		checked(checkpointStorm(), chaos.Between("every", 100*time.Millisecond, 5*time.Second)),
 		checked(pauseReplay()),
 		checked(readOnly()),
 		checked(syncStandbyMissing()),
-		checked(slowCommits(), between("delay", 10*time.Millisecond, 100*time.Millisecond)),
+		checked(slowCommits(), chaos.Between("delay", 10*time.Millisecond, 100*time.Millisecond)),
 		checked(failArchiving()),
 		checked(switchover()),
 		checked(poolerPause()),
 		checked(poolerKill()),
 		checked(poolerDisable()),
-		checked(poolerShrink(), upTo("size", 100)),
+		checked(poolerShrink(), chaos.UpTo("size", 100)),
 	}
 }
 
@@ -98,68 +98,22 @@ session() { leave psql -XqAtw -v ON_ERROR_STOP=1 -U postgres -d "${P_DATABASE:-p
 // endingItself is how the faults of sessions are undone.
 const endingItself = "The session is ended, and what it holds with it; it ends by itself when the time is over."
 
-// shellLater leaves a process that undoes something when the time is over,
-// however often it takes.
-func shellLater(undo string) string {
-	return `
-UNDO=$(cat <<'END_OF_UNDO'
-` + undo + `
-END_OF_UNDO
-)
-export UNDO
-PROOFLOAD_MARK="$ID" setsid sh -c 'sleep "$TTL"; until sh -c "$UNDO"; do sleep 1; done' </dev/null >/dev/null 2>&1 &
-`
-}
-
 // checked makes the catalogue entry of a script whose parameters are bounded,
 // and whose texts are names.
-func checked(s chaos.Script, bounds ...func(chaos.Kind, chaos.Params) error) chaos.Kind {
-	k := s.Fault()
-	onTarget := k.Check
-	k.Check = func(p chaos.Params) error {
-		errs := []error{onTarget(p)}
-		for _, param := range k.Params {
-			if v := k.Value(p, param.Name); param.Measure == chaos.Text && !name.MatchString(v) {
-				errs = append(errs, fmt.Errorf("%s: the parameter %s=%s: want a name, for example public.orders", k.Name, param.Name, v))
-			}
+func checked(s chaos.Script, bounds ...chaos.Bound) chaos.Kind {
+	return s.Bounded(append(bounds, names)...)
+}
+
+// names bounds all texts.
+func names(k chaos.Kind, p chaos.Params) error {
+	var errs []error
+	for _, param := range k.Params {
+		if v := k.Value(p, param.Name); param.Measure == chaos.Text && !name.MatchString(v) {
+			errs = append(errs, fmt.Errorf("%s: the parameter %s=%s: want a name, for example public.orders", k.Name, param.Name, v))
 		}
-		for _, b := range bounds {
-			errs = append(errs, b(k, p))
-		}
-		return errors.Join(errs...)
 	}
-	return k
+	return errors.Join(errs...)
 }
 
 // name is what the scripts take for a name: nothing that had to be quoted.
 var name = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
-
-// between bounds a duration.
-func between(param string, least, most time.Duration) func(chaos.Kind, chaos.Params) error {
-	return func(k chaos.Kind, p chaos.Params) error {
-		if d := k.Duration(p, param); d < least || d > most {
-			return fmt.Errorf("%s: the parameter %s=%s: want %s to %s", k.Name, param, k.Value(p, param), least, most)
-		}
-		return nil
-	}
-}
-
-// upTo bounds a count.
-func upTo(param string, most int) func(chaos.Kind, chaos.Params) error {
-	return func(k chaos.Kind, p chaos.Params) error {
-		if k.Count(p, param) > most {
-			return fmt.Errorf("%s: the parameter %s=%s: want %d at most", k.Name, param, k.Value(p, param), most)
-		}
-		return nil
-	}
-}
-
-// sizeUpTo bounds a size in bytes.
-func sizeUpTo(param string, most int64) func(chaos.Kind, chaos.Params) error {
-	return func(k chaos.Kind, p chaos.Params) error {
-		if k.Size(p, param) > most {
-			return fmt.Errorf("%s: the parameter %s=%s: want %d MiB at most", k.Name, param, k.Value(p, param), most>>20)
-		}
-		return nil
-	}
-}

@@ -265,7 +265,7 @@ echo "its replay waits for $waits, ${behind:-no} bytes behind what it has receiv
 		Save: shellSQL + `
 want "pg_is_in_recovery()" "it is the primary, and only a replica replays"
 want "not pg_is_wal_replay_paused()" "its replay is paused already"`,
-		Inject: shellSQL + shellLater(resume) + `sql -c "select pg_wal_replay_pause()"`,
+		Inject: shellSQL + chaos.ShellLater(resume) + `sql -c "select pg_wal_replay_pause()"`,
 		Look:   shellSQL + startup + `[ "$waits" = RecoveryPause ]`,
 		Undo:   chaos.ShellEnd + resume,
 		Gone:   shellOver + startup + `[ "$waits" != RecoveryPause ]`,

@@ -38,7 +38,7 @@ func (s setting) script() chaos.Script {
 	return chaos.Script{
 		Kind: s.Kind, Roles: onServers(), Lasting: true,
 		Save:   save,
-		Inject: shellSQL + shellLater(reset) + set + reload + "\n" + s.then,
+		Inject: shellSQL + chaos.ShellLater(reset) + set + reload + "\n" + s.then,
 		Look:   shellSQL + s.look,
 		Undo:   chaos.ShellEnd + reset,
 		Gone:   shellOver + `replica && { echo "it is a replica now"; exit 0; }` + s.gone,

@@ -39,7 +39,7 @@ type Active struct {
 
 	Undo Undo // as journalled
 
-	met atomic.Bool // by something that it has an effect on
+	met     atomic.Bool // by something that it has an effect on
 	journal *Journal
 	id      string
 }

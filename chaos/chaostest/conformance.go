@@ -30,7 +30,7 @@ type Row struct {
 	// because it takes itself what the fault takes away.
 	Calm bool
 
-	// Lasts is how long the fault lasts that ends by itself; zero: four seconds.
+	// Lasts is how long the fault lasts that ends by itself; zero: three seconds.
 	Lasts time.Duration
 }
 
@@ -135,7 +135,7 @@ type life struct {
 // How long faults last that end by themselves, and those that are ended by
 // force.
 const (
-	shortLife = 4 * time.Second
+	shortLife = 3 * time.Second
 	longLife  = 5 * time.Minute
 )
 
@@ -210,7 +210,7 @@ func (l *life) inject(last time.Duration) Process {
 	}
 	if err != nil {
 		cancel()
-		<-broken
+		_ = <-broken // that nothing broke is clear already
 		if errors.Is(err, sut.ErrUnsupported) && l.row.Needs != "" {
 			l.t.Skipf("needs %s: %v", l.row.Needs, err)
 		}

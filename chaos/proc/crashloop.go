@@ -88,9 +88,9 @@ func (f *crashLoop) Inject(ctx context.Context) (chaos.Injection, error) {
 // waited for, and one that fails is given again in the next turn.
 func (f *crashLoop) loop(ctx context.Context, node string) {
 	order := func(do func(context.Context, string) error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderTime)
+		waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderTime)
 		defer cancel()
-		_ = do(ctx, node) // what became of the node is observed by others
+		_ = do(waiting, node) // what became of the node is observed by others
 	}
 	for passes(ctx, crashPause) {
 		order(f.killer.Start)

@@ -165,7 +165,7 @@ func (i *injecting) Ended(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	for range i.lines { //nolint:revive // until it is silent
+	for range i.lines { // until it is silent
 	}
 	return took, i.end()
 }
@@ -182,7 +182,7 @@ func (i *injecting) Kill(guardToo bool) error {
 		errs = append(errs, syscall.Kill(pid, syscall.SIGKILL))
 	}
 	errs = append(errs, i.cmd.Process.Kill())
-	for range i.lines { //nolint:revive // until it is silent
+	for range i.lines { // until it is silent
 	}
 	_ = i.cmd.Wait() // says that it was killed
 	return errors.Join(errs...)

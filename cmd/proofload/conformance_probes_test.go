@@ -33,7 +33,7 @@ func answers(s *stack.Stack, node string) chaostest.Probe {
 func getOK(ctx context.Context, url string) bool {
 	asking, cancel := context.WithTimeout(ctx, probePatience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(asking, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(asking, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return false
 	}
@@ -91,7 +91,7 @@ func linkAddress(ctx context.Context, s *stack.Stack, link string) (string, erro
 	if !ok {
 		return "", fmt.Errorf("no link %s", link)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/proxies/link", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/proxies/link", http.NoBody)
 	if err != nil {
 		return "", err
 	}

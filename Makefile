@@ -55,8 +55,8 @@ bench-load: ## time the load engine beside Vegeta, k6 and wrk, one core each; BE
 	$(BENCH) -bench='^BenchmarkLoad$$' ./loadgen
 
 .PHONY: bench-chaos
-bench-chaos: ## time a link through linkd beside Toxiproxy and a direct connection, and how fast link faults come and go
-	$(BENCH) -bench='^(BenchmarkLinks|BenchmarkLinkFaults)$$' ./cmd/linkd ./chaos/netfault
+bench-chaos: engine build ## time a link through linkd beside Toxiproxy and a direct connection, and how fast faults come and go
+	$(BENCH) -p=1 -bench='^(BenchmarkLinks|BenchmarkLinkFaults|BenchmarkFaults)$$' ./cmd/linkd ./chaos/netfault ./cmd/proofload
 
 .PHONY: bench-cli
 bench-cli: ## time validate of 100 files (aim 1 s), plan (0.3 s) and the panel (1 % of a core)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -38,6 +39,7 @@ type Active struct {
 
 	Undo Undo // as journalled
 
+	met     atomic.Bool // by something that it has an effect on
 	journal *Journal
 	id      string
 }
@@ -94,9 +96,28 @@ func Arm(
 
 // Settle implements [Injection].
 func (a *Active) Settle(ctx context.Context) (Evidence, error) {
-	seen, err := a.Injection.Settle(ctx)
+	seen, err := a.look(ctx)
 	a.noteSeen("settled", seen, err)
 	return seen, err
+}
+
+// look observes that the fault is in effect, and remembers if anything met it.
+func (a *Active) look(ctx context.Context) (Evidence, error) {
+	seen, err := a.Injection.Settle(ctx)
+	if err == nil && !seen.Idle {
+		a.met.Store(true)
+	}
+	return seen, err
+}
+
+// Met reports whether anything has met the fault since it was injected. If not,
+// it looks once more; a fault that is not in effect any more cannot be met. It
+// must not run beside [Active.Hold], nor after [Active.Recover].
+func (a *Active) Met(ctx context.Context) bool {
+	if !a.met.Load() {
+		_, _ = a.look(ctx) // what it says is remembered
+	}
+	return a.met.Load()
 }
 
 // Hold looks at the fault again and again, by the observation that it settled
@@ -113,7 +134,7 @@ func (a *Active) Hold(ctx context.Context) error {
 		case <-tick.C:
 		}
 		looking, cancel := context.WithTimeout(ctx, holdPatience)
-		_, err := a.Injection.Settle(looking)
+		_, err := a.look(looking)
 		cancel()
 		if ctx.Err() != nil {
 			return nil

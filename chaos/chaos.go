@@ -44,6 +44,10 @@ type Evidence struct {
 	By   string        // the means, for example "replication byte counter" or "dial from the probe"
 	Saw  string        // what was seen, with numbers
 	Took time.Duration // from the inject or recover call to the observation
+
+	// Idle says of a fault in effect that nothing has met it yet: it is seen to be
+	// set, and there was no traffic on which it could be seen to do anything.
+	Idle bool
 }
 
 // A Fault is something that can be broken.

@@ -37,6 +37,10 @@ type Script struct {
 
 	Roles []sut.Role // of the nodes that it acts on; nil: any
 
+	// Lasting says that what Inject changes is on a disk, so that it outlives the
+	// processes of the node: one that is down is not mended by that.
+	Lasting bool
+
 	Save   string // optional
 	Inject string
 	Look   string
@@ -198,32 +202,32 @@ func (f *scripted) Inject(ctx context.Context) (Injection, error) {
 	return in, nil
 }
 
-// undo runs the script's Undo on all nodes that are there and not down: what it
-// would undo has died with their processes.
+// undo runs the script's Undo on all nodes that it has not lost its effect on.
 func (s Script) undo(ctx context.Context, env sut.Environment, d scriptData) error {
 	exec, ok := env.(sut.Executor)
 	if !ok {
 		return fmt.Errorf("commands inside nodes: %w", sut.ErrUnsupported)
 	}
 	return Each(d.Nodes, func(node string) error {
-		if isGone(ctx, env, node) {
+		if s.isGone(ctx, env, node) {
 			return nil
 		}
 		_, err := d.run(ctx, exec, node, s.Undo)
-		if err != nil && isGone(ctx, env, node) {
+		if err != nil && s.isGone(ctx, env, node) {
 			return nil
 		}
 		return err
 	})
 }
 
-// isGone reports whether there is no such node any more, or it is down.
-func isGone(ctx context.Context, env sut.Environment, node string) bool {
+// isGone reports whether there is no such node any more, or it is down and what
+// the script did has died with its processes.
+func (s Script) isGone(ctx context.Context, env sut.Environment, node string) bool {
 	if _, ok := env.Topology().Node(node); !ok {
 		return true
 	}
 	killer, ok := env.(sut.Killer)
-	if !ok {
+	if !ok || s.Lasting {
 		return false
 	}
 	state, err := killer.State(ctx, node)
@@ -259,7 +263,7 @@ func (i *scriptInjection) observe(ctx context.Context, script string) (Evidence,
 	err := Watch(ctx, func(ctx context.Context) error {
 		var errs []error
 		for n, node := range i.data.Nodes {
-			if script == i.script.Gone && isGone(ctx, i.env, node) {
+			if script == i.script.Gone && i.script.isGone(ctx, i.env, node) {
 				said[n] = node + " is down"
 				continue
 			}

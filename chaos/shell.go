@@ -19,3 +19,16 @@ n=0; for p in /proc/[0-9]*; do if marked "$p"; then n=$((n+1)); fi; done
 echo "$n of its processes left"; [ "$n" -eq 0 ]
 `
 )
+
+// ShellLater leaves a process that runs a script when the time is over, again
+// and again until it succeeds.
+func ShellLater(script string) string {
+	return `
+LATER=$(cat <<'END_OF_LATER'
+` + script + `
+END_OF_LATER
+)
+export LATER
+PROOFLOAD_MARK="$ID" setsid sh -c 'sleep "$TTL"; until sh -c "$LATER"; do sleep 1; done' </dev/null >/dev/null 2>&1 &
+`
+}

@@ -22,7 +22,7 @@ var ErrUnsupported = errors.New("not supported by this environment")
 // It is the smallest thing all environments can offer. What only some can do
 // is an interface of its own, found by type assertion: see [Killer], [Pauser],
 // [PrimaryFinder], [LinkController], [NetAdmin], [Executor], [Limiter],
-// [Stopper] and [LogCollector].
+// [Stopper], [LogCollector] and [LogFollower].
 type Environment interface {
 	// Topology lists the nodes and links. It does not change while the
 	// environment lives; which database node is primary is not part of it.
@@ -133,6 +133,14 @@ type Stopper interface {
 // NODE.log each.
 type LogCollector interface {
 	CollectLogs(ctx context.Context, dir string) error
+}
+
+// A LogFollower can read the log of a node as it is written.
+type LogFollower interface {
+	// FollowLog tells of each line that the node logs from now on, and returns
+	// when seen says that it has seen enough. The error says why there is
+	// nothing more to come: ctx is done, or the node is down.
+	FollowLog(ctx context.Context, node string, seen func(line string) (enough bool)) error
 }
 
 // A Verifier can tell whether the system as a whole keeps what it promises

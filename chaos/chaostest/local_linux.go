@@ -103,6 +103,13 @@ func (l *Local) Node(name string) sut.Selection {
 	return sut.Selection{Ref: name, Nodes: []sut.Node{n}}
 }
 
+// Addr returns where a node listens.
+func (l *Local) Addr(name string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.nodes[name].addr
+}
+
 // Broken is a [Probe] of one node.
 func (l *Local) Broken(name string) Probe {
 	return func(ctx context.Context) (bool, error) {

@@ -69,8 +69,13 @@ func (e *linkEnv) LinkControl(link string) (string, bool) {
 
 func newLinkEnv(tb testing.TB, links ...string) *linkEnv {
 	tb.Helper()
+	return newLinkEnvTo(tb, startEcho(tb), links...)
+}
+
+// newLinkEnvTo is newLinkEnv to another server.
+func newLinkEnvTo(tb testing.TB, upstream string, links ...string) *linkEnv {
+	tb.Helper()
 	binary := linkdBinary.build(tb)
-	upstream := startEcho(tb)
 	var entries []map[string]string
 	env := &linkEnv{ports: map[string]string{}}
 	for _, name := range links {

@@ -3,6 +3,7 @@ package netfault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,8 +170,12 @@ func (in *linkInjection) watch(ctx context.Context, look func(ctx context.Contex
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
-	return chaos.Evidence{By: "link counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called)}, nil
+	idle := !slices.ContainsFunc(said, func(saw string) bool { return !strings.HasSuffix(saw, unmet) })
+	return chaos.Evidence{By: "link counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called), Idle: idle}, nil
 }
+
+// unmet is what is seen of a toxic that no traffic has met.
+const unmet = "no traffic, toxic listed"
 
 // inEffect says how a link is seen to be broken.
 func (in *linkInjection) inEffect(ctx context.Context, i int) (string, error) {
@@ -197,7 +202,7 @@ func (in *linkInjection) inEffect(ctx context.Context, i int) (string, error) {
 		return saw, nil
 	}
 	if since.in() == 0 && time.Since(in.called) >= idleTime {
-		return "no traffic, toxic listed", nil
+		return unmet, nil
 	}
 	return "", fmt.Errorf("link %s: no effect was seen yet on %d bytes in", l.link, since.in())
 }

@@ -17,24 +17,24 @@ type loss struct {
 	killer sut.Killer
 }
 
-func newLose(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
-	killer, ok := env.(sut.Killer)
-	if !ok {
-		return nil, fmt.Errorf("killing nodes: %w", sut.ErrUnsupported)
+// newLoss makes losses by the name of a kind.
+func newLoss(kind string) func(sut.Environment, *chaos.Targets, chaos.Params) (chaos.Fault, error) {
+	return func(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+		killer, ok := env.(sut.Killer)
+		if !ok {
+			return nil, fmt.Errorf("killing nodes: %w", sut.ErrUnsupported)
+		}
+		cutting, err := makePartition(env, targets, filterKind{Kind: chaos.Kind{Name: kind}, rules: all}, p)
+		if err != nil {
+			return nil, err
+		}
+		return &loss{partition: *cutting, killer: killer}, nil
 	}
-	cutting, err := makePartition(env, targets, filterKind{Kind: chaos.Kind{Name: kindLose}, rules: all}, p)
-	if err != nil {
-		return nil, err
-	}
-	return &loss{partition: *cutting, killer: killer}, nil
 }
-
-// String implements [chaos.Fault].
-func (l *loss) String() string { return kindLose + " " + l.target.Ref }
 
 // Prepare implements [chaos.Fault].
 func (l *loss) Prepare(ctx context.Context) (chaos.Undo, error) {
-	undo, err := l.prepare(ctx, kindLose)
+	undo, err := l.prepare(ctx, l.kind.Name)
 	if err != nil {
 		return chaos.Undo{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -144,7 +145,9 @@ type netemInjection struct {
 // Settle implements [chaos.Injection]. It goes by the packets that went through.
 func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	said := make([]string, len(in.data.Nodes))
+	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		idle.Store(0)
 		return chaos.Each(indices(said), func(i int) error {
 			node := in.data.Nodes[i]
 			listing, err := in.net.NetExec(ctx, node, "tc", "-s", "qdisc", "show")
@@ -161,6 +164,7 @@ func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 			said[i] = fmt.Sprintf("%s: %d packets through netem", node, packets)
 			if packets == 0 {
 				said[i] = node + ": no traffic, netem listed"
+				idle.Add(1)
 			}
 			return nil
 		})
@@ -168,7 +172,9 @@ func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
-	return chaos.Evidence{By: "queueing discipline counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called)}, nil
+	return chaos.Evidence{
+		By: "queueing discipline counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called), Idle: int(idle.Load()) == len(said),
+	}, nil
 }
 
 // Recover implements [chaos.Injection].

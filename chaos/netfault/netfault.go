@@ -10,6 +10,7 @@ package netfault
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -36,16 +37,27 @@ func Kinds() []chaos.Kind {
 			Needs:   "an environment that lets packet filters be set on nodes and can kill and start them",
 			Undone:  "The rules are removed and the node is started. The kernel stops applying the rules by itself; a node that was killed stays down until it is started.",
 			Touches: []string{"packets", "process"},
-			New:     newLose,
+			New:     newLoss(kindLose),
 			Check:   checkLose,
+			Heal:    healLose,
+		},
+		{
+			Name:    kindZoneOutage,
+			About:   "Makes all nodes of a zone disappear together, each as a lost host does: cut off from all others, then killed.",
+			Needs:   "an environment whose nodes are in zones, that lets packet filters be set on them and can kill and start them",
+			Undone:  "The rules are removed and the nodes are started, all at the same time. The kernel stops applying the rules by itself; a node that was killed stays down until it is started.",
+			Touches: []string{"packets", "process"},
+			New:     newLoss(kindZoneOutage),
+			Check:   checkZone,
 			Heal:    healLose,
 		},
 	})
 }
 
 const (
-	kindStall = "stall"
-	kindLose  = "lose"
+	kindStall      = "stall"
+	kindLose       = "lose"
+	kindZoneOutage = "zone-outage"
 )
 
 // newID returns a mark for what one fault puts into the environment, so that
@@ -60,6 +72,14 @@ func checkStall(p chaos.Params) error {
 }
 
 func checkLose(p chaos.Params) error { return checkNodes(kindLose, p) }
+
+// checkZone wants a whole zone: what takes a part of it is a loss.
+func checkZone(p chaos.Params) error {
+	if !strings.HasPrefix(p.Target.Ref, "zone:") {
+		return fmt.Errorf("%s acts on a zone, and %q is none: write for example %[1]s: zone:b; to lose some nodes write lose", kindZoneOutage, p.Target.Ref)
+	}
+	return checkNodes(kindZoneOutage, p)
+}
 
 func checkNodes(kind string, p chaos.Params) error {
 	if len(p.Target.Nodes) == 0 {

@@ -45,6 +45,8 @@ func TestCheck(t *testing.T) {
 		{kindStall, chaos.Params{Target: nodes}, `"postgres.primary" is none: write for example stall: link:replication`},
 		{kindLose, chaos.Params{Target: nodes}, ""},
 		{kindLose, chaos.Params{Target: links}, "write for example lose: postgres.primary"},
+		{kindZoneOutage, chaos.Params{Target: sut.Selection{Ref: "zone:b", Nodes: make([]sut.Node, 2)}}, ""},
+		{kindZoneOutage, chaos.Params{Target: nodes}, `"postgres.primary" is none: write for example zone-outage: zone:b`},
 		{kindPartition, chaos.Params{Target: nodes, For: time.Second}, ""},
 		{kindPartition, chaos.Params{Target: nodes}, "add for example for: 30s"},
 		{kindPartition, chaos.Params{Target: links, For: time.Second}, "to stop a link write stall"},

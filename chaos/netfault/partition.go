@@ -150,7 +150,9 @@ type partitioned struct {
 // cut off by the rules that are listed.
 func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	said := make([]string, len(p.cut.Nodes))
+	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		idle.Store(0)
 		return chaos.Each(indices(said), func(i int) error {
 			node := p.cut.Nodes[i]
 			packets, err := p.cut.dropped(ctx, p.net, node)
@@ -161,6 +163,7 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 				return fmt.Errorf("no packet of %s met the rules yet", node)
 			case packets == 0:
 				said[i] = node + ": no traffic, rules listed"
+				idle.Add(1)
 			default:
 				said[i] = fmt.Sprintf("%s: %d packets %s", node, packets, p.cut.did())
 			}
@@ -170,7 +173,9 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
-	return chaos.Evidence{By: "packet filter counters", Saw: strings.Join(said, "; "), Took: time.Since(p.called)}, nil
+	return chaos.Evidence{
+		By: "packet filter counters", Saw: strings.Join(said, "; "), Took: time.Since(p.called), Idle: int(idle.Load()) == len(said),
+	}, nil
 }
 
 // Recover implements [chaos.Injection].

@@ -273,7 +273,8 @@ func (s *stalling) evidence(quiet []quietness) chaos.Evidence {
 			said[i] = fmt.Sprintf("%s: no traffic, toxic listed, 0 bytes out in %s", q.link, lasted)
 		}
 	}
-	return chaos.Evidence{By: "link byte counters", Saw: strings.Join(said, "; "), Took: time.Since(s.called)}
+	idle := !slices.ContainsFunc(quiet, func(q quietness) bool { return q.blind || q.held > 0 })
+	return chaos.Evidence{By: "link byte counters", Saw: strings.Join(said, "; "), Took: time.Since(s.called), Idle: idle}
 }
 
 // Recover implements [chaos.Injection].

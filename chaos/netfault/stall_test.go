@@ -52,6 +52,9 @@ func TestStallEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if seen.Idle {
+		t.Error("one of the links has traffic, and the fault is said to have been met by none")
+	}
 	for _, want := range []string{"replication:pg-1: ", " bytes in, 0 out in ", "replication:pg-2: no traffic, toxic listed, 0 bytes out"} {
 		if !strings.Contains(seen.Saw, want) || strings.Contains(seen.Saw, " 0 bytes in") {
 			t.Errorf("saw %q, want %q", seen.Saw, want)

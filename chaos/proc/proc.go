@@ -1,5 +1,6 @@
-// Package proc breaks the processes of nodes: kill crashes them, stop ends them
-// in an orderly way, pause freezes them.
+// Package proc breaks the processes of nodes: kill crashes them, crash-loop does
+// so again and again, stop ends them in an orderly way, restart does so and
+// starts them at once, pause freezes them.
 //
 // A killed process does not cut its node off: its peers see their connections
 // end at once. The loss of a whole host, which nobody hears of, is lose in
@@ -25,13 +26,16 @@ func Kinds() []chaos.Kind {
 			About:   "Crashes all processes of a node with SIGKILL; its peers see their connections end at once.",
 			Needs:   "an environment that can kill and start nodes",
 			Undone:  "The node is started; by the guard if the run died.",
+			Params:  []chaos.Param{whenParam()},
 			Touches: []string{chaos.TouchesProcess},
 			New:     newKill,
 			Check:   func(p chaos.Params) error { return needsNodes("kill", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
-				return heal(ctx, env, u, startNode)
+				return heal(ctx, env, u, startForGood)
 			},
 		},
+		restartKind(),
+		crashLoopKind(),
 		{
 			Name:    "stop",
 			About:   "Ends a node in an orderly way with SIGTERM, as a deployment does: it may finish what it has begun and say goodbye.",
@@ -78,24 +82,29 @@ type fault struct {
 	nodes   []string // as resolved by Prepare
 
 	broken sut.State // what the supervisor says of a broken node
+	saw    string    // what that means; empty: the state
 	breaks func(ctx context.Context, node string) error
 	mends  mend
 	manual string // how to mend one node by hand
 }
-
-// A mend undoes a fault of one node. It is idempotent.
-type mend func(ctx context.Context, env sut.Environment, node string) error
 
 func newKill(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
 	killer, ok := env.(sut.Killer)
 	if !ok {
 		return nil, fmt.Errorf("killing nodes: %w", sut.ErrUnsupported)
 	}
+	breaks, err := atPoint(env, p, killer.Kill)
+	if err != nil {
+		return nil, err
+	}
 	return &fault{
 		kind: "kill", env: env, killer: killer, targets: targets, target: p.Target,
-		broken: sut.Down, breaks: killer.Kill, mends: startNode, manual: "docker start CONTAINER_OF_%s",
+		broken: sut.Down, breaks: breaks, mends: startNode, manual: startByHand,
 	}, nil
 }
+
+// startByHand starts a node.
+const startByHand = "docker start CONTAINER_OF_%s"
 
 // grace is how long a node that is stopped may take before it is killed.
 const grace = 10 * time.Second
@@ -108,7 +117,7 @@ func newStop(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos
 	}
 	return &fault{
 		kind: "stop", env: env, killer: killer, targets: targets, target: p.Target,
-		broken: sut.Down, mends: startNode, manual: "docker start CONTAINER_OF_%s",
+		broken: sut.Down, mends: startNode, manual: startByHand,
 		breaks: func(ctx context.Context, node string) error { return stopper.Stop(ctx, node, grace) },
 	}, nil
 }
@@ -123,56 +132,6 @@ func newPause(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chao
 		kind: "pause", env: env, killer: killer, targets: targets, target: p.Target,
 		broken: sut.Paused, breaks: pauser.Pause, mends: resumeNode, manual: "docker unpause CONTAINER_OF_%s",
 	}, nil
-}
-
-// startNode starts a node if it is down.
-func startNode(ctx context.Context, env sut.Environment, node string) error {
-	killer, ok := env.(sut.Killer)
-	if !ok {
-		return fmt.Errorf("starting nodes: %w", sut.ErrUnsupported)
-	}
-	return killer.Start(ctx, node)
-}
-
-// resumeNode lets a node go on if it is paused. One that was killed meanwhile
-// is not paused any more.
-func resumeNode(ctx context.Context, env sut.Environment, node string) error {
-	pauser, canResume := env.(sut.Pauser)
-	killer, canObserve := env.(sut.Killer)
-	if !canResume || !canObserve {
-		return fmt.Errorf("resuming nodes: %w", sut.ErrUnsupported)
-	}
-	state, err := killer.State(ctx, node)
-	if err != nil || state != sut.Paused {
-		return err
-	}
-	return pauser.Resume(ctx, node)
-}
-
-// undoData is what mending needs to know.
-type undoData struct {
-	Nodes []string `json:"nodes"`
-}
-
-// heal mends all nodes that undo data names and the environment has.
-func heal(ctx context.Context, env sut.Environment, u chaos.Undo, mends mend) error {
-	var data undoData
-	if err := json.Unmarshal(u.Data, &data); err != nil {
-		return fmt.Errorf("read undo data: %w", err)
-	}
-	return mendAll(ctx, env, data.Nodes, mends)
-}
-
-func mendAll(ctx context.Context, env sut.Environment, nodes []string, mends mend) error {
-	return chaos.Each(nodes, func(node string) error {
-		if _, ok := env.Topology().Node(node); !ok {
-			return nil // gone, and its fault with it
-		}
-		if err := mends(ctx, env, node); err != nil {
-			return fmt.Errorf("mend %s: %w", node, err)
-		}
-		return nil
-	})
 }
 
 // String implements [chaos.Fault].
@@ -198,6 +157,14 @@ func (f *fault) Prepare(ctx context.Context) (chaos.Undo, error) {
 
 // Inject implements [chaos.Fault].
 func (f *fault) Inject(ctx context.Context) (chaos.Injection, error) {
+	in, err := f.inject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+func (f *fault) inject(ctx context.Context) (*injection, error) {
 	in := &injection{fault: *f, nodes: slices.Clone(f.nodes), called: time.Now()}
 	err := chaos.Each(in.nodes, func(node string) error {
 		if err := f.breaks(ctx, node); err != nil {
@@ -211,6 +178,9 @@ func (f *fault) Inject(ctx context.Context) (chaos.Injection, error) {
 	return in, nil
 }
 
+// supervisor is what says how a node is.
+const supervisor = "supervisor"
+
 // An injection is a fault in effect on some nodes.
 type injection struct {
 	fault  fault
@@ -223,7 +193,7 @@ func (i *injection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if err := chaos.AwaitState(ctx, i.fault.killer, i.nodes, i.fault.broken); err != nil {
 		return chaos.Evidence{}, err
 	}
-	return i.evidence("supervisor", i.fault.broken), nil
+	return i.evidence(supervisor, i.fault.broken), nil
 }
 
 // Recover implements [chaos.Injection].
@@ -259,6 +229,9 @@ func (i *injection) Recovered(ctx context.Context) (chaos.Evidence, error) {
 }
 
 func (i *injection) evidence(by string, state sut.State) chaos.Evidence {
-	saw := fmt.Sprintf("%s %s", chaos.JoinTargets(i.nodes), state)
+	saw := chaos.JoinTargets(i.nodes) + " " + string(state)
+	if i.fault.saw != "" && state == i.fault.broken && by == supervisor {
+		saw = chaos.JoinTargets(i.nodes) + " " + i.fault.saw
+	}
 	return chaos.Evidence{By: by, Saw: saw, Took: time.Since(i.called)}
 }

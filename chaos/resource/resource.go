@@ -7,7 +7,7 @@ import "github.com/proofload/proofload/chaos"
 // Kinds returns the faults of this package.
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
-		cpuHog().Fault(), memoryHog().Fault(), diskFull().Fault(), fdExhaust().Fault(),
+		cpuHog().Fault(), memoryHog().Fault(), diskFull().Fault(), diskHog().Fault(), fdExhaust().Fault(),
 		cpuThrottle(), memoryLimit(),
 	}
 }
@@ -86,6 +86,43 @@ if { echo x >"$P_PATH/$ID.probe"; } 2>/dev/null; then wrote=yes; else wrote=no; 
 rm -f "$P_PATH/$ID.probe"
 echo "a write succeeds: $wrote"; [ "$wrote" = yes ] && [ ! -e "$P_PATH/$ID.ballast" ]`,
 		By: "a write of the probe",
+	}
+}
+
+// diskHog competes for the disk.
+func diskHog() chaos.Script {
+	return chaos.Script{
+		Kind: chaos.Kind{
+			Name: "disk-hog",
+			About: "Keeps the disk under a directory of a node busy with synchronous writes, in competition with what the node writes; " +
+				"all that share the disk feel it.",
+			Undone:  "The writing processes are killed and their files removed; each ends and removes its file by itself when the time is over.",
+			Touches: []string{chaos.TouchesDisk},
+			Params: []chaos.Param{
+				{Name: "path", Measure: chaos.Text, Default: "/var/tmp", About: "a directory on the disk"},
+				{Name: "workers", Measure: chaos.Count, Default: "2", About: "how many processes write"},
+				{Name: "size", Measure: chaos.Size, Default: "16MiB", About: "how large the file of each is, which it writes again and again"},
+			},
+		},
+		Save: `
+kind=$(stat -f -c %T "$P_PATH") || exit 1
+[ "$kind" != tmpfs ] || { echo "$P_PATH is in memory, on no disk"; exit 1; }`,
+		Inject: `
+i=0; while [ "$i" -lt "$P_WORKERS" ]; do
+PROOFLOAD_MARK="$ID" setsid sh -c '
+timeout "$2" sh -c "while :; do dd if=/dev/zero of="\$0" bs=64k count=\$1 oflag=dsync conv=notrunc; done" "$0" "$1"
+rm -f "$0"' "$P_PATH/$ID.$i" "$(( (P_SIZE+65535)/65536 ))" "$TTL" </dev/null >/dev/null 2>&1 &
+i=$((i+1)); done`,
+		Look: chaos.ShellMarked + `
+written() { t=0; for p in /proc/[0-9]*; do if marked "$p"; then set -- $(grep '^write_bytes' "$p/io" 2>/dev/null); t=$((t+${2:-0})); fi; done; echo "$t"; }
+a=$(written); sleep 0.3; b=$(written)
+echo "$(((b-a)/1024)) KiB written to the disk in 0.3 s"; [ "$b" -ne "$a" ]`,
+		Undo: chaos.ShellEnd + `rm -f "$P_PATH/$ID".*`,
+		Gone: chaos.ShellMarked + `
+n=0; for p in /proc/[0-9]*; do if marked "$p"; then n=$((n+1)); fi; done
+f=0; for file in "$P_PATH/$ID".*; do if [ -e "$file" ]; then f=$((f+1)); fi; done
+echo "$n of its processes and $f of its files left"; [ "$n" -eq 0 ] && [ "$f" -eq 0 ]`,
+		By: "writes as the kernel counts them",
 	}
 }
 

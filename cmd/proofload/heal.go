@@ -99,11 +99,15 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 	if m.Target == simTarget {
 		return closeJournal(dir) // it died with its process
 	}
-	if isDeployed(m.Target) {
+	// Nobody else mends it meanwhile, and it is not broken anew.
+	id, err := holdID(m.Target, m.Stack)
+	if err != nil {
+		return err
+	}
+	if id == "" {
 		return a.healFrom(ctx, dir, m, chaos.HealAll)
 	}
-	// Nobody else mends it meanwhile, and it is not broken anew.
-	held, err := a.holdTarget(ctx, m.Stack)
+	held, err := a.holdTarget(ctx, id)
 	if err != nil {
 		return err
 	}

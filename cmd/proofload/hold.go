@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,6 +27,10 @@ const (
 	fileHeld   = "lock"
 	fileSocket = "guard.sock"
 )
+
+// errInUse is wrapped by errors that say that a target is held by a process that
+// lives.
+var errInUse = errors.New("it is in use")
 
 // guardPatience is how long a start waits for the guard of a run that died.
 const guardPatience = 30 * time.Second
@@ -51,13 +58,31 @@ type holding struct {
 // socket is where the guard of the holder listens.
 func (h *holding) socket() string { return filepath.Join(h.dir, fileSocket) }
 
+// holdID names what is held of a target: its stack, or its target file, which
+// is one for the whole machine too. It is empty for a target that lives in this
+// process, and for an address, of which nothing can be broken.
+func holdID(target, stackID string) (string, error) {
+	switch {
+	case strings.HasPrefix(target, stackPrefix):
+		return stackID, nil
+	case !isFile(target):
+		return "", nil
+	}
+	path, err := filepath.Abs(target)
+	if err != nil {
+		return "", fmt.Errorf("hold target %s: %w", target, err)
+	}
+	sum := sha256.Sum256([]byte(path))
+	return "target-" + hex.EncodeToString(sum[:6]), nil
+}
+
 // release gives the target back.
 func (h *holding) release() error {
 	if h == nil {
 		return nil
 	}
 	if err := h.lock.Close(); err != nil {
-		return fmt.Errorf("release stack: %w", err)
+		return fmt.Errorf("release target: %w", err)
 	}
 	return nil
 }
@@ -70,16 +95,16 @@ func (h *holding) forget() error {
 	return errors.Join(os.RemoveAll(h.dir), h.release())
 }
 
-// holdTarget takes the right to break things in a stack, or says who has it.
+// holdTarget takes the right to break things in a target, or says who has it.
 // Where that is a process that is gone, its guard is mending: it is waited for.
-func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) {
-	h := &holding{dir: filepath.Join(os.TempDir(), "proofload-"+strconv.Itoa(os.Getuid()), stackID)}
+func (a *app) holdTarget(ctx context.Context, id string) (*holding, error) {
+	h := &holding{dir: filepath.Join(os.TempDir(), "proofload-"+strconv.Itoa(os.Getuid()), id)}
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("hold stack %s: %w", stackID, err)
+		return nil, fmt.Errorf("hold %s: %w", id, err)
 	}
 	lock, err := os.OpenFile(filepath.Join(h.dir, fileHeld), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("hold stack %s: %w", stackID, err)
+		return nil, fmt.Errorf("hold %s: %w", id, err)
 	}
 	h.lock = lock
 	ctx, cancel := context.WithTimeout(ctx, guardPatience)
@@ -93,7 +118,7 @@ func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) 
 			return nil
 		}
 		if !errors.Is(busy, syscall.EWOULDBLOCK) || alive(h.previous.PID) {
-			taken = fmt.Errorf("it is in use by %s", h.previous)
+			taken = fmt.Errorf("%w by %s", errInUse, h.previous)
 			return nil
 		}
 		if !told {
@@ -103,7 +128,7 @@ func (a *app) holdTarget(ctx context.Context, stackID string) (*holding, error) 
 		return fmt.Errorf("the guard of %s is still mending", h.previous)
 	})
 	if err = errors.Join(taken, err); err != nil {
-		return nil, errors.Join(fmt.Errorf("hold stack %s: %w", stackID, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("hold %s: %w", id, err), lock.Close())
 	}
 	return h, nil
 }

@@ -13,6 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/data/balancer"
+	"github.com/proofload/proofload/chaos/data/broker"
+	"github.com/proofload/proofload/chaos/data/cache"
+	"github.com/proofload/proofload/chaos/data/postgres"
 	"github.com/proofload/proofload/chaos/netfault"
 	"github.com/proofload/proofload/chaos/proc"
 	"github.com/proofload/proofload/chaos/resource"
@@ -27,7 +31,10 @@ import (
 
 // catalog lists all faults there are.
 func catalog() chaos.Catalog {
-	return chaos.NewCatalog(netfault.Kinds(), proc.Kinds(), resource.Kinds())
+	return chaos.NewCatalog(
+		netfault.Kinds(), proc.Kinds(), resource.Kinds(),
+		postgres.Kinds(), cache.Kinds(), broker.Kinds(), balancer.Kinds(),
+	)
 }
 
 // readScenario reads a scenario by the path of its file or by its name in the

@@ -148,10 +148,14 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 // it left. A target that lives in this process, or of which nothing can be
 // broken, needs none of that.
 func (s *session) hold(ctx context.Context) (err error) {
-	if !strings.HasPrefix(s.plan.Target, stackPrefix) {
+	id, err := holdID(s.plan.Target, s.manifest.Stack)
+	if err != nil {
+		return exit(reports.ExitUsage, err)
+	}
+	if id == "" {
 		return nil
 	}
-	if s.held, err = s.app.holdTarget(ctx, s.manifest.Stack); err != nil {
+	if s.held, err = s.app.holdTarget(ctx, id); err != nil {
 		return exit(reports.ExitUsage, err)
 	}
 	if err = s.app.sweep(ctx, s.held); err != nil {
@@ -165,7 +169,7 @@ func (s *session) hold(ctx context.Context) (err error) {
 
 // letGo gives the target back. A cold stack is no more.
 func (s *session) letGo() error {
-	if s.flags.stack == "cold" {
+	if s.flags.stack == "cold" && !isDeployed(s.plan.Target) {
 		return s.held.forget()
 	}
 	return s.held.release()

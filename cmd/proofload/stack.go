@@ -50,7 +50,9 @@ func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Stand a stack up and leave it up, for runs with --stack warm",
-		Args:  cobra.NoArgs,
+		Long: `Stands a stack up, or finds it up, and leaves it up. What runs and injections that
+died left broken is mended first; a stack that cannot be mended is refused: exit 6.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			began := time.Now()
 			cfg, err := flags.config(func(line string) {
@@ -70,6 +72,9 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 	if _, err := stack.Engine(ctx); err != nil {
 		return exit(reports.ExitEnvironment, err)
 	}
+	if err := a.mend(ctx, cfg.Name); err != nil {
+		return exit(reports.ExitFaultsLeft, err)
+	}
 	sys, err := bringUpStack(ctx, cfg, true)
 	if err != nil {
 		return exit(reports.ExitEnvironment, errors.Join(err, sys.release(ctx, false)))
@@ -86,6 +91,22 @@ func (a *app) up(ctx context.Context, cfg stack.Config) error {
 	fmt.Fprintf(a.stdout, "stack/%s is ready after %.1f s (images %.1f s of it); its entry point is %s\n",
 		cfg.Name, sys.ready.Seconds(), sys.making.Seconds(), api)
 	return nil
+}
+
+// mend mends what was left broken, here and in a stack, wherever the journal of
+// that is. What is broken by a process that lives is that one's affair.
+func (a *app) mend(ctx context.Context, stackID string) error {
+	if err := a.healLeftovers(ctx); err != nil {
+		return err
+	}
+	held, err := a.holdTarget(ctx, stackID)
+	if errors.Is(err, errInUse) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.sweep(ctx, held), held.release())
 }
 
 func (a *app) downCommand() *cobra.Command {

@@ -21,6 +21,7 @@ const (
 	settleTimeout  = 15 * time.Second
 	recoverTimeout = 30 * time.Second
 	wholeTimeout   = 90 * time.Second
+	metTimeout     = 2 * time.Second // after which a fault that should end does
 )
 
 // A timeline carries out the entries of one drill.
@@ -45,6 +46,7 @@ type fault struct {
 	holding context.Context //nolint:containedctx // done when the fault is about to be undone, or the drill ends
 	release context.CancelFunc
 	watched sync.WaitGroup // the hold
+	settled bool           // and held
 
 	mu   sync.Mutex // one recovery at a time; the second finds it done
 	done bool
@@ -151,6 +153,7 @@ func (t *timeline) hold(f *fault) {
 	if f.done {
 		return
 	}
+	f.settled = true
 	f.watched.Go(func() {
 		if err := f.active.Hold(f.holding); err != nil {
 			t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("hold %s: %v", f.step.Entry.Name, err))
@@ -273,6 +276,7 @@ func (t *timeline) undo(ctx context.Context, f *fault) bool {
 	}
 	f.release()
 	f.watched.Wait()
+	t.seeMet(ctx, f)
 	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
 	if err := chaos.Insist(ctx, recoverTimeout, f.active.Recover); err != nil {
 		_ = t.fail(f.step, "recover", err) // it stays in the journal
@@ -280,6 +284,19 @@ func (t *timeline) undo(ctx context.Context, f *fault) bool {
 	}
 	f.done = true
 	return true
+}
+
+// seeMet notes that a fault which was seen in effect was met by nothing: it
+// proves nothing, and the verdict of the run is inconclusive.
+func (t *timeline) seeMet(ctx context.Context, f *fault) {
+	if !f.settled || ctx.Err() != nil {
+		return // not seen in effect, which is noted, or cut short
+	}
+	looking, cancel := context.WithTimeout(ctx, metTimeout)
+	defer cancel()
+	if !f.active.Met(looking) {
+		t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("hold %s: no traffic met it, so it had no effect", f.step.Entry.Name))
+	}
 }
 
 func (t *timeline) seeRecovered(ctx context.Context, f *fault) {

@@ -41,6 +41,7 @@ type fakeFault struct {
 	injectErr, settleErr, healErr error
 	recovered                     int           // calls that found something broken
 	endsAfter                     time.Duration // something else undoes it; 0: nothing does
+	idleFor                       time.Duration // nothing meets it
 	began                         time.Time
 }
 
@@ -63,7 +64,7 @@ func (f *fakeFault) Settle(context.Context) (chaos.Evidence, error) {
 	if f.endsAfter > 0 && time.Since(f.began) > f.endsAfter {
 		return chaos.Evidence{}, errors.New("pg-1 is running")
 	}
-	return chaos.Evidence{By: "eye", Saw: "it is broken"}, f.settleErr
+	return chaos.Evidence{By: "eye", Saw: "it is broken", Idle: time.Since(f.began) < f.idleFor}, f.settleErr
 }
 
 func (f *fakeFault) Recover(ctx context.Context) error {
@@ -142,6 +143,14 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 		{
 			name: "undone by something else", fault: fakeFault{endsAfter: 20 * time.Second}, deadline: time.Hour,
 			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
+		},
+		{
+			name: "met by nothing", fault: fakeFault{idleFor: 2 * time.Minute}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
+		},
+		{
+			name: "met late", fault: fakeFault{idleFor: 59 * time.Second}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "recover", "recovered"},
 		},
 		{
 			name: "undone by something else after its end", fault: fakeFault{endsAfter: 70 * time.Second}, deadline: time.Hour,

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +42,33 @@ func (s *Stack) copyLog(ctx context.Context, node, lines string, w io.Writer) er
 		return fmt.Errorf("read log of node %s: %w", node, err)
 	}
 	return nil
+}
+
+// FollowLog implements [sut.LogFollower].
+func (s *Stack) FollowLog(ctx context.Context, node string, seen func(line string) (enough bool)) error {
+	if _, ok := s.topology.Node(node); !ok {
+		return fmt.Errorf("follow log: no node %q in %s", node, s.topology.Name)
+	}
+	stream, err := s.docker.ContainerLogs(ctx, containerName(s.id, node), client.ContainerLogsOptions{
+		ShowStdout: true, ShowStderr: true, Follow: true, Tail: "0",
+	})
+	if err != nil {
+		return fmt.Errorf("follow log of node %s: %w", node, err)
+	}
+	defer func() { _ = stream.Close() }() // ends the copy below
+	lines, w := io.Pipe()
+	defer func() { _ = lines.Close() }() // and so does this
+	go func() {
+		_, copyErr := stdcopy.StdCopy(w, w, stream)
+		_ = w.CloseWithError(copyErr) // never fails
+	}()
+	scanner := bufio.NewScanner(lines)
+	for scanner.Scan() {
+		if seen(scanner.Text()) {
+			return nil
+		}
+	}
+	return fmt.Errorf("follow log of node %s: %w", node, cmp.Or(context.Cause(ctx), scanner.Err(), errors.New("it has ended")))
 }
 
 // CollectLogs implements [sut.LogCollector].

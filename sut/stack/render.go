@@ -163,9 +163,20 @@ func balancerFiles() (map[string]string, error) {
 	for _, api := range serviceNodes() {
 		servers = append(servers, server{api, via(nodeBalancer + "->" + api)})
 	}
-	return renderInto("/etc/haproxy/haproxy.cfg", "lb.cfg.tmpl", map[string]any{
-		"Listen": portAPI, "Nodes": servers,
+	files, err := renderInto("/etc/haproxy/haproxy.cfg", "lb.cfg.tmpl", map[string]any{
+		"Listen": portAPI, "Nodes": servers, "Statuses": []int{429, 500, 502, 503, 504},
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"faults.lua", "faults.map"} {
+		more, err := renderInto("/etc/haproxy/"+name, name, nil)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(files, more)
+	}
+	return files, nil
 }
 
 func poolerFiles() (map[string]string, error) {

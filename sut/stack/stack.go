@@ -80,6 +80,7 @@ var (
 	_ sut.LinkController = (*Stack)(nil)
 	_ sut.NetAdmin       = (*Stack)(nil)
 	_ sut.LogCollector   = (*Stack)(nil)
+	_ sut.LogFollower    = (*Stack)(nil)
 	_ sut.Waiter         = (*Stack)(nil)
 )
 

@@ -1,0 +1,81 @@
+package chaos
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPitfalls keeps the list of what goes wrong with tools that break things,
+// and of the tests that say it does not here. A test that is gone from its file
+// is missed.
+func TestPitfalls(t *testing.T) {
+	for _, p := range []struct {
+		pitfall string
+		tests   map[string]string // names by file, from the root
+	}{
+		{"a link whose receiver is frozen and that is slow takes for ever to mend", map[string]string{
+			"cmd/linkd/linkd_test.go":         "TestReceiverDoesNotRead",
+			"chaos/netfault/pitfalls_test.go": "TestFrozenReceiver",
+		}},
+		{"an upstream that swallows packets wedges the link, and others with it", map[string]string{
+			"cmd/linkd/breaking_test.go": "TestBlackhole",
+		}},
+		{"a target that restarts loses the rules of a network fault, unnoticed", map[string]string{
+			"chaos/netfault/filter_linux_test.go": "TestRestartEndsPartition",
+		}},
+		{"a target that is gone cannot be mended, and so nothing else is", map[string]string{
+			"chaos/proc/proc_linux_test.go":            "TestGone",
+			"chaos/netfault/filterkinds_linux_test.go": "TestTargetGone",
+			"chaos/netfault/stall_test.go":             "TestStallProxyGone",
+		}},
+		{"two faults of one link are undone in the order in which they came", map[string]string{
+			"chaos/netfault/links_test.go": "TestLinkFaultsInAnyOrder",
+			"chaos/netfault/stall_test.go": "TestStallsOverlap",
+			"cmd/linkd/breaking_test.go":   "TestToxicsInAnyOrder",
+		}},
+		{"a port that was published is another one after a restart", map[string]string{
+			"cmd/proofload/conformance_pitfalls_test.go": "testPortsStay",
+		}},
+		{"an address goes to another node while its own is away", map[string]string{
+			"cmd/proofload/conformance_pitfalls_test.go": "testAddressesSwap",
+		}},
+		{"a limit below what is in use cannot be set, or kills", map[string]string{
+			"cmd/proofload/conformance_pitfalls_test.go": "testLimitBelowUse",
+		}},
+		{"the kernel ends rules by another clock than the guard reads", map[string]string{
+			"chaos/netfault/netfault_test.go":     "TestUntilIsUTC",
+			"chaos/netfault/filter_linux_test.go": "TestKernelEndsPartition",
+		}},
+		{"the runner is killed somewhere between the journal and the end", map[string]string{
+			"chaos/proc/proc_linux_test.go":  "TestCrash",
+			"chaos/proc/again_linux_test.go": "TestLateKill",
+			"chaos/journal_test.go":          "TestJournalTorn",
+		}},
+		{"the engine does not answer when it is time to mend", map[string]string{
+			"chaos/journal_test.go":                      "TestInsist",
+			"chaos/guard_test.go":                        "TestGuardInsists",
+			"cmd/proofload/conformance_pitfalls_test.go": "testEngineAway",
+		}},
+		{"something else undoes the fault while it should last", map[string]string{
+			"chaos/hold_test.go":            "TestHold",
+			"chaos/proc/proc_linux_test.go": "TestNotInEffect",
+			"chaos/netfault/links_test.go":  "TestLinkFaultEndedEarly",
+		}},
+		{"a proxy accepts what its upstream would refuse, and clients who go through it see another recovery time", map[string]string{
+			"cmd/linkd/linkd_test.go":    "TestUpstreamDown",
+			"sut/stack/topology_test.go": "TestEndpointURL", // clients reach the service past all proxies
+		}},
+	} {
+		if len(p.tests) == 0 {
+			t.Errorf("no test says that this does not happen: %s", p.pitfall)
+		}
+		for file, name := range p.tests {
+			src, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
+			if err != nil || !strings.Contains(string(src), "\nfunc "+name+"(t *testing.T") {
+				t.Errorf("%s: no test %s in %s: %v", p.pitfall, name, file, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+// BenchmarkFaults times, for each fault of packets and processes on the real
+// stack, the inject call until it is seen in effect and the recover call until
+// the node is seen whole. Faults of links are timed in chaos/netfault.
+func BenchmarkFaults(b *testing.B) {
+	const rounds = 20
+	program := command{dir: b.TempDir()}
+	if out, err := program.run(b.Context(), "up"); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	b.Cleanup(func() {
+		if out, err := program.run(context.WithoutCancel(b.Context()), "down"); err != nil {
+			b.Errorf("%v: %s", err, out)
+		}
+	})
+	s, err := stack.Attach(b.Context(), stack.Config{Name: stack.LedgerName, AsIs: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = s.Detach() }() // all was asked
+	journal, err := chaos.OpenJournal(filepath.Join(program.dir, "journal"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = journal.Close() }()
+	for _, r := range conformanceRows(s) {
+		if r.Family != "packets" && r.Family != "process" && r.Family != "host" {
+			continue
+		}
+		var settled, whole []time.Duration
+		for range rounds {
+			in, out, err := comeAndGo(b.Context(), s, journal, r)
+			if errors.Is(err, sut.ErrUnsupported) {
+				b.Logf("%-18s left out: needs %s", r.Kind, r.Needs)
+				break
+			}
+			if err != nil {
+				b.Fatalf("%s: %v", r.Kind, err)
+			}
+			settled, whole = append(settled, in), append(whole, out)
+		}
+		if len(settled) > 0 {
+			b.Logf("%-18s in effect p95 of %d: %s, whole p95: %s", r.Kind, rounds, chaostest.P95(settled), chaostest.P95(whole))
+		}
+	}
+}
+
+// comeAndGo injects the fault of a row and recovers it, and returns how long it
+// took to see it in effect and to see the target whole.
+func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal, r chaostest.Row) (settled, whole time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	p := chaos.Params{For: time.Minute, Values: map[string]string{}}
+	if p.Target, err = env.Topology().Select(r.Target); err != nil {
+		return 0, 0, err
+	}
+	for _, v := range r.Values {
+		name, value, _ := strings.Cut(v, "=")
+		p.Values[name] = value
+	}
+	c := catalog()
+	fault, err := c.New(r.Kind, env, chaos.NewTargets(env), p)
+	if err != nil {
+		return 0, 0, err
+	}
+	active, err := chaos.Arm(ctx, journal, c, env, fault, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	in, err := active.Settle(ctx)
+	if err != nil {
+		return 0, 0, errors.Join(err, chaos.Insist(ctx, injectRecover, active.Recover))
+	}
+	if err := active.Recover(ctx); err != nil {
+		return 0, 0, err
+	}
+	out, err := active.Recovered(ctx)
+	return in.Took, out.Took, err
+}

@@ -1,0 +1,182 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+// pitfalls are what else can go wrong on a real engine, and the point at which a
+// kill can strike.
+func pitfalls(t *testing.T, program command, s *stack.Stack) {
+	t.Helper()
+	t.Run("ports stay", func(t *testing.T) { testPortsStay(t, s) })
+	t.Run("addresses swap", func(t *testing.T) { testAddressesSwap(t, s) })
+	t.Run("limit below use", func(t *testing.T) { testLimitBelowUse(t, program, s) })
+	t.Run("kill at a point", func(t *testing.T) { testKillAtPoint(t, program, s) })
+	t.Run("engine away", func(t *testing.T) { testEngineAway(t, program, s) })
+}
+
+// becomes waits until a probe finds its target broken, or whole.
+func becomes(t *testing.T, probe chaostest.Probe, want bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		broken, err := probe(ctx)
+		if err == nil && broken != want {
+			err = errors.New("the probe does not agree yet")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testPortsStay restarts the entry point, which publishes a port.
+func testPortsStay(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	base, _ := s.Endpoint("api")
+	entry := func(ctx context.Context) (bool, error) { return !getOK(ctx, base+"/livez"), nil }
+	becomes(t, entry, false)
+	if err := s.Kill(t.Context(), "lb"); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, entry, true)
+	if err := s.Start(t.Context(), "lb"); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, entry, false) // at the address of before
+}
+
+// testAddressesSwap kills two nodes and starts them the other way round, so that
+// the engine gives each what the other had. They are found by name.
+func testAddressesSwap(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	nodes := []string{"redis", "worker-1"}
+	for _, n := range nodes {
+		if err := s.Kill(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := chaos.AwaitState(t.Context(), s, nodes, sut.Down); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{"worker-1", "redis"} {
+		if err := s.Start(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	becomes(t, echoes(s, "api-1->redis", "api-1"), false)
+	becomes(t, answers(s, "worker-1"), false)
+}
+
+// testLimitBelowUse leaves a node less memory than it uses: that is refused, or
+// the kernel kills, and either is told. Nothing stays behind.
+func testLimitBelowUse(t *testing.T, program command, s *stack.Stack) {
+	t.Helper()
+	before, err := s.Limits(t.Context(), "api-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := program.run(t.Context(), "inject", "memory-limit", "app[2]", "size=6MiB", "--for", "2s")
+	if err == nil && !strings.Contains(out, "api-2 is down") || err != nil && !strings.Contains(out, "memory limit") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if after, err := s.Limits(t.Context(), "api-2"); err != nil || after != before {
+		t.Errorf("the limits are %+v, %v, want %+v", after, err, before)
+	}
+	if err := program.Start(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Start(t.Context(), "api-2"); err != nil { // what the kernel killed is not started again by itself
+		t.Fatal(err)
+	}
+	becomes(t, answers(s, "api-2"), false)
+}
+
+// testKillAtPoint kills a process of the service as soon as it says that it has
+// noticed the loss of the cache.
+func testKillAtPoint(t *testing.T, program command, s *stack.Stack) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	row := chaostest.Row{Kind: "kill", Target: "app[2]", Values: []string{"when=dependency is down"}}
+	p := program.Inject(t, row, longLife)
+	settled := make(chan error, 1)
+	go func() {
+		_, err := p.Settled(ctx)
+		settled <- err
+	}()
+	if broken, err := answers(s, "api-2")(ctx); broken || err != nil {
+		t.Errorf("broken before the point was reached: %t, %v", broken, err)
+	}
+	// The first loss may come before the log is followed.
+	waiting := true
+	for lose := true; waiting; lose = !lose {
+		turn := s.Start
+		if lose {
+			turn = s.Kill
+		}
+		if err := turn(ctx, "redis"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-settled:
+			if err != nil {
+				t.Fatal(err)
+			}
+			waiting = false
+		case <-time.After(3 * time.Second):
+		}
+	}
+	if err := p.Kill(false); err != nil {
+		t.Error(err)
+	}
+	if err := s.Start(t.Context(), "redis"); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, answers(s, "api-2"), false)
+	becomes(t, echoes(s, "api-1->redis", "api-1"), false)
+}
+
+// testEngineAway mends when no engine answers: it says what to do by hand, and
+// mends once there is one.
+func testEngineAway(t *testing.T, program command, s *stack.Stack) {
+	t.Helper()
+	p := program.Inject(t, chaostest.Row{Kind: "pause", Target: "app[2]"}, longLife)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := p.Settled(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Kill(true); err != nil {
+		t.Fatal(err)
+	}
+	heal := program.make(ctx, "heal")
+	heal.Env = append(heal.Env, "DOCKER_HOST=unix://"+program.dir+"/nobody.sock")
+	out, err := heal.CombinedOutput()
+	if code := codeOf(err); err == nil || code != "6" || !strings.Contains(string(out), "by hand: docker unpause") {
+		t.Errorf("without an engine: %v: %s", err, out)
+	}
+	if n, err := p.Pending(); err != nil || n != 1 {
+		t.Errorf("%d faults are pending, %v, want 1", n, err)
+	}
+	if err := program.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, answers(s, "api-2"), false)
+}
+
+// longLife is a time in which a test is over.
+const longLife = 5 * time.Minute

@@ -18,7 +18,8 @@ import (
 
 // Write writes r. Times are in seconds and shares between 0 and 1, as the
 // format wants them; every sample has the scenario and the run as labels.
-// What was not measured is left out.
+// What was not measured is left out, and of a result without a verdict, which is
+// that of a run that goes on, what is only known at its end.
 func Write(w io.Writer, r *reports.Result) error {
 	d := &document{labels: []string{"scenario", r.Scenario.Name, "run", r.Run}}
 	d.run(r)
@@ -65,8 +66,10 @@ func escape(s string) string {
 }
 
 func (d *document) run(r *reports.Result) {
-	d.family("proofload_run_exit_code", "", "Exit code of the run; 0 is a pass.")
-	d.sample("proofload_run_exit_code", float64(r.Exit), "verdict", r.Verdict)
+	if r.Verdict != "" { // it is over
+		d.family("proofload_run_exit_code", "", "Exit code of the run; 0 is a pass.")
+		d.sample("proofload_run_exit_code", float64(r.Exit), "verdict", r.Verdict)
+	}
 	d.family("proofload_run_duration_seconds", "seconds", "How long the run took.")
 	d.sample("proofload_run_duration_seconds", r.TookMS/1000)
 	d.family("proofload_faults_left", "", "Faults that may still be in place.")

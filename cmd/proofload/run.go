@@ -23,6 +23,7 @@ type runFlags struct {
 	progress string // auto, tty, plain, json or quiet
 	ci       string // auto, github, gitlab or none
 	ui       string // address of the live page; empty: there is none
+	gates    string // auto, wait or yes
 	metrics  string // address to scrape metrics at; empty: there is none
 
 	views *views // what is open of these
@@ -67,6 +68,7 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().StringVar(&flags.keep, "keep", "never", "keep a cold stack after the run: never, failed or always")
 	cmd.Flags().StringVar(&flags.progress, "progress", progressAuto, "what to show meanwhile: auto (tty or plain), tty (five lines that are redrawn), plain, json (a JSON object a line) or quiet")
 	cmd.Flags().StringVar(&flags.ci, "ci", ciAuto, "tell a CI system more than the exit code: auto, github (step summary, annotations), gitlab or none")
+	cmd.Flags().StringVar(&flags.gates, "gates", gatesAuto, "what to do at a gate: wait (for proofload approve or the live page), yes (pass it), or auto (wait where somebody looks on, else refuse to begin)")
 	cmd.Flags().StringVar(&flags.ui, "ui", "", "show the run on a web page of this machine, at an address or any free port; its URL is printed")
 	cmd.Flags().Lookup("ui").NoOptDefVal = "127.0.0.1:0"
 	cmd.Flags().StringVar(&flags.metrics, "metrics", "", "answer scrapes in the format of OpenMetrics on this machine, below /metrics at an address")
@@ -84,6 +86,7 @@ func (f runFlags) check() error {
 		{"stack", f.stack, []string{"cold", "warm"}},
 		{"keep", f.keep, []string{"never", "failed", "always"}},
 		{"progress", f.progress, []string{progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet}},
+		{"gates", f.gates, []string{gatesAuto, gatesWait, gatesYes}},
 		{"ci", f.ci, []string{ciAuto, ciGitHub, ciGitLab, ciNone}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {
@@ -105,6 +108,9 @@ func (f runFlags) check() error {
 func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
 	p, err := a.buildPlan(sc, flags.plan)
 	if err != nil {
+		return err
+	}
+	if err = a.attended(p, flags); err != nil {
 		return err
 	}
 	if strings.HasPrefix(p.Target, stackPrefix) {

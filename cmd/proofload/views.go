@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/html"
 	"github.com/proofload/proofload/reports/live/web"
 )
 
@@ -24,7 +25,7 @@ func (a *app) openViews(flags runFlags, stop func()) (*views, error) {
 	p := &views{app: a}
 	var err error
 	if flags.ui != "" {
-		if p.ui, err = web.Open(web.Config{Address: flags.ui, Stop: stop}); err != nil {
+		if p.ui, err = web.Open(web.Config{Address: flags.ui, Stop: stop, Answer: a.desk.answer}); err != nil {
 			return nil, exit(reports.ExitUsage, err)
 		}
 		a.tellURL(flags, "live page", p.ui.URL())
@@ -89,6 +90,16 @@ func (p *views) begin(s *session) *shown {
 func (s *shown) say(line string) {
 	if s != nil {
 		s.feed.Say(s.views.app.secrets.hide(line))
+	}
+}
+
+// ask shows a question, or none.
+func (s *shown) ask(questions ...html.Question) {
+	if s == nil || s.views.ui == nil {
+		return
+	}
+	if err := s.views.ui.Ask(questions); err != nil {
+		fmt.Fprintln(s.views.app.stderr, "live page: "+err.Error())
 	}
 }
 

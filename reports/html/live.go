@@ -37,6 +37,13 @@ type Ended struct {
 	Scenario, Verdict, Report string
 }
 
+// A Question is what a run asks those who look at its page.
+type Question struct {
+	ID    string // answers are posted to answer/ID/continue and answer/ID/abort
+	Text  string
+	Until string // when it has to be answered
+}
+
 // A Part is one piece of the page of a run that goes on, which can be put in
 // place of what was there before.
 type Part struct {
@@ -92,6 +99,11 @@ func (p *Painter) Ended(runs []Ended) ([]Part, error) {
 	return p.parts(&livePage{Ended: runs[max(0, len(runs)-maxEnded):]}, "ended")
 }
 
+// Asked draws what a run asks.
+func (p *Painter) Asked(questions []Question) ([]Part, error) {
+	return p.parts(&livePage{Questions: questions}, "asked")
+}
+
 func (p *Painter) parts(page *livePage, names ...string) ([]Part, error) {
 	var parts []Part
 	for _, name := range names {
@@ -120,6 +132,7 @@ type livePage struct {
 	Latest       []journalRow
 	Announcement string
 	Ended        []Ended
+	Questions    []Question
 }
 
 // A tile is one number that is read at a glance.

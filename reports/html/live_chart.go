@@ -11,7 +11,7 @@ import (
 // that are still to come.
 func (l *Live) drill() *drill {
 	p := l.Progress
-	d := &drill{number: p.Drill, began: p.Began.Seconds(), live: true}
+	d := &drill{number: p.Drill, began: p.Began.Seconds(), live: l.Result.Verdict == ""}
 	if p.Drill == 0 {
 		d.number = 1
 	}
@@ -42,7 +42,7 @@ func spanOf(p check.Phase) phase {
 // addPlanned adds the entries of the timeline that did not begin yet. What is
 // not a fault is over when it began.
 func (d *drill) addPlanned(l *Live) {
-	if l.Progress.Loaded {
+	if l.Progress.Loaded || !d.live {
 		return
 	}
 	for _, e := range l.Spec.Events {

@@ -212,6 +212,18 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/"+s.token+"/", http.StatusSeeOther)
 }
 
+// Ask shows what the run asks people; no question takes it away.
+func (s *Server) Ask(questions []html.Question) error {
+	parts, err := s.painter.Asked(questions)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		s.board.put(eventPart, p.Name, p.HTML)
+	}
+	return nil
+}
+
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	answer := r.PathValue("answer")
 	if s.cfg.Answer == nil || answer != "continue" && answer != "abort" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/live/web"
+	"github.com/proofload/proofload/reports/otlp"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -25,6 +26,7 @@ type runFlags struct {
 	ui       string // address of the live page; empty: there is none
 	gates    string // auto, wait or yes
 	metrics  string // address to scrape metrics at; empty: there is none
+	otlp     string // address of a collector; empty: there is none
 
 	views *views // what is open of these
 }
@@ -73,6 +75,8 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().Lookup("ui").NoOptDefVal = "127.0.0.1:0"
 	cmd.Flags().StringVar(&flags.metrics, "metrics", "", "answer scrapes in the format of OpenMetrics on this machine, below /metrics at an address")
 	cmd.Flags().Lookup("metrics").NoOptDefVal = "127.0.0.1:" + web.MetricsPort
+	cmd.Flags().StringVar(&flags.otlp, "otlp", "", "send metrics and a trace of each run to the collector at this URL when it is over (OTLP over HTTP)")
+	cmd.Flags().Lookup("otlp").NoOptDefVal = "http://127.0.0.1:4318"
 	return cmd
 }
 
@@ -96,6 +100,11 @@ func (f runFlags) check() error {
 	for flag, address := range map[string]string{"ui": f.ui, "metrics": f.metrics} {
 		if _, _, err := web.Address(address); err != nil {
 			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+		}
+	}
+	if f.otlp != "" {
+		if _, err := otlp.Endpoint(f.otlp); err != nil {
+			errs = append(errs, fmt.Errorf("--otlp: %w", err))
 		}
 	}
 	if f.plan.repeat < 0 {
@@ -141,5 +150,6 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	}
 	err = a.conclude(s, result)
 	s.page.finish(result, s.dir.File(reports.FileHTML))
+	a.sendOTLP(ctx, flags.otlp, result)
 	return err
 }

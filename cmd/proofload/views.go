@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/html"
 	"github.com/proofload/proofload/reports/live/web"
+	"github.com/proofload/proofload/reports/otlp"
 )
 
 // The views are what is open to others on this machine while runs go on. A nil
@@ -59,6 +62,21 @@ func (p *views) close() {
 	}
 	if p.metrics != nil {
 		p.metrics.Close()
+	}
+}
+
+// otlpTimeout bounds what a collector may cost a run that is over.
+const otlpTimeout = 10 * time.Second
+
+// sendOTLP sends a result to a collector. That this fails changes no verdict.
+func (a *app) sendOTLP(ctx context.Context, address string, r *reports.Result) {
+	if address == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), otlpTimeout)
+	defer cancel()
+	if err := otlp.Send(ctx, address, r); err != nil {
+		fmt.Fprintln(a.stderr, "otlp: "+err.Error())
 	}
 }
 

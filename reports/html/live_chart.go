@@ -23,7 +23,8 @@ func (l *Live) drill() *drill {
 		d.until = min(max(0, l.Now.Seconds()-d.began), d.end)
 	}
 	for _, s := range p.Series {
-		if s.At -= d.began; s.Drill == d.number && p.Drill > 0 {
+		whole := s.At+1 <= l.Now.Seconds() || !d.live
+		if s.At -= d.began; whole && s.Drill == d.number && p.Drill > 0 {
 			d.seconds = append(d.seconds, s)
 		}
 	}
@@ -31,6 +32,9 @@ func (l *Live) drill() *drill {
 	d.addPlanned(l)
 	d.addRecoveries(l.Result)
 	d.heat = heatOf(p.Heat, d.number)
+	if whole := int((l.Now.Seconds() - d.heat.From) / max(1, d.heat.Step)); d.live && whole > 0 && whole < len(d.heat.Counts) {
+		d.heat.Counts = d.heat.Counts[:whole]
+	}
 	d.addLimits(l.Result)
 	return d
 }

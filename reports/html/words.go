@@ -35,7 +35,7 @@ func recoveryWords(rec recovery) (said, class string) {
 
 // takingWords is the label of a recovery that is not over.
 func takingWords(rec recovery) (said, class string) {
-	said = "not recovered for " + format.Duration(1000*math.Floor(rec.taking))
+	said = "not steady yet, T0 +" + format.Duration(1000*math.Floor(rec.taking))
 	switch {
 	case rec.limit < 0:
 		return said, "strong"

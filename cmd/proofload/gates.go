@@ -104,9 +104,8 @@ func (s *session) ask(ctx context.Context, g run.Gate) (run.Answer, error) {
 	if err != nil {
 		return run.Answer{}, fmt.Errorf("ask %s: %w", g.ID, err)
 	}
-	for _, file := range []string{fileGate, fileAnswer} {
-		defer os.Remove(s.dir.File(file)) //nolint:errcheck // there may be none
-	}
+	defer os.Remove(s.dir.File(fileGate))   //nolint:errcheck // there may be none
+	defer os.Remove(s.dir.File(fileAnswer)) //nolint:errcheck // the same
 	if err := s.dir.Write(fileGate, question); err != nil {
 		return run.Answer{}, err
 	}
@@ -167,7 +166,7 @@ func (a *app) approve(name string, goOn bool) error {
 	if !ok {
 		return exit(reports.ExitUsage, fmt.Errorf("run %s does not wait at a gate", name))
 	}
-	if _, err := os.Stat(dir.File(fileAnswer)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Stat(dir.File(fileAnswer)); !errors.Is(err, fs.ErrNotExist) {
 		return exit(reports.ExitUsage, fmt.Errorf("%s is answered already", g.ID))
 	}
 	answer, err := json.Marshal(gateFile{ID: g.ID, Drill: g.Drill, GoOn: goOn, By: a.who()})

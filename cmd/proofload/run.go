@@ -119,7 +119,7 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err != nil {
 		return err
 	}
-	if err = a.attended(p, flags); err != nil {
+	if err := a.attended(p, flags); err != nil {
 		return err
 	}
 	if strings.HasPrefix(p.Target, stackPrefix) {
@@ -149,7 +149,7 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 		return err
 	}
 	err = a.conclude(s, result)
-	s.page.finish(result, s.dir.File(reports.FileHTML))
+	s.page.finish(ctx, result, s.dir.File(reports.FileHTML))
 	a.sendOTLP(ctx, flags.otlp, result)
 	return err
 }

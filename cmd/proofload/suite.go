@@ -42,10 +42,10 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if flags.views, err = a.openViews(flags, stop); err != nil {
+	if flags.views, err = a.openViews(ctx, flags, stop); err != nil {
 		return err
 	}
-	defer flags.views.close()
+	defer flags.views.close(ctx)
 	suite := make([]ended, 0, len(list))
 	for _, sc := range list {
 		e, err := a.runOne(ctx, sc, flags)

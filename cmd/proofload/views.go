@@ -21,7 +21,7 @@ type views struct {
 
 // openViews opens what the flags ask for and says where it is. Stop is for those
 // who look at the page.
-func (a *app) openViews(flags runFlags, stop func()) (*views, error) {
+func (a *app) openViews(ctx context.Context, flags runFlags, stop func()) (*views, error) {
 	if flags.ui == "" && flags.metrics == "" {
 		return nil, nil //nolint:nilnil // nothing is open
 	}
@@ -35,7 +35,7 @@ func (a *app) openViews(flags runFlags, stop func()) (*views, error) {
 	}
 	if flags.metrics != "" {
 		if p.metrics, err = web.OpenMetrics(flags.metrics); err != nil {
-			p.close()
+			p.close(ctx)
 			return nil, exit(reports.ExitUsage, err)
 		}
 		a.tellURL(flags, "metrics", p.metrics.URL())
@@ -53,12 +53,12 @@ func (a *app) tellURL(flags runFlags, what, url string) {
 }
 
 // close ends what is open, and waits for nobody who looks.
-func (p *views) close() {
+func (p *views) close(ctx context.Context) {
 	if p == nil {
 		return
 	}
 	if p.ui != nil {
-		p.ui.Close()
+		p.ui.Close(ctx)
 	}
 	if p.metrics != nil {
 		p.metrics.Close()
@@ -122,14 +122,14 @@ func (s *shown) ask(questions ...html.Question) {
 }
 
 // finish shows how the run came out.
-func (s *shown) finish(r *reports.Result, file string) {
+func (s *shown) finish(ctx context.Context, r *reports.Result, file string) {
 	if s == nil {
 		return
 	}
 	if s.views.metrics != nil {
 		s.views.metrics.Finish(r)
 	}
-	if err := s.views.ui.Finish(s.feed, r, file); err != nil {
+	if err := s.views.ui.Finish(ctx, s.feed, r, file); err != nil {
 		fmt.Fprintln(s.views.app.stderr, "live page: "+err.Error())
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +106,7 @@ func inserted(t *testing.T, page string) string {
 			if resp.Request.URL.RawQuery == "framed" {
 				resp.Header.Del("Content-Security-Policy")
 			}
-			resp.Header.Set("Content-Length", fmt.Sprint(len(text)))
+			resp.Header.Set("Content-Length", strconv.Itoa(len(text)))
 			return nil
 		},
 	}

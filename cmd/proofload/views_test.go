@@ -68,7 +68,7 @@ func TestStopOnThePage(t *testing.T) {
 	lines, code := start(t, watchedDrill, "--ui", "--progress", "plain")
 	url := await(t, lines, "live page")
 	await(t, lines, "in effect")
-	events, err := http.Get(url + "events") //nolint:noctx // it ends with the run
+	events, err := http.Get(url + "events") //nolint:noctx,bodyclose // it ends with the run, and is closed below
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,11 +41,11 @@ func send(w *Watch, n int, phase string, kind history.Kind) {
 
 // standings is the outcome of every objective.
 func standings(p *Progress) string {
-	said := ""
+	var said strings.Builder
 	for _, o := range p.Objectives {
-		said += fmt.Sprintf("%s %s %s, ", o.Subject, o.Metric, o.Outcome)
+		fmt.Fprintf(&said, "%s %s %s, ", o.Subject, o.Metric, o.Outcome)
 	}
-	return said
+	return said.String()
 }
 
 func TestWatchSaysHowARunStands(t *testing.T) {

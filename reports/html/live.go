@@ -145,12 +145,12 @@ func newLivePage(l *Live) *livePage {
 	d := l.drill()
 	p.state(l, d)
 	p.standing(l)
-	p.page.Chart, p.page.Topology = nil, nil
+	p.Chart, p.Topology = nil, nil
 	if l.Progress.Drill > 0 || len(d.phases) > 0 {
 		title := fmt.Sprintf("Rates and latencies of drill %d so far", d.number)
-		p.page.Chart = &chart{Caption: liveCaption(l), Figure: timelineFigure("live", d, title, p.Sentence)}
+		p.Chart = &chart{Caption: liveCaption(l), Figure: timelineFigure("live", d, title, p.Sentence)}
 	}
-	p.page.Topology = l.pictureNow(d)
+	p.Topology = l.pictureNow(d)
 	p.going(l, d)
 	for _, row := range slices.Backward(p.Journal) {
 		if len(p.Latest) < maxLatest {
@@ -229,7 +229,7 @@ func serving(l *Live, d *drill) (said, class string) {
 	case n.Completed+n.Shed == 0:
 		said, class = "There is no load.", "going"
 	case 100*(failed+n.Shed) > n.Completed+n.Shed:
-		said = fmt.Sprintf("%s of the operations fail.", format.Percent(100*float64(failed+n.Shed)/float64(n.Completed+n.Shed)))
+		said = format.Percent(100*float64(failed+n.Shed)/float64(n.Completed+n.Shed)) + " of the operations fail."
 		class = "bad"
 	}
 	if len(broken) > 0 {
@@ -259,8 +259,11 @@ func tiles(pr *check.Progress) []tile {
 		offered = strconv.Itoa(int(n.Offered+0.5)) + "/s"
 	}
 	list := []tile{
-		{"Phase", phase, ""}, {"Offered", offered, ""}, {"Achieved", fmt.Sprintf("%d/s", n.Achieved), ""},
-		{"Completed", fmt.Sprintf("%d/s", n.Completed), ""}, {"Shed", fmt.Sprintf("%d/s", n.Shed), badIf(n.Shed > 0)},
+		{"Phase", phase, ""},
+		{"Offered", offered, ""},
+		{"Achieved", fmt.Sprintf("%d/s", n.Achieved), ""},
+		{"Completed", fmt.Sprintf("%d/s", n.Completed), ""},
+		{"Shed", fmt.Sprintf("%d/s", n.Shed), badIf(n.Shed > 0)},
 	}
 	if n.Completed > 0 {
 		share := 100 * float64(n.OK) / float64(n.Completed)
@@ -291,11 +294,11 @@ func (p *livePage) standing(l *Live) {
 	for i, o := range l.Result.Objectives {
 		row := &p.Objectives[i]
 		row.Why, row.Place = "", ""
-		switch {
-		case o.Outcome == check.Fail:
+		switch o.Outcome {
+		case check.Fail:
 			row.Word = "over the limit"
 			row.Why = o.Reason
-		case o.Outcome == check.Pass:
+		case check.Pass:
 			row.Word = "ok so far"
 		default:
 			row.Word, row.Class, row.Note = "open", "going", o.Reason

@@ -23,7 +23,7 @@ func (l *Live) drill() *drill {
 		d.until = min(max(0, l.Now.Seconds()-d.began), d.end)
 	}
 	for _, s := range p.Series {
-		whole := s.At+1 <= l.Now.Seconds() || !d.live
+		whole := l.Now.Seconds()-s.At >= 1 || !d.live
 		if s.At -= d.began; whole && s.Drill == d.number && p.Drill > 0 {
 			d.seconds = append(d.seconds, s)
 		}

@@ -181,9 +181,10 @@ func (s *Server) paint(l *html.Live) {
 }
 
 // Finish shows how a run came out. The report's text goes with it, because the
-// server is gone before anybody can read it; file is where it lies.
-func (s *Server) Finish(f *Feed, r *reports.Result, file string) error {
-	f.ask(context.Background(), func(*check.Watch) { f.over, f.file = r, file })
+// server is gone before anybody can read it; file is where it lies. A ctx that
+// is done makes no difference.
+func (s *Server) Finish(ctx context.Context, f *Feed, r *reports.Result, file string) error {
+	f.ask(context.WithoutCancel(ctx), func(*check.Watch) { f.over, f.file = r, file })
 	f.Close()
 	if s == nil {
 		return nil
@@ -197,7 +198,7 @@ func (s *Server) Finish(f *Feed, r *reports.Result, file string) error {
 		s.board.put(eventPart, p.Name, p.HTML)
 	}
 	var b bytes.Buffer
-	if err := html.Write(&b, r); err != nil {
+	if err = html.Write(&b, r); err != nil {
 		return err
 	}
 	text, err := json.Marshal(map[string]string{"run": r.Run, "html": b.String()})

@@ -305,10 +305,10 @@ func send(w http.ResponseWriter, out *http.ResponseController, posts []post, end
 }
 
 // Close tells every browser how it ended and stops to listen. It waits for
-// nobody for longer than a moment.
-func (s *Server) Close() {
+// nobody for longer than a moment, and does so whether or not ctx is done.
+func (s *Server) Close(ctx context.Context) {
 	s.board.end()
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // who is too slow for that is cut off

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,7 +67,7 @@ func open(t *testing.T, cfg Config) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { s.Close(context.WithoutCancel(t.Context())) })
 	return s
 }
 
@@ -234,11 +235,11 @@ func TestCloseWaitsForNobody(t *testing.T) {
 	s.Begin(f)
 	play(f)
 	result := reportstest.Pass()
-	if err := s.Finish(f, result, "runs/r1/report.html"); err != nil {
+	if err := s.Finish(t.Context(), f, result, "runs/r1/report.html"); err != nil {
 		t.Fatal(err)
 	}
 	closed := make(chan struct{})
-	go func() { defer close(closed); s.Close() }()
+	go func() { defer close(closed); s.Close(t.Context()) }()
 	seen := map[string]bool{}
 	for event := ""; event != eventEnd; {
 		var name string
@@ -277,30 +278,40 @@ func TestFeedNeverWaits(t *testing.T) {
 	}
 }
 
+// pass lets time pass.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
 // TestFeedDrawsForThoseWhoLook counts the drawings of four seconds.
 func TestFeedDrawsForThoseWhoLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		began, drawn, looks := time.Now(), 0, false
+		began := time.Now()
+		var drawn atomic.Int32
+		var looks atomic.Bool
 		f := NewFeed(about(), spec(), func() time.Duration { return time.Since(began) })
-		f.paint, f.watched = func(*html.Live) { drawn++ }, func() bool { return looks }
+		f.paint, f.watched = func(*html.Live) { drawn.Add(1) }, looks.Load
 		go f.follow()
-		time.Sleep(4500 * time.Millisecond)
+		pass(t, 4500*time.Millisecond)
 		synctest.Wait()
-		if drawn != 0 {
-			t.Errorf("drawn %d times for nobody", drawn)
+		if n := drawn.Load(); n != 0 {
+			t.Errorf("drawn %d times for nobody", n)
 		}
 		f.draw(context.Background())
-		looks = true
-		time.Sleep(4 * time.Second)
+		looks.Store(true)
+		pass(t, 4*time.Second)
 		synctest.Wait()
-		if drawn != 5 {
-			t.Errorf("drawn %d times in four seconds and on demand, want 5", drawn)
+		if n := drawn.Load(); n != 5 {
+			t.Errorf("drawn %d times in four seconds and on demand, want 5", n)
 		}
 		f.Observe(&history.Event{At: 1, By: history.ByFault, Op: history.FaultInject, ID: "x", Verb: "kill"})
-		time.Sleep(soon)
+		pass(t, soon)
 		synctest.Wait()
-		if drawn != 6 {
-			t.Errorf("drawn %d times after a fault, want 6", drawn)
+		if n := drawn.Load(); n != 6 {
+			t.Errorf("drawn %d times after a fault, want 6", n)
 		}
 		f.Close()
 	})

@@ -90,6 +90,10 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		}},
 	}
 	fields = append(fields,
+		Field{Key: "within", Set: func(k, v *node) {
+			e.within = k
+			value(p, &e.For, length)(k, v)
+		}},
 		Field{Key: "with", Set: func(k, v *node) {
 			e.with, e.WithPos = k, v.pos
 			e.With = p.texts(v, "parameters", "{delay: 200ms}")

@@ -104,6 +104,7 @@ func (p *parser) lintEvents() {
 		if f := p.lintAnchor(e); f == nil || !p.laidOut() {
 			continue
 		}
+		p.lintGate(last, e)
 		if last != nil && p.moment(e) < p.moment(last) {
 			p.add(e.at, fmt.Sprintf("out of order: %s is before %s, the entry above", p.clock(e), p.clock(last)), "put the entries in the order of time")
 		}
@@ -117,11 +118,32 @@ func (p *parser) lintLength(e *draftEvent) {
 	if ok && !verb.Fault && e.length != nil {
 		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
 	}
+	if ok && e.Verb != VerbGate && e.within != nil {
+		p.add(e.within, fmt.Sprintf("%q means nothing beside %q", "within", e.Verb), "only a gate has to be answered")
+	}
 	if ok && !verb.Fault && e.with != nil {
 		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
 	}
 	if e.again != nil {
 		p.lintAgain(e, ok && verb.Fault)
+	}
+}
+
+// lintGate checks that a gate is closed, one way or the other, before anything
+// that it is about can happen and while there is load.
+func (p *parser) lintGate(last, e *draftEvent) {
+	if last != nil && last.Verb == VerbGate && p.moment(e) >= p.moment(last) && p.moment(e) < p.moment(last)+last.For {
+		p.add(e.at, fmt.Sprintf("%s may be open until %s, and this is at %s", last.As, FormatDuration(p.moment(last)+last.For), p.clock(e)),
+			"put it later, or give the gate less time")
+	}
+	if e.Verb != VerbGate {
+		return
+	}
+	switch end := p.phases[len(p.phases)-1]; {
+	case e.within == nil:
+		p.add(e.verbs[0], "a gate has to say how long it may be open", "add for example within: 5m")
+	case p.moment(e)+e.For > end.start+end.For:
+		p.add(e.within, fmt.Sprintf("the load ends at %s, before the gate has to be answered", FormatDuration(end.start+end.For)), "make the phase longer, or the time shorter")
 	}
 }
 

@@ -28,7 +28,8 @@ func (sc *Scenario) Once() {
 	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
 		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
 	})
-	entries := map[string]time.Duration{} // by phase: when its next entry may be
+	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool { return e.Verb == VerbGate }) // nobody waits for it
+	entries := map[string]time.Duration{}                                                          // by phase: when its next entry may be
 	for i := range sc.Timeline {
 		e := &sc.Timeline[i]
 		next, later := entries[e.Phase]
@@ -55,7 +56,7 @@ func (sc *Scenario) Once() {
 func (sc *Scenario) calm() []string {
 	var names []string
 	for _, f := range sc.Load.Phases {
-		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote }) {
+		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote && e.Verb != VerbGate }) {
 			break
 		}
 		names = append(names, f.Name)

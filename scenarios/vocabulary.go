@@ -22,6 +22,7 @@ const (
 	VerbStart = "start"
 	VerbHeal  = "heal"
 	VerbNote  = "note"
+	VerbGate  = "gate"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -101,6 +102,7 @@ func Verbs() []Verb {
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
+		{VerbGate, false, TakesText, "Ask people whether to go on; the run is stopped if they do not say so in time."},
 	}
 }
 

@@ -23,6 +23,7 @@ type app struct {
 	width                func() int                       // of the terminal in columns, 0 if unknown
 	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
 
+	desk    desk    // where gates are answered
 	secrets secrets // of the files that were read
 
 	color      string // flag: auto, always or never
@@ -96,7 +97,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.initCommand(), a.schemaCommand(), a.doctorCommand(),
 		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
-		a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(),
+		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(),
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.versionCommand(),
 	)
 	completions(root)

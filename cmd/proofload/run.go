@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/live/web"
+	"github.com/proofload/proofload/reports/otlp"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -21,6 +23,12 @@ type runFlags struct {
 	keep     string // never, failed or always
 	progress string // auto, tty, plain, json or quiet
 	ci       string // auto, github, gitlab or none
+	ui       string // address of the live page; empty: there is none
+	gates    string // auto, wait or yes
+	metrics  string // address to scrape metrics at; empty: there is none
+	otlp     string // address of a collector; empty: there is none
+
+	views *views // what is open of these
 }
 
 // What to show while a run goes on.
@@ -47,7 +55,8 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 		Example: `  proofload run primary-failover --repeat 1
   proofload run primary-failover --option replication=async
   proofload run ./my-scenario.yaml --stack warm --once
-  proofload run scenarios/ --keep failed`,
+  proofload run scenarios/ --keep failed
+  proofload run primary-failover --ui --metrics`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
@@ -61,6 +70,13 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().StringVar(&flags.keep, "keep", "never", "keep a cold stack after the run: never, failed or always")
 	cmd.Flags().StringVar(&flags.progress, "progress", progressAuto, "what to show meanwhile: auto (tty or plain), tty (five lines that are redrawn), plain, json (a JSON object a line) or quiet")
 	cmd.Flags().StringVar(&flags.ci, "ci", ciAuto, "tell a CI system more than the exit code: auto, github (step summary, annotations), gitlab or none")
+	cmd.Flags().StringVar(&flags.gates, "gates", gatesAuto, "what to do at a gate: wait (for proofload approve or the live page), yes (pass it), or auto (wait where somebody looks on, else refuse to begin)")
+	cmd.Flags().StringVar(&flags.ui, "ui", "", "show the run on a web page of this machine, at an address or any free port; its URL is printed")
+	cmd.Flags().Lookup("ui").NoOptDefVal = "127.0.0.1:0"
+	cmd.Flags().StringVar(&flags.metrics, "metrics", "", "answer scrapes in the format of OpenMetrics on this machine, below /metrics at an address")
+	cmd.Flags().Lookup("metrics").NoOptDefVal = "127.0.0.1:" + web.MetricsPort
+	cmd.Flags().StringVar(&flags.otlp, "otlp", "", "send metrics and a trace of each run to the collector at this URL when it is over (OTLP over HTTP)")
+	cmd.Flags().Lookup("otlp").NoOptDefVal = "http://127.0.0.1:4318"
 	return cmd
 }
 
@@ -74,10 +90,21 @@ func (f runFlags) check() error {
 		{"stack", f.stack, []string{"cold", "warm"}},
 		{"keep", f.keep, []string{"never", "failed", "always"}},
 		{"progress", f.progress, []string{progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet}},
+		{"gates", f.gates, []string{gatesAuto, gatesWait, gatesYes}},
 		{"ci", f.ci, []string{ciAuto, ciGitHub, ciGitLab, ciNone}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {
 			errs = append(errs, fmt.Errorf("--%s %q: want one of %q", c.flag, c.value, c.allowed))
+		}
+	}
+	for flag, address := range map[string]string{"ui": f.ui, "metrics": f.metrics} {
+		if _, _, err := web.Address(address); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+		}
+	}
+	if f.otlp != "" {
+		if _, err := otlp.Endpoint(f.otlp); err != nil {
+			errs = append(errs, fmt.Errorf("--otlp: %w", err))
 		}
 	}
 	if f.plan.repeat < 0 {
@@ -92,6 +119,9 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err != nil {
 		return err
 	}
+	if err := a.attended(p, flags); err != nil {
+		return err
+	}
 	if strings.HasPrefix(p.Target, stackPrefix) {
 		if _, err = stack.Engine(ctx); err != nil {
 			return exit(reports.ExitEnvironment, err)
@@ -104,6 +134,8 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err != nil {
 		return exit(reports.ExitUsage, err)
 	}
+	s.page = flags.views.begin(s)
+	defer s.page.close()
 	for _, w := range p.Warnings {
 		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
 	}
@@ -116,5 +148,8 @@ func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) e
 	if err != nil {
 		return err
 	}
-	return a.conclude(s, result)
+	err = a.conclude(s, result)
+	s.page.finish(ctx, result, s.dir.File(reports.FileHTML))
+	a.sendOTLP(ctx, flags.otlp, result)
+	return err
 }

@@ -36,6 +36,7 @@ type session struct {
 	recorder *history.Recorder
 	unlock   func() error // the run's directory is ours until the process ends
 	progress *live.State  // nil unless it is shown right now
+	page     *shown       // nil unless it is open
 	held     *holding     // the right to break the target; nil where that dies with this process
 }
 
@@ -125,7 +126,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
-	rig.Catalog, rig.Journal = catalog(), journal
+	rig.Catalog, rig.Journal, rig.Ask = catalog(), journal, s.ask
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
@@ -253,6 +254,7 @@ func (s *session) collectLogs(ctx context.Context, sys *system) {
 
 // say tells the user a line of progress.
 func (s *session) say(line string) {
+	s.page.say(line)
 	switch {
 	case s.flags.progress == progressQuiet:
 	case s.progress != nil:

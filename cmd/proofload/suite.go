@@ -40,6 +40,12 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 	if flags.progress == progressJSON {
 		a.line(map[string]any{"type": "version", "ui": uiVersion, "proofload": version()})
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if flags.views, err = a.openViews(ctx, flags, stop); err != nil {
+		return err
+	}
+	defer flags.views.close(ctx)
 	suite := make([]ended, 0, len(list))
 	for _, sc := range list {
 		e, err := a.runOne(ctx, sc, flags)

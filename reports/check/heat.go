@@ -47,6 +47,20 @@ func (s *series) heats() []Heat {
 	return list
 }
 
+// heatsOf is the picture of one drill, if it has begun.
+func (s *series) heatsOf(drill int) []Heat {
+	var seconds []int64
+	for n, sec := range s.bySec {
+		if sec.drill == drill {
+			seconds = append(seconds, n)
+		}
+	}
+	if len(seconds) == 0 {
+		return nil
+	}
+	return []Heat{s.heat(drill, seconds)}
+}
+
 func (s *series) heat(drill int, seconds []int64) Heat {
 	first, last := slices.Min(seconds), slices.Max(seconds)
 	step := (last-first)/maxHeatColumns + 1

@@ -139,7 +139,10 @@ func (l *latency) offered() int64 {
 
 // windows lists the statistics in the order of the phases, all operations of a
 // phase before each of them.
-func (l *latency) windows() []Window {
+func (l *latency) windows() []Window { return l.statistics((*tally).encoded) }
+
+// statistics lists the statistics, with the histograms as encoded makes them.
+func (l *latency) statistics(encoded func(*tally, history.Kind) string) []Window {
 	order := func(phase string) int {
 		if i := slices.IndexFunc(l.phases, func(p Phase) bool { return p.Name == phase }); i >= 0 {
 			return i
@@ -158,7 +161,7 @@ func (l *latency) windows() []Window {
 			Count: t.Offered, OK: t.OK, Errors: t.Errors(), Shed: t.Shed,
 			P50: t.quantile(50), P90: t.quantile(90), P95: t.quantile(95), P99: t.quantile(99),
 			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.Classes(),
-			HDR: t.encoded(history.OK), HDRFail: t.encoded(history.Fail), HDRInfo: t.encoded(history.Info),
+			HDR: encoded(t, history.OK), HDRFail: encoded(t, history.Fail), HDRInfo: encoded(t, history.Info),
 		}
 	}
 	return list

@@ -24,6 +24,8 @@ type second struct {
 	offered   int
 	ok        int
 	byLatency map[int]int // ok operations by latency, see bucketOf
+	sealed    bool        // byLatency tells no more apart than a heat does
+	p50, p99  float64     // of a sealed one, in ms
 }
 
 func newSeries(c *course) *series { return &series{course: c, bySec: map[int64]*second{}} }
@@ -56,10 +58,39 @@ func (s *series) seconds() []Second {
 		list = append(list, Second{
 			At: float64(n), Drill: sec.drill, Phase: sec.phase,
 			Offered: sec.offered, OK: sec.ok, Errors: sec.offered - sec.ok,
-			P50: sec.quantile(0.50), P99: sec.quantile(0.99),
+			P50: sec.percentile(0.50), P99: sec.percentile(0.99),
 		})
 	}
 	return list
+}
+
+// seal makes a second small that is over: its percentiles are kept, and of its
+// latencies what a heat tells apart.
+func (s *second) seal() {
+	if s.sealed {
+		return
+	}
+	s.p50, s.p99, s.sealed = s.quantile(0.50), s.quantile(0.99), true
+	rows, coarse := map[float64]int{}, map[int]int{}
+	for _, b := range slices.Sorted(maps.Keys(s.byLatency)) {
+		bound := heatBound(math.Pow(bucketGrowth, float64(b)-0.5) / 1000)
+		if _, ok := rows[bound]; !ok {
+			rows[bound] = b
+		}
+		coarse[rows[bound]] += s.byLatency[b]
+	}
+	s.byLatency = coarse
+}
+
+// percentile is a quantile, also of a second that was sealed; it knows two.
+func (s *second) percentile(q float64) float64 {
+	switch {
+	case !s.sealed:
+		return s.quantile(q)
+	case q > 0.5:
+		return s.p99
+	}
+	return s.p50
 }
 
 // Buckets grow by one percent, which is more than a chart can show, and an

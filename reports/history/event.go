@@ -122,6 +122,7 @@ const (
 	RunGenerator = "generator" // Text is JSON of loadgen.Stats for the drill
 	RunAbort     = "abort"     // the run was stopped: Text says why
 	RunNote      = "note"      // Text is for people
+	RunGate      = "gate"      // a gate was opened, passed or not; ID is its entry, Text says which and by whom
 )
 
 // The kinds of store that answer a read.

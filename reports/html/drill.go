@@ -15,6 +15,8 @@ type drill struct {
 	number     int
 	began      float64 // s since the run began
 	end        float64
+	until      float64 // how far it is known; before its end while it goes on
+	live       bool    // it goes on
 	phases     []phase
 	seconds    []check.Second
 	faults     []span
@@ -34,6 +36,7 @@ type span struct {
 	check.FaultWindow
 	from, to float64
 	cut      bool // goes on after the end of the drill
+	planned  bool // did not begin yet
 }
 
 // A recovery is a recovery with its limit, if there is one.
@@ -41,6 +44,7 @@ type recovery struct {
 	check.Recovery
 	t0      float64
 	limit   float64 // s, negative if there is none
+	taking  float64 // s, that it takes already; negative if the drill is over
 	outcome check.Outcome
 }
 
@@ -69,16 +73,21 @@ func drills(r *reports.Result) []drill {
 	}
 	for i := range ds {
 		d := &ds[i]
+		d.until = d.end
 		d.addFaults(r)
 		d.addRecoveries(r)
 		d.heat = heatOf(r.Heat, d.number)
-		for _, o := range r.Objectives {
-			if o.Metric == "p99" && o.Limit > 0 {
-				d.limits = append(d.limits, latencyLimit{o.Subject, o.Limit, o.Outcome})
-			}
-		}
+		d.addLimits(r)
 	}
 	return ds
+}
+
+func (d *drill) addLimits(r *reports.Result) {
+	for _, o := range r.Objectives {
+		if o.Metric == "p99" && o.Limit > 0 {
+			d.limits = append(d.limits, latencyLimit{o.Subject, o.Limit, o.Outcome})
+		}
+	}
 }
 
 // addPhase extends the last phase by a second, or begins the next one.
@@ -97,10 +106,10 @@ func (d *drill) addFaults(r *reports.Result) {
 			continue
 		}
 		s := span{FaultWindow: f, from: f.From/1000 - d.began, to: f.To/1000 - d.began}
-		if f.To < 0 || s.to > d.end {
-			s.to, s.cut = d.end, true
+		if f.To < 0 || s.to > d.until {
+			s.to, s.cut = d.until, true
 		}
-		if s.from <= d.end {
+		if s.from <= d.until {
 			d.faults = append(d.faults, s)
 		}
 	}
@@ -113,9 +122,17 @@ func (d *drill) addRecoveries(r *reports.Result) {
 		}
 		limit, outcome := recoveryLimit(r, rec)
 		d.recoveries = append(d.recoveries, recovery{
-			Recovery: rec, t0: rec.Injected/1000 - d.began, limit: limit / 1000, outcome: outcome,
+			Recovery: rec, t0: rec.Injected/1000 - d.began, limit: limit / 1000, outcome: outcome, taking: d.taking(rec),
 		})
 	}
+}
+
+// taking is how long a recovery that goes on takes already, in s.
+func (d *drill) taking(rec check.Recovery) float64 {
+	if !d.live || rec.Steady >= 0 {
+		return -1
+	}
+	return d.began + d.until - rec.Injected/1000
 }
 
 // recoveryLimit finds the recovery-time objective of a recovery, in ms, and how

@@ -14,6 +14,10 @@ func pictureInk(class string) ink {
 		return ink{class: class, fill: "#fdf1ef", stroke: "#c0271c", width: 2, dash: "4 2"}
 	case "node-text":
 		return ink{class: class, fill: dark, size: textSize + 1, bold: true}
+	case "planned":
+		return ink{class: class, fill: "#ffffff", stroke: "#8d7bb5", width: 1, dash: "3 2"}
+	case "now":
+		return ink{class: class, fill: none, stroke: muted, width: 1}
 	case "link":
 		return ink{class: class, fill: none, stroke: "#9aa3ad", width: 1.25}
 	case "link-bad":

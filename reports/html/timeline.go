@@ -88,6 +88,7 @@ func (t *timeline) draw() {
 		t.moments(t.top, bottom)
 	}
 	t.momentLabels(bottom)
+	t.now(bottom)
 }
 
 // slim reports whether there is no room for labels beside what they name.
@@ -146,6 +147,9 @@ func (t *timeline) phases(bottom float64) {
 // shades tints the whole height while a fault is in effect.
 func (t *timeline) shades(top, bottom float64) {
 	for _, f := range t.d.faults {
+		if f.planned {
+			continue
+		}
 		x := t.x.at(f.from)
 		t.rect(x, top, t.x.at(f.to)-x, bottom-top, "shade")
 	}
@@ -154,9 +158,11 @@ func (t *timeline) shades(top, bottom float64) {
 func (t *timeline) faultLanes() {
 	for _, f := range t.d.faults {
 		x, x2 := t.x.at(f.from), t.x.at(f.to)
-		t.bar(x, t.barTop()+1, x2-x, 9, "fault")
+		t.bar(x, t.barTop()+1, x2-x, 9, f.ink())
 		said := f.Verb + " " + f.Target
 		switch {
+		case t.d.live && f.To < 0:
+			said += ", " + goingOn(f)
 		case f.Open:
 			said += ", may still be in place"
 		case f.To < 0:
@@ -219,7 +225,7 @@ func (t *timeline) moment(rec recovery, y float64) {
 // recoveryBar draws the time to recover: up to the limit, and in another
 // colour beyond. It returns where bar or limit ends, whichever is later.
 func (t *timeline) recoveryBar(rec recovery, y, h float64) float64 {
-	steady := t.d.end
+	steady := t.d.until
 	if rec.Steady >= 0 {
 		steady = rec.t0 + rec.Steady/1000
 	}
@@ -239,30 +245,6 @@ func (t *timeline) recoveryBar(rec recovery, y, h float64) float64 {
 	}
 	t.line(limit, y-3, limit, y+h+3, "limit")
 	return max(x2, limit)
-}
-
-// recoveryWords is the label of a recovery, and its ink.
-func recoveryWords(rec recovery) (said, class string) {
-	switch {
-	case rec.Steady < 0:
-		said = "recovery not seen"
-	case rec.Censored:
-		said = "not recovered after " + format.Duration(rec.Steady)
-	default:
-		said = "recovered in " + format.Duration(rec.Steady)
-	}
-	if rec.limit < 0 {
-		return said, "strong"
-	}
-	said += ", limit " + format.Limit(format.Milliseconds, rec.limit*1000)
-	switch rec.outcome {
-	case check.Fail:
-		return said + ": MISSED", "bad-text"
-	case check.Inconclusive:
-		return said + ": UNCLEAR", "strong"
-	default:
-		return said, "good-text"
-	}
 }
 
 // moments draws T0, the recovery and its limit from one height to another.
@@ -296,11 +278,11 @@ func (t *timeline) rates(top float64) {
 		t.text(t.x.low-6, y.at(v)+4, format.Limit("", v), "end", "label")
 	}
 	offered, ok, bad := t.d.rates(t.points)
-	t.path(area(ok, t.d.end, t.x, y), "ok-area")
-	t.path(area(bad, t.d.end, t.x, y), "bad-area")
-	t.path(steps(ok, t.d.end, t.x, y), "ok-line")
-	t.path(steps(positive(bad), t.d.end, t.x, y), "bad-line")
-	t.path(steps(offered, t.d.end, t.x, y), "offered")
+	t.path(area(ok, t.d.until, t.x, y), "ok-area")
+	t.path(area(bad, t.d.until, t.x, y), "bad-area")
+	t.path(steps(ok, t.d.until, t.x, y), "ok-line")
+	t.path(steps(positive(bad), t.d.until, t.x, y), "bad-line")
+	t.path(steps(offered, t.d.until, t.x, y), "offered")
 	t.legend(top, "Operations per second", []key{{"offered", "offered"}, {"ok-line", "ok"}, {"bad-line", "errors"}})
 }
 

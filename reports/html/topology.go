@@ -59,7 +59,11 @@ func scenes(d *drill) []scene {
 
 // topologyFigure draws the nodes in their zones at each moment of a drill.
 func topologyFigure(r *reports.Result, d *drill) figure {
-	moments := scenes(d)
+	return pictureFigure(r, d, scenes(d), wide(), narrow())
+}
+
+// pictureFigure draws the nodes in their zones at each of some moments.
+func pictureFigure(r *reports.Result, d *drill, moments []scene, broad, slim layout) figure {
 	draw := func(l layout) drawing {
 		p := &picture{layout: l, nodes: pictured(r.Topology), links: r.Topology.Links, faults: d.faults}
 		p.ID, p.W, p.Title = "topology-"+l.name, l.width, "The system before, at and after the failure"
@@ -69,7 +73,7 @@ func topologyFigure(r *reports.Result, d *drill) figure {
 		p.lay(moments)
 		return p.drawing
 	}
-	return figure{Wide: draw(wide()), Narrow: draw(narrow())}
+	return figure{Wide: draw(broad), Narrow: draw(slim)}
 }
 
 // pictured are the nodes that are drawn: all but the link proxies, which stand

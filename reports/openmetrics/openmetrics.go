@@ -18,8 +18,47 @@ import (
 
 // Write writes r. Times are in seconds and shares between 0 and 1, as the
 // format wants them; every sample has the scenario and the run as labels.
-// What was not measured is left out.
+// What was not measured is left out, and of a result without a verdict, which is
+// that of a run that goes on, what is only known at its end.
 func Write(w io.Writer, r *reports.Result) error {
+	var b bytes.Buffer
+	for _, f := range Families(r) {
+		fmt.Fprintf(&b, "# TYPE %s gauge\n", f.Name)
+		if f.Unit != "" {
+			fmt.Fprintf(&b, "# UNIT %s %s\n", f.Name, f.Unit)
+		}
+		fmt.Fprintf(&b, "# HELP %s %s\n", f.Name, escape(f.Help))
+		for _, sample := range f.Samples {
+			var pairs []string
+			for i := 0; i+1 < len(sample.Labels); i += 2 {
+				pairs = append(pairs, sample.Labels[i]+`="`+escape(sample.Labels[i+1])+`"`)
+			}
+			fmt.Fprintf(&b, "%s{%s} %s\n", f.Name, strings.Join(pairs, ","), strconv.FormatFloat(sample.Value, 'g', -1, 64))
+		}
+	}
+	b.WriteString("# EOF\n")
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
+// A Family is the samples of one name, all of them gauges.
+type Family struct {
+	Name    string
+	Unit    string // seconds, or empty: the name says none
+	Help    string
+	Samples []Sample
+}
+
+// A Sample is one value. Labels are names and values by turns.
+type Sample struct {
+	Labels []string
+	Value  float64
+}
+
+// Families lists what r has to tell, as [Write] writes it.
+func Families(r *reports.Result) []Family {
 	d := &document{labels: []string{"scenario", r.Scenario.Name, "run", r.Run}}
 	d.run(r)
 	d.objectives(r)
@@ -27,36 +66,24 @@ func Write(w io.Writer, r *reports.Result) error {
 	d.writes(r.Writes)
 	d.windows(r)
 	d.generator(r.Generator)
-	d.buf.WriteString("# EOF\n")
-	if _, err := w.Write(d.buf.Bytes()); err != nil {
-		return fmt.Errorf("write metrics: %w", err)
-	}
-	return nil
+	return d.families
 }
 
 // A document collects the families of one result.
 type document struct {
-	buf    bytes.Buffer
-	labels []string // names and values by turns, of every sample
+	families []Family
+	labels   []string // names and values by turns, of every sample
 }
 
 // family begins a family of gauges; its name says the unit.
 func (d *document) family(name, unit, help string) {
-	fmt.Fprintf(&d.buf, "# TYPE %s gauge\n", name)
-	if unit != "" {
-		fmt.Fprintf(&d.buf, "# UNIT %s %s\n", name, unit)
-	}
-	fmt.Fprintf(&d.buf, "# HELP %s %s\n", name, escape(help))
+	d.families = append(d.families, Family{Name: name, Unit: unit, Help: help})
 }
 
-// sample writes a value with labels, names and values by turns.
-func (d *document) sample(name string, v float64, labels ...string) {
-	pairs := []string{}
-	all := slices.Concat(d.labels, labels)
-	for i := 0; i+1 < len(all); i += 2 {
-		pairs = append(pairs, all[i]+`="`+escape(all[i+1])+`"`)
-	}
-	fmt.Fprintf(&d.buf, "%s{%s} %s\n", name, strings.Join(pairs, ","), strconv.FormatFloat(v, 'g', -1, 64))
+// sample adds a value, with labels, to the family that was begun last.
+func (d *document) sample(v float64, labels ...string) {
+	f := &d.families[len(d.families)-1]
+	f.Samples = append(f.Samples, Sample{Labels: slices.Concat(d.labels, labels), Value: v})
 }
 
 // escape writes a label or a help text as the format wants it.
@@ -65,12 +92,14 @@ func escape(s string) string {
 }
 
 func (d *document) run(r *reports.Result) {
-	d.family("proofload_run_exit_code", "", "Exit code of the run; 0 is a pass.")
-	d.sample("proofload_run_exit_code", float64(r.Exit), "verdict", r.Verdict)
+	if r.Verdict != "" { // it is over
+		d.family("proofload_run_exit_code", "", "Exit code of the run; 0 is a pass.")
+		d.sample(float64(r.Exit), "verdict", r.Verdict)
+	}
 	d.family("proofload_run_duration_seconds", "seconds", "How long the run took.")
-	d.sample("proofload_run_duration_seconds", r.TookMS/1000)
+	d.sample(r.TookMS / 1000)
 	d.family("proofload_faults_left", "", "Faults that may still be in place.")
-	d.sample("proofload_faults_left", float64(len(r.FaultsLeft)))
+	d.sample(float64(len(r.FaultsLeft)))
 }
 
 // inUnit is a value in the unit that the format wants, with its name.
@@ -101,12 +130,12 @@ func (d *document) objectives(r *reports.Result) {
 		if o.Outcome == check.Pass {
 			met = 1
 		}
-		d.sample("proofload_objective_met", met, "subject", o.Subject, "metric", o.Metric)
+		d.sample(met, "subject", o.Subject, "metric", o.Metric)
 	}
 	d.family("proofload_objective_limit", "", "Limit of the objective, in its unit.")
 	for _, o := range r.Objectives {
 		v, labels := value(o, o.Limit)
-		d.sample("proofload_objective_limit", v, labels...)
+		d.sample(v, labels...)
 	}
 	d.family("proofload_objective_value", "", "What was measured, in the unit of the objective.")
 	for _, o := range r.Objectives {
@@ -114,7 +143,7 @@ func (d *document) objectives(r *reports.Result) {
 			continue
 		}
 		v, labels := value(o, o.Value)
-		d.sample("proofload_objective_value", v, labels...)
+		d.sample(v, labels...)
 	}
 }
 
@@ -131,7 +160,7 @@ func (d *document) recoveries(r *reports.Result) {
 			if step.ms < 0 || step.name == "steady" && rec.Censored {
 				continue
 			}
-			d.sample("proofload_recovery_seconds", step.ms/1000, "event", rec.Event, "drill", strconv.Itoa(rec.Drill), "step", step.name)
+			d.sample(step.ms/1000, "event", rec.Event, "drill", strconv.Itoa(rec.Drill), "step", step.name)
 		}
 	}
 }
@@ -146,7 +175,7 @@ func (d *document) writes(w check.Writes) {
 		"duplicated": w.Duplicated, "indeterminate": w.Indeterminate, "recovered": w.Recovered, "unexpected": w.Unexpected,
 	}
 	for _, state := range slices.Sorted(maps.Keys(counts)) {
-		d.sample("proofload_writes", float64(counts[state]), "state", state)
+		d.sample(float64(counts[state]), "state", state)
 	}
 }
 
@@ -163,8 +192,8 @@ func (d *document) windows(r *reports.Result) {
 	}
 	d.family("proofload_operations", "", "Operations by phase and outcome.")
 	for _, w := range r.Windows {
-		d.sample("proofload_operations", float64(w.OK), labels(w, "outcome", "ok")...)
-		d.sample("proofload_operations", float64(w.Errors), labels(w, "outcome", "error")...)
+		d.sample(float64(w.OK), labels(w, "outcome", "ok")...)
+		d.sample(float64(w.Errors), labels(w, "outcome", "error")...)
 	}
 	d.family("proofload_latency_seconds", "seconds", "Latency from the scheduled time, of operations that were ok.")
 	for _, w := range r.Windows {
@@ -175,16 +204,16 @@ func (d *document) windows(r *reports.Result) {
 			name string
 			ms   float64
 		}{{"0.5", w.P50}, {"0.9", w.P90}, {"0.95", w.P95}, {"0.99", w.P99}, {"0.999", w.P999}, {"1", w.Max}} {
-			d.sample("proofload_latency_seconds", q.ms/1000, labels(w, "quantile", q.name)...)
+			d.sample(q.ms/1000, labels(w, "quantile", q.name)...)
 		}
 	}
 }
 
 func (d *document) generator(g check.Generator) {
 	d.family("proofload_generator_operations", "", "What the load generator was asked to send, and sent.")
-	d.sample("proofload_generator_operations", float64(g.Offered), "kind", "offered")
-	d.sample("proofload_generator_operations", float64(g.Sent), "kind", "sent")
-	d.sample("proofload_generator_operations", float64(g.Shed), "kind", "shed")
+	d.sample(float64(g.Offered), "kind", "offered")
+	d.sample(float64(g.Sent), "kind", "sent")
+	d.sample(float64(g.Shed), "kind", "shed")
 	d.family("proofload_generator_lag_seconds", "seconds", "Send lag at the 99th percentile, outside fault windows.")
-	d.sample("proofload_generator_lag_seconds", g.LagP99/1000)
+	d.sample(g.LagP99 / 1000)
 }

@@ -51,7 +51,7 @@ type Step struct {
 	Verb   string
 	Params chaos.Params // of a fault; Target also of a start
 	Fault  bool         // Verb is a kind of fault of the catalogue
-	Text   string       // of a note
+	Text   string       // of a note or a gate
 	Until  string       // of a fault, for people: what ends it
 }
 

@@ -121,6 +121,9 @@ func (d *drawing) steps() {
 	for _, s := range d.p.Steps {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
 		d.detail("on", targets(s.Params.Target))
+		if s.Verb == scenarios.VerbGate {
+			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
+		}
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]
 			d.detail("how", kind.About)

@@ -46,12 +46,32 @@ type Rig struct {
 	// Alarms block until something beside the load demands that the run stops,
 	// and say what, or until ctx is done, and return nil.
 	Alarms []func(ctx context.Context) error
+	// Ask asks people whether to go on, until ctx is done. Who says so is part
+	// of the answer. Without it, nobody is there to be asked.
+	Ask func(ctx context.Context, g Gate) (Answer, error)
 	// Audit waits until the system is quiet and records its final state.
 	Audit func(ctx context.Context, drill int) error
 }
 
 // errAborted is the cause with which an abort condition cancels a drill.
 var errAborted = errors.New("abort condition met")
+
+// A Gate is a question of the timeline.
+type Gate struct {
+	ID    string // of its entry
+	Drill int
+	Text  string
+	For   time.Duration // how long it is open
+}
+
+// An Answer is what people say to a gate.
+type Answer struct {
+	GoOn bool
+	By   string
+}
+
+// errGate is the cause with which a gate that was not passed cancels a drill.
+var errGate = errors.New("the gate was not passed")
 
 // Run carries out all drills of p. Whatever happens, it returns only after
 // everything it broke was mended, or is listed in the ending.
@@ -121,7 +141,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 		r.record(history.RunLoadEnd, d.N, "")
 	} else {
 		r.record(history.RunAbort, d.N, stopped(ctx, cmp.Or(cause, err)))
-		if errors.Is(cause, errAborted) {
+		if errors.Is(cause, errAborted) || errors.Is(cause, errGate) {
 			end.Stopped = cause
 		}
 	}

@@ -106,6 +106,8 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 		return t.heal(ctx, s)
 	case s.Verb == "start":
 		return t.start(ctx, s)
+	case s.Verb == "gate":
+		return t.gate(ctx, s)
 	default:
 		t.note(s, history.RunNote, history.Info, s.Text)
 		return nil

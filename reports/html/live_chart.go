@@ -1,0 +1,86 @@
+package html
+
+import (
+	"slices"
+	"time"
+
+	"github.com/proofload/proofload/reports/check"
+)
+
+// drill is the drill under way, with all of its phases and with the faults
+// that are still to come.
+func (l *Live) drill() *drill {
+	p := l.Progress
+	d := &drill{number: p.Drill, began: p.Began.Seconds(), live: l.Result.Verdict == ""}
+	if p.Drill == 0 {
+		d.number = 1
+	}
+	for _, phase := range l.Spec.Phases {
+		d.phases = append(d.phases, spanOf(phase))
+		d.end = max(d.end, (phase.Start + phase.For).Seconds())
+	}
+	if p.Drill > 0 {
+		d.until = min(max(0, l.Now.Seconds()-d.began), d.end)
+	}
+	for _, s := range p.Series {
+		whole := l.Now.Seconds()-s.At >= 1 || !d.live
+		if s.At -= d.began; whole && s.Drill == d.number && p.Drill > 0 {
+			d.seconds = append(d.seconds, s)
+		}
+	}
+	d.addFaults(l.Result)
+	d.addPlanned(l)
+	d.addRecoveries(l.Result)
+	d.heat = heatOf(p.Heat, d.number)
+	if whole := int((l.Now.Seconds() - d.heat.From) / max(1, d.heat.Step)); d.live && whole > 0 && whole < len(d.heat.Counts) {
+		d.heat.Counts = d.heat.Counts[:whole]
+	}
+	d.addLimits(l.Result)
+	return d
+}
+
+func spanOf(p check.Phase) phase {
+	return phase{name: p.Name, from: p.Start.Seconds(), to: (p.Start + p.For).Seconds(), scored: p.Score}
+}
+
+// addPlanned adds the entries of the timeline that did not begin yet. What is
+// not a fault is over when it began.
+func (d *drill) addPlanned(l *Live) {
+	if l.Progress.Loaded || !d.live {
+		return
+	}
+	for _, e := range l.Spec.Events {
+		begun := slices.ContainsFunc(l.Progress.Faults, func(f check.FaultWindow) bool { return f.Drill == d.number && f.Name == e.Name })
+		if begun || e.Verb == "note" || e.At.Seconds() < d.until-5 {
+			continue
+		}
+		until := e.At + max(e.For, time.Second)
+		d.faults = append(d.faults, span{
+			FaultWindow: check.FaultWindow{Name: e.Name, Verb: e.Verb, Target: e.Target, Drill: d.number, To: -1},
+			from:        e.At.Seconds(), to: min(d.end, until.Seconds()), planned: true,
+		})
+	}
+}
+
+// now marks how far a drill that goes on is.
+func (t *timeline) now(bottom float64) {
+	if t.d.live && t.d.until < t.d.end {
+		t.line(t.x.at(t.d.until), titleHeight, t.x.at(t.d.until), bottom, "now")
+	}
+}
+
+// pictureNow draws the system as it is.
+func (l *Live) pictureNow(d *drill) *chart {
+	if len(l.Result.Topology.Nodes) == 0 {
+		return nil
+	}
+	broad, slim := wide(), narrow()
+	broad.width = 470
+	begun := *d
+	begun.faults = slices.DeleteFunc(slices.Clone(d.faults), func(f span) bool { return f.planned })
+	now := scene{"Now", float64(l.Now) / float64(time.Millisecond)}
+	return &chart{
+		Caption: topologyCaption(d, 1),
+		Figure:  pictureFigure(l.Result, &begun, []scene{now}, broad, slim),
+	}
+}

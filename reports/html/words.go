@@ -1,0 +1,62 @@
+package html
+
+import (
+	"math"
+
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/format"
+)
+
+// recoveryWords is the label of a recovery, and its ink.
+func recoveryWords(rec recovery) (said, class string) {
+	switch {
+	case rec.taking >= 0:
+		return takingWords(rec)
+	case rec.Steady < 0:
+		said = "recovery not seen"
+	case rec.Censored:
+		said = "not recovered after " + format.Duration(rec.Steady)
+	default:
+		said = "recovered in " + format.Duration(rec.Steady)
+	}
+	if rec.limit < 0 {
+		return said, "strong"
+	}
+	said += ", limit " + format.Limit(format.Milliseconds, rec.limit*1000)
+	switch rec.outcome {
+	case check.Fail:
+		return said + ": MISSED", "bad-text"
+	case check.Inconclusive:
+		return said + ": UNCLEAR", "strong"
+	default:
+		return said, "good-text"
+	}
+}
+
+// takingWords is the label of a recovery that is not over.
+func takingWords(rec recovery) (said, class string) {
+	said = "not steady yet, T0 +" + format.Duration(1000*math.Floor(rec.taking))
+	switch {
+	case rec.limit < 0:
+		return said, "strong"
+	case rec.taking > rec.limit:
+		return said + ", limit " + format.Limit(format.Milliseconds, rec.limit*1000) + ": over it", "bad-text"
+	}
+	return said + ", limit " + format.Limit(format.Milliseconds, rec.limit*1000), "strong"
+}
+
+// ink names how the bar of a fault looks.
+func (f span) ink() string {
+	if f.planned {
+		return "planned"
+	}
+	return "fault"
+}
+
+// goingOn says of a fault of a drill that goes on how it stands.
+func goingOn(f span) string {
+	if f.planned {
+		return "planned for " + format.Clock(1000*f.from)
+	}
+	return "for " + format.Duration(1000*math.Floor(f.to-f.from))
+}

@@ -22,6 +22,8 @@ const (
 	FileMarkdown = "summary.md"
 	FileMetrics  = "metrics.txt" // OpenMetrics
 	FileJournal  = "journal.ndjson"
+	FileBaseline = "baseline.json" // what the run is compared with, as it was when the run began
+	FileCompare  = "compare.html"  // the comparison as a page
 	FileLock     = "lock" // held by the process that carries the run out
 	DirLogs      = "logs"
 

@@ -260,6 +260,9 @@ func (p *page) runDirectory() {
 		{reports.FileHTML, "the report"},
 		{reports.FileMarkdown, "the summary for a CI system"},
 		{reports.FileJUnit, "one test case an objective and a check"},
+		{reports.FileMetrics, "the result in the text format of OpenMetrics"},
+		{reports.FileBaseline, "what the run was compared with, if its scenario has compare:"},
+		{reports.FileCompare, "the comparison as a page"},
 		{reports.DirLogs + "/", "the logs of the nodes"},
 	} {
 		p.row(code(f[0]), f[1])

@@ -17,7 +17,7 @@ import (
 	"github.com/proofload/proofload/reports"
 )
 
-//go:embed report.html.tmpl drawing.html.tmpl style.css
+//go:embed report.html.tmpl compare.html.tmpl drawing.html.tmpl style.css
 var files embed.FS
 
 // Write writes the report of r.

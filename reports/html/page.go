@@ -31,6 +31,7 @@ type page struct {
 	Drills                *figure
 	Topology              *chart
 	Percentiles           *figure
+	Comparison            *comparison
 	Journal               []journalRow
 	Findings              []finding
 	Anatomies             []anatomyView
@@ -115,6 +116,9 @@ func newPage(r *reports.Result) *page {
 	p.objectives(r)
 	p.charts(r)
 	p.pictures(r)
+	if r.Comparison != nil {
+		p.Comparison = comparisonOf(r.Comparison)
+	}
 	p.journal(r)
 	p.findings(r)
 	p.Writes = accounts(r.Writes)

@@ -48,6 +48,11 @@ func DefaultLimits(threshold float64) Limits {
 func Compare(before, after *Profile, limits Limits) *reports.Comparison {
 	c := &reports.Comparison{Before: before.Side, After: after.Side, Differences: []reports.Difference{}, Notes: notes(before, after)}
 	skip := func(format string, args ...any) { c.Skipped = append(c.Skipped, fmt.Sprintf(format, args...)) }
+	for _, a := range before.Series {
+		if k := (key{a.Phase, a.Op}); after.find(k) == nil {
+			skip("%s: it is not in both, or too short", k)
+		}
+	}
 	for _, b := range after.Series {
 		k := key{b.Phase, b.Op}
 		a := before.find(k)
@@ -55,7 +60,7 @@ func Compare(before, after *Profile, limits Limits) *reports.Comparison {
 		second, _ := after.phase(b.Phase)
 		switch {
 		case !ok || a == nil:
-			skip("%s: it is not in both", k)
+			skip("%s: it is not in both, or too short", k)
 			continue
 		case offered(first) != offered(second):
 			if b.Op == "" {

@@ -30,15 +30,7 @@ func chromium(t *testing.T, args ...string) string {
 // browse runs a headless browser and returns what it prints, and its log.
 func browse(t *testing.T, args ...string) (printed, log string) {
 	t.Helper()
-	binary := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} { // as fixtures/testtools.sh looks for it
-		if found, err := exec.LookPath(name); err == nil && binary == "" {
-			binary = found
-		}
-	}
-	if binary == "" {
-		t.Fatal("no Chromium: fixtures/testtools.sh browser installs it")
-	}
+	binary := chromiumBinary(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	args = append([]string{

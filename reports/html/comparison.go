@@ -1,9 +1,7 @@
 package html
 
 import (
-	"bytes"
 	"fmt"
-	"html/template"
 	"io"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -16,6 +14,7 @@ import (
 
 // A comparison is what the template shows of two runs, in words.
 type comparison struct {
+	Frame                 frame
 	Title, Verdict, Class string
 	Sentence, To          string
 	Sides                 []fact
@@ -39,18 +38,7 @@ type differenceRow struct {
 // WriteComparison writes the page of a comparison: one file that holds
 // everything it shows, as the report of a run.
 func WriteComparison(w io.Writer, c *reports.Comparison) error {
-	t, err := template.ParseFS(files, "*.tmpl", "style.css")
-	if err != nil {
-		return fmt.Errorf("write comparison: %w", err)
-	}
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "compare.html.tmpl", comparisonOf(c)); err != nil {
-		return fmt.Errorf("write comparison: %w", err)
-	}
-	if _, err := w.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("write comparison: %w", err)
-	}
-	return nil
+	return render(w, "compare.html.tmpl", comparisonOf(c))
 }
 
 // comparisonOf words a comparison.

@@ -46,6 +46,7 @@ func timelineFigure(id string, d *drill, title, desc string) figure {
 	draw := func(l layout) drawing {
 		t := &timeline{layout: l, d: d, x: scale{from: 0, to: d.end, low: l.left, high: l.width - l.right}}
 		t.ID, t.Title, t.Desc, t.W = id+"-"+l.name, title, desc, l.width
+		t.Low, t.High, t.End = t.x.low, t.x.high, d.end
 		t.draw()
 		return t.drawing
 	}
@@ -248,6 +249,8 @@ func recoveryWords(rec recovery) (said, class string) {
 		said = "recovery not seen"
 	case rec.Censored:
 		said = "not recovered after " + format.Duration(rec.Steady)
+	case rec.Steady == 0:
+		said = "served throughout"
 	default:
 		said = "recovered in " + format.Duration(rec.Steady)
 	}

@@ -75,6 +75,8 @@ func Render(dir reports.Directory, r *reports.Result) error {
 	for name, render := range map[string]reports.Renderer{
 		reports.FileResult:   jsonreport.WriteResult,
 		reports.FileHTML:     html.Write,
+		reports.FileLinked:   html.WriteLinked,
+		html.StyleFile:       html.WriteStyle,
 		reports.FileMarkdown: markdown.Write,
 		reports.FileMetrics:  openmetrics.Write,
 		reports.FileJUnit: func(w io.Writer, r *reports.Result) error {

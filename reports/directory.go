@@ -27,6 +27,7 @@ const (
 	FileCompare  = "compare.html"  // the comparison as a page
 	FileLock     = "lock"          // held by the process that carries the run out
 	DirLogs      = "logs"
+	DirGates     = "gates" // questions that are open, and answers
 
 	// Latest is the name of the link to the newest run directory.
 	Latest = "latest"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
 )
@@ -104,8 +105,10 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 		return t.heal(ctx, s)
 	case s.Verb == "start":
 		return t.start(ctx, s)
+	case s.Verb == scenarios.VerbGate:
+		return t.gate(ctx, s)
 	default:
-		t.note(s, history.RunNote, history.Info, s.Text)
+		t.rig.record(history.RunNote, t.drill.N, s.Text)
 		return nil
 	}
 }

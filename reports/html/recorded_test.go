@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/html"
 	"github.com/proofload/proofload/reports/reportstest"
 	"github.com/proofload/proofload/scenarios/run"
@@ -97,7 +99,10 @@ func serve(t *testing.T, results map[string]*reports.Result) string {
 		}
 		var page bytes.Buffer
 		var err error
+		compared, ofTwo := strings.CutPrefix(name, "compare/")
 		switch r := results[name]; {
+		case ofTwo:
+			err = html.WriteComparison(&page, results[compared].Comparison)
 		case name == html.StyleFile:
 			w.Header().Set("Content-Type", "text/css; charset=utf-8")
 			err = html.WriteStyle(&page, nil)
@@ -181,6 +186,49 @@ func (s seen) check(t *testing.T, title string, r *reports.Result, l look) {
 	}
 	report(s.Charts == 0, "no chart is shown")
 	report(s.Readout != l.script, "the script's readout is shown: %v", s.Readout)
+}
+
+// TestComparison opens the page of a comparison, of runs that are alike and of
+// one that is slower.
+func TestComparison(t *testing.T) {
+	alike := recorded(t)["gate-passed"]
+	slower := *alike
+	c := *alike.Comparison
+	c.Outcome, c.Sentence = check.Fail, "peak p50 1.5 ms, before 1.1 ms: +36.4 %, allowed +25 %"
+	c.Differences = slices.Clone(c.Differences)
+	c.Differences[0].Worse, c.Differences[0].After, c.Differences[0].Change, c.Differences[0].P = true, 1.5, 36.4, 1e-9
+	c.Notes, c.Skipped = []string{"cores of the machine: 8 before, 2 after"}, []string{"after: it is not in both, or too short"}
+	slower.Comparison = &c
+	address, b := serve(t, map[string]*reports.Result{"alike": alike, "slower": &slower}), newBrowser(t)
+	for name, verdict := range map[string]string{"alike": "NOT WORSE", "slower": "WORSE"} {
+		for i := range 4 {
+			l := look{width: 1440, height: 900, dark: i&1 > 0}
+			if i&2 > 0 {
+				l.width, l.height = 360, 740
+			}
+			for _, line := range b.open(address+"/compare/"+name, l) {
+				t.Errorf("%s %s: the console says %s", name, l, line)
+			}
+			var got struct {
+				Page, Window, Charts, Worse, Bottom int
+				Verdict                             string
+			}
+			b.evaluate(`(() => {
+				const shown = s => [...document.querySelectorAll(s)].filter(e => e.getClientRects().length)
+				return {page: document.documentElement.scrollWidth, window: innerWidth, charts: shown("figure svg").length,
+					worse: shown(".differences tr.bad").length, verdict: shown(".verdict")[0].innerText,
+					bottom: Math.round(shown(".sentence")[0].getBoundingClientRect().bottom)}
+			})()`, &got)
+			worse := 0
+			if verdict == "WORSE" {
+				worse = 1
+			}
+			if got.Page > got.Window || got.Charts != 1 || got.Worse != worse || got.Verdict != verdict || got.Bottom > l.height/2 {
+				t.Errorf("%s %s: %+v", name, l, got)
+			}
+			picture(t, b, "compare "+name+" "+l.String())
+		}
+	}
 }
 
 // picture keeps what the whole page looks like, if somebody wants to see it.

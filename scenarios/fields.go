@@ -169,7 +169,7 @@ func (p *parser) compareFields() []Field {
 // worseFields are the metrics that runs are compared by.
 func (p *parser) worseFields() []Field {
 	var fields []Field
-	for _, name := range comparable() {
+	for _, name := range compared() {
 		fields = append(fields, Field{Key: name, Set: func(k, v *node) {
 			var by float64
 			value(p, &by, parsePercent)(k, v)

@@ -78,12 +78,8 @@ func (a *app) setBaseline(runName, name string, force bool) error {
 		return err
 	}
 	if !force {
-		r, err := readResult(dir)
-		if err != nil {
-			return exit(reports.ExitUsage, fmt.Errorf("%w; proofload check %s judges the history again", err, runName))
-		}
-		if why := unfit(r); why != "" {
-			return exit(reports.ExitUsage, fmt.Errorf("run %s is no baseline: %s; --force keeps it all the same", r.Run, why))
+		if err = fit(dir, runName); err != nil {
+			return exit(reports.ExitUsage, err)
 		}
 	}
 	p, err := profileOf(runName)
@@ -95,6 +91,18 @@ func (a *app) setBaseline(runName, name string, force bool) error {
 		return exit(reports.ExitEnvironment, err)
 	}
 	fmt.Fprintf(a.stdout, "%s%s of %s is now run %s: %s\n", compare.Prefix, name, p.Scenario, p.Run, file)
+	return nil
+}
+
+// fit refuses a run that should not be what others are compared with.
+func fit(dir reports.Directory, name string) error {
+	r, err := readResult(dir)
+	if err != nil {
+		return fmt.Errorf("%w; proofload check %s judges the history again", err, name)
+	}
+	if why := unfit(r); why != "" {
+		return fmt.Errorf("run %s is no baseline: %s; --force keeps it all the same", r.Run, why)
+	}
 	return nil
 }
 

@@ -77,34 +77,26 @@ func (a *app) compare(c *reports.Comparison) error {
 // sides reads the two runs of a comparison. A baseline without a scenario is
 // that of the other one's.
 func sides(first, second string) (before, after *compare.Profile, err error) {
+	names, found := []string{first, second}, make([]*compare.Profile, 2)
 	scenario := ""
-	for _, name := range []string{first, second} {
+	for i, name := range names {
 		if strings.HasPrefix(name, compare.Prefix) {
 			continue
 		}
-		p, err := profileOf(name)
-		if err != nil {
+		if found[i], err = profileOf(name); err != nil {
 			return nil, nil, err
 		}
-		if name == first {
-			before = p
-		}
-		if name == second {
-			after = p
-		}
-		scenario = p.Scenario
+		scenario = found[i].Scenario
 	}
-	if before == nil {
-		if before, err = findBaseline(first, scenario); err != nil {
+	for i, name := range names {
+		if found[i] != nil {
+			continue
+		}
+		if found[i], err = findBaseline(name, scenario); err != nil {
 			return nil, nil, err
 		}
 	}
-	if after == nil {
-		if after, err = findBaseline(second, scenario); err != nil {
-			return nil, nil, err
-		}
-	}
-	return before, after, nil
+	return found[0], found[1], nil
 }
 
 // profileOf reads what a run looked like.

@@ -35,8 +35,8 @@ files begin with their kind: workload.requests.ack. exit-codes lists these.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, err := reports.FindDirectory(runsRoot, args[0])
 			if err != nil && len(args) == 1 {
-				if known, err := explainWord(a.stdout, args[0]); known || err != nil {
-					return err
+				if known, failed := explainWord(a.stdout, args[0]); known || failed != nil {
+					return failed
 				}
 			}
 			if err != nil {

@@ -35,10 +35,10 @@ func (s *session) ask(ctx context.Context, name, question string) (yes bool, err
 		return true, nil
 	}
 	file := filepath.Join(reports.DirGates, name)
-	if err := os.MkdirAll(s.dir.File(reports.DirGates), 0o755); err != nil {
+	if err = os.MkdirAll(s.dir.File(reports.DirGates), 0o755); err != nil {
 		return false, fmt.Errorf("open gate: %w", err)
 	}
-	if err := s.dir.Write(file+gateQuestion, []byte(s.app.secrets.hide(question)+"\n")); err != nil {
+	if err = s.dir.Write(file+gateQuestion, []byte(s.app.secrets.hide(question)+"\n")); err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, os.Remove(s.dir.File(file+gateQuestion))) }()

@@ -17,6 +17,7 @@ type comparison struct {
 	Frame                 frame
 	Title, Verdict, Class string
 	Sentence, To          string
+	Runs                  string // as the command takes them
 	Sides                 []fact
 	Shapes                []shapeView
 	Rows                  []differenceRow
@@ -46,6 +47,7 @@ func comparisonOf(c *reports.Comparison) *comparison {
 	p := &comparison{
 		Title:   fmt.Sprintf("%s: run %s beside %s", compare.Verdict(c), c.After.Run, c.Before.Run),
 		Verdict: compare.Verdict(c), Class: classOf(c.Outcome), Sentence: c.Sentence, To: c.To,
+		Runs:    c.Before.Run + " " + c.After.Run,
 		Sides:   []fact{{"Before", compare.Who(c.Before)}, {"After", compare.Who(c.After)}},
 		Skipped: c.Skipped, Notes: c.Notes,
 	}

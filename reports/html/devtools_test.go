@@ -66,10 +66,10 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(func() {
 		cancel()
 		_ = cmd.Wait() // it was killed
-		err := errors.Join(fromUs.Close(), toUs.Close(), toThem.Close())
+		closed := errors.Join(fromUs.Close(), toUs.Close(), toThem.Close())
 		reading.Wait()
-		if err := errors.Join(err, fromThem.Close()); err != nil {
-			t.Error(err)
+		if closed = errors.Join(closed, fromThem.Close()); closed != nil {
+			t.Error(closed)
 		}
 	})
 	target := b.call("Target.createTarget", map[string]any{"url": "about:blank"})["targetId"]

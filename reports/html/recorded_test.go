@@ -164,7 +164,7 @@ func (s seen) check(t *testing.T, title string, r *reports.Result, l look) {
 		}
 	}
 	report(s.Page > s.Window, "it is %d wide in a window of %d", s.Page, s.Window)
-	report(s.Verdict != strings.ToUpper(r.Verdict), "the verdict is %q, want %s", s.Verdict, r.Verdict)
+	report(!strings.EqualFold(s.Verdict, r.Verdict), "the verdict is %q, want %s", s.Verdict, r.Verdict)
 	report(s.Sentence == "", "no sentence is shown")
 	report(s.Size < 28, "the verdict has %d px", s.Size)
 	report(s.Bottom > l.height/2, "the verdict ends at %d of %d", s.Bottom, l.height)

@@ -32,7 +32,7 @@ var schema = map[string]allowed{
 }
 
 // surefireTime is the type of times in it.
-var surefireTime = regexp.MustCompile(`^(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?$`)
+var surefireTime = regexp.MustCompile(`^((\d{0,3},)*\d{3}|\d{0,3})*(\.\d*)?$`)
 
 func TestFilesFitTheSchema(t *testing.T) {
 	for _, example := range reportstest.Examples() {
@@ -78,7 +78,7 @@ func checkAttributes(t *testing.T, e xml.StartElement) {
 			t.Errorf("<%s time=%q>", e.Name.Local, a.Value)
 		}
 	}
-	for _, name := range strings.Fields(known.attributes) {
+	for name := range strings.FieldsSeq(known.attributes) {
 		if must, is := strings.CutSuffix(name, "*"); is {
 			if _, ok := given[must]; !ok {
 				t.Errorf("<%s> has no %s", e.Name.Local, must)

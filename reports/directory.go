@@ -27,7 +27,6 @@ const (
 	FileCompare  = "compare.html"  // the comparison as a page
 	FileLock     = "lock"          // held by the process that carries the run out
 	DirLogs      = "logs"
-	DirGates     = "gates" // questions that are open, and answers
 
 	// Latest is the name of the link to the newest run directory.
 	Latest = "latest"

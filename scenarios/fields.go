@@ -98,10 +98,6 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			e.with, e.WithPos = k, v.pos
 			e.With = p.texts(v, "parameters", "{delay: 200ms}")
 		}},
-		Field{Key: "within", Set: func(k, v *node) {
-			e.within = k
-			value(p, &e.Within, length)(k, v)
-		}},
 		Field{Key: "repeat", Set: func(k, v *node) {
 			e.again = k
 			p.Mapping(v, "repeat", p.againFields(&e.Again))

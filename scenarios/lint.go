@@ -35,7 +35,6 @@ func (p *parser) lint() {
 	p.lintPhases()
 	names := p.lintNames()
 	p.lintEvents()
-	p.lintGates()
 	p.lintObjectives(names)
 	p.lintCompare()
 	if !p.judged && len(p.problems.List) == 0 {

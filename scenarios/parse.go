@@ -66,7 +66,7 @@ type (
 	draftEvent struct {
 		Event
 		at, as, length, value *node
-		with, again, within   *node
+		with, again           *node
 		verbs                 []*node
 		anchored              bool // at is well formed
 	}

@@ -84,7 +84,6 @@ type Event struct {
 	Target             string            // the component it acts on; text for note
 	For                time.Duration     // zero: until something else ends it
 	With               map[string]string // parameters of the fault, as written; only the catalogue understands them
-	Within             time.Duration     // of a gate: the time to answer; where the file says none, until the next entry or the end of the phase
 	Again              Again             // more of the same
 	As                 string            // its name; the parser fills in VERB-N where the file says none
 	Named              bool              // the file gave it a name

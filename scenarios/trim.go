@@ -31,9 +31,6 @@ func (sc *Scenario) Once() {
 	entries := map[string]time.Duration{} // by phase: when its next entry may be
 	for i := range sc.Timeline {
 		e := &sc.Timeline[i]
-		if e.Verb == VerbGate {
-			e.Verb = VerbNote // nobody is asked
-		}
 		next, later := entries[e.Phase]
 		if !later {
 			next = rehearsalFirst
@@ -58,7 +55,7 @@ func (sc *Scenario) Once() {
 func (sc *Scenario) calm() []string {
 	var names []string
 	for _, f := range sc.Load.Phases {
-		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote && e.Verb != VerbGate }) {
+		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote }) {
 			break
 		}
 		names = append(names, f.Name)

@@ -22,7 +22,6 @@ const (
 	VerbStart = "start"
 	VerbHeal  = "heal"
 	VerbNote  = "note"
-	VerbGate  = "gate"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -58,7 +57,6 @@ func Verbs() []Verb {
 		{"fd-exhaust", true, TakesComponent, "Leave the main process of a node no file descriptors."},
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
-		{VerbGate, false, TakesText, "Ask people whether to go on: unless one says yes in time, mend everything and stop."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 	}
 }

@@ -28,7 +28,6 @@ func completions(root *cobra.Command) {
 		"stack":    words("cold", "warm"),
 		"keep":     words("never", "failed", "always"),
 		"progress": words(progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet),
-		"gates":    words(gatesWait, gatesYes),
 		"ci":       words(ciAuto, ciGitHub, ciGitLab, ciNone),
 		"format":   words("html", "json", "junit", "markdown"),
 	}

@@ -265,7 +265,6 @@ func (p *page) runDirectory() {
 		{reports.FileMetrics, "the result in the text format of OpenMetrics"},
 		{reports.FileBaseline, "what the run was compared with, if its scenario has compare:"},
 		{reports.FileCompare, "the comparison as a page"},
-		{reports.DirGates + "/", "the questions of gates that are open, and the answers"},
 		{reports.DirLogs + "/", "the logs of the nodes"},
 	} {
 		p.row(code(f[0]), f[1])

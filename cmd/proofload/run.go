@@ -21,7 +21,6 @@ type runFlags struct {
 	keep     string // never, failed or always
 	progress string // auto, tty, plain, json or quiet
 	ci       string // auto, github, gitlab or none
-	gates    string // wait or yes
 }
 
 // What to show while a run goes on.
@@ -62,7 +61,6 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().StringVar(&flags.keep, "keep", "never", "keep a cold stack after the run: never, failed or always")
 	cmd.Flags().StringVar(&flags.progress, "progress", progressAuto, "what to show meanwhile: auto (tty or plain), tty (five lines that are redrawn), plain, json (a JSON object a line) or quiet")
 	cmd.Flags().StringVar(&flags.ci, "ci", ciAuto, "tell a CI system more than the exit code: auto, github (step summary, annotations), gitlab or none")
-	cmd.Flags().StringVar(&flags.gates, "gates", gatesWait, "at a gate: wait for proofload approve, or go on as if somebody had said yes")
 	return cmd
 }
 
@@ -76,7 +74,6 @@ func (f runFlags) check() error {
 		{"stack", f.stack, []string{"cold", "warm"}},
 		{"keep", f.keep, []string{"never", "failed", "always"}},
 		{"progress", f.progress, []string{progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet}},
-		{"gates", f.gates, []string{gatesWait, gatesYes}},
 		{"ci", f.ci, []string{ciAuto, ciGitHub, ciGitLab, ciNone}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {

@@ -126,7 +126,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
-	rig.Catalog, rig.Journal, rig.Ask = catalog(), journal, s.ask
+	rig.Catalog, rig.Journal = catalog(), journal
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}

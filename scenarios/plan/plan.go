@@ -49,11 +49,10 @@ type Plan struct {
 type Step struct {
 	Entry  check.Entry
 	Verb   string
-	Params chaos.Params  // of a fault; Target also of a start
-	Fault  bool          // Verb is a kind of fault of the catalogue
-	Text   string        // of a note and of a gate
-	Within time.Duration // of a gate: the time to answer
-	Until  string        // of a fault, for people: what ends it
+	Params chaos.Params // of a fault; Target also of a start
+	Fault  bool         // Verb is a kind of fault of the catalogue
+	Text   string       // of a note
+	Until  string       // of a fault, for people: what ends it
 }
 
 // A Drill is one pass through phases and timeline.

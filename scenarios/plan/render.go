@@ -120,9 +120,6 @@ func (d *drawing) steps() {
 	d.linef("timeline")
 	for _, s := range d.p.Steps {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
-		if s.Verb == scenarios.VerbGate {
-			d.detail("asks", fmt.Sprintf("for %s; unless somebody says yes by then, undo everything and stop", scenarios.FormatDuration(s.Within)))
-		}
 		d.detail("on", targets(s.Params.Target))
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]

@@ -32,7 +32,7 @@ func (b *builder) timeline() {
 		}
 		switch verb, ok := scenarios.LookupVerb(e.Verb); {
 		case ok && verb.Takes == scenarios.TakesText:
-			s.Text, s.Within = e.Target, e.Within
+			s.Text = e.Target
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault = verb.Fault
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}

@@ -46,9 +46,6 @@ type Rig struct {
 	// Alarms block until something beside the load demands that the run stops,
 	// and say what, or until ctx is done, and return nil.
 	Alarms []func(ctx context.Context) error
-	// Ask puts the question of a gate, and returns whether to go on; ctx ends
-	// when it is too late to answer. Nil: there is nobody to ask.
-	Ask func(ctx context.Context, name, question string) (yes bool, err error)
 	// Audit waits until the system is quiet and records its final state.
 	Audit func(ctx context.Context, drill int) error
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports/history"
-	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
 )
@@ -105,10 +104,8 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 		return t.heal(ctx, s)
 	case s.Verb == "start":
 		return t.start(ctx, s)
-	case s.Verb == scenarios.VerbGate:
-		return t.gate(ctx, s)
 	default:
-		t.rig.record(history.RunNote, t.drill.N, s.Text)
+		t.note(s, history.RunNote, history.Info, s.Text)
 		return nil
 	}
 }

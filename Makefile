@@ -62,6 +62,10 @@ bench-chaos: engine build ## time a link through linkd beside Toxiproxy and a di
 bench-cli: ## time validate of 100 files (aim 1 s), plan (0.3 s) and the panel (1 % of a core)
 	$(GO) test -run='^$$' -bench='^Benchmark(Validate|Plan|Panel)$$' ./cmd/proofload ./reports/live
 
+.PHONY: bench-report
+bench-report: ## time the report of half an hour at 1,000/s (aim 3 s) and its first paint in a browser (0.5 s)
+	$(GO) test -tags=$(TAGS) ./reports/html -run '^TestBrowserFirstPaint$$' -bench '^BenchmarkHalfHour$$' -benchtime 3x -v
+
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA
 	$(BENCH) -bench='^BenchmarkSoak$$' ./cmd/proofload

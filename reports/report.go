@@ -53,6 +53,10 @@ type Result struct {
 	ImagesMS   float64           `json:"images_ms,omitempty"`  // of that, for making the images that were missing
 	FaultsLeft []string          `json:"faults_left"`          // what may still be broken, with the commands that mend it
 
+	// Comparison is that with a baseline, where the scenario asks for it and
+	// there is one.
+	Comparison *Comparison `json:"comparison,omitempty"`
+
 	check.Judgement
 }
 

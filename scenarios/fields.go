@@ -34,6 +34,10 @@ func (p *parser) scenarioFields() []Field {
 		{Key: "bounds", Set: func(_, v *node) { p.Mapping(v, "bounds", p.boundsFields()) }},
 		{Key: "recovered", Set: func(_, v *node) { p.Mapping(v, "recovered", p.recoveredFields()) }},
 		{Key: "repeat", Set: func(_, v *node) { p.Mapping(v, "repeat", p.repeatFields()) }},
+		{Key: "compare", Set: func(k, v *node) {
+			p.sc.Compare, p.compareKey = &Compare{Pos: k.pos, WorseBy: map[string]float64{}}, k
+			p.Mapping(v, "compare", p.compareFields())
+		}},
 		{Key: "abort", Set: func(_, v *node) {
 			p.sc.Abort = &Abort{Errors: 100}
 			if p.Mapping(v, "abort", p.abortFields()) && v.Find("errors") == nil && v.Find("p99") == nil {
@@ -148,6 +152,31 @@ func (p *parser) againFields(a *Again) []Field {
 		{Key: "every", Need: true, Set: value(p, &a.Every, length)},
 		{Key: "jitter", Set: value(p, &a.Jitter, parseDuration)},
 	}
+}
+
+func (p *parser) compareFields() []Field {
+	c := p.sc.Compare
+	return []Field{
+		{Key: "to", Need: true, Set: value(p, &c.To, baseline)},
+		{Key: "worse_by", Need: true, Set: func(k, v *node) {
+			if p.Mapping(v, "worse_by", p.worseFields()) && len(c.WorseBy) == 0 {
+				p.add(k, "worse_by limits nothing", "write for example {p99: 20%, errors: 0.1%}")
+			}
+		}},
+	}
+}
+
+// worseFields are the metrics that runs are compared by.
+func (p *parser) worseFields() []Field {
+	var fields []Field
+	for _, name := range compared() {
+		fields = append(fields, Field{Key: name, Set: func(k, v *node) {
+			var by float64
+			value(p, &by, parsePercent)(k, v)
+			p.sc.Compare.WorseBy[name] = by
+		}})
+	}
+	return fields
 }
 
 func (p *parser) abortFields() []Field {

@@ -18,6 +18,10 @@ const (
 // scenario does not say.
 const usualWindow = 5 * time.Second
 
+// comparedPhase is the least length of a phase that can be compared: twelve
+// windows of five seconds.
+const comparedPhase = time.Minute
+
 // An owner is what has a name: a phase or an event.
 type owner struct {
 	phase *draftPhase
@@ -32,6 +36,7 @@ func (p *parser) lint() {
 	names := p.lintNames()
 	p.lintEvents()
 	p.lintObjectives(names)
+	p.lintCompare()
 	if !p.judged && len(p.problems.List) == 0 {
 		p.problems.Warn(Pos{1, 1}, 1, "nothing is judged", "add objectives: or verify:")
 	}
@@ -227,6 +232,20 @@ func (p *parser) lintObjectives(names map[string]owner) {
 			p.lintEventObjective(o, named.event)
 		}
 	}
+}
+
+// lintCompare warns where no phase is long enough to be compared.
+func (p *parser) lintCompare() {
+	if p.sc.Compare == nil {
+		return
+	}
+	p.judged = true
+	for _, f := range p.phases {
+		if f.For == 0 || f.Score && f.For >= comparedPhase {
+			return
+		}
+	}
+	p.problems.Warn(p.compareKey.pos, p.compareKey.width, "no scored phase is long enough to be compared", "let one last for "+FormatDuration(comparedPhase)+" or more")
 }
 
 // lintSubject checks that what has objectives exists and can have some. It

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -49,6 +50,7 @@ type parser struct {
 	events     []*draftEvent
 	objectives []*draftObjective
 	loadKey    *node
+	compareKey *node
 	judged     bool // an objective or a check was asked for
 }
 
@@ -136,6 +138,14 @@ func oneOf(known ...string) func(string) (string, *mistake) {
 		}
 		return text, nil
 	}
+}
+
+// baseline reads the name of a run that was kept.
+func baseline(text string) (string, *mistake) {
+	if name, ok := strings.CutPrefix(text, BaselinePrefix); !ok || !namePattern.MatchString(name) {
+		return "", &mistake{fmt.Sprintf("%q names no baseline", text), "write " + BaselinePrefix + "NAME, for example " + BaselinePrefix + "main; a name is of a to z, 0 to 9 and -"}
+	}
+	return text, nil
 }
 
 // width counts the characters of a text.

@@ -145,6 +145,7 @@ func TestParse(t *testing.T) {
 		Recovered: Recovered{Window: 10 * time.Second, Good: 0.995, Rate: 0.8, Within: 500 * time.Millisecond},
 		Repeat:    Repeat{Times: 3, Jitter: 10 * time.Second},
 		Abort:     &Abort{Errors: 25, For: 90 * time.Second},
+		Compare:   &Compare{To: "baseline/main", WorseBy: map[string]float64{"p50": 10, "p99": 20, "errors": 0.05}, Pos: Pos{40, 1}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -37,6 +37,7 @@ type Scenario struct {
 	Recovered          Recovered
 	Repeat             Repeat
 	Abort              *Abort
+	Compare            *Compare  // nil: with nothing
 	Warnings           []Problem // what is probably not meant, but can be carried out
 }
 
@@ -145,6 +146,13 @@ type Recovered struct {
 type Repeat struct {
 	Times  int           // at least 1
 	Jitter time.Duration // each drill shifts its timeline by a random part of this
+}
+
+// Compare asks for a comparison with a run that was kept.
+type Compare struct {
+	To      string             // baseline/NAME
+	WorseBy map[string]float64 // by metric: percent, of errors percentage points
+	Pos     Pos
 }
 
 // Abort says when to stop for safety.

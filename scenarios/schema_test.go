@@ -39,7 +39,7 @@ func schemaObject(t *testing.T) object {
 // the parser reads with, in both directions.
 func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 	root := schemaObject(t)
-	p := &parser{sc: &Scenario{Abort: &Abort{}}}
+	p := &parser{sc: &Scenario{Abort: &Abort{}, Compare: &Compare{}}}
 	for _, tc := range []struct {
 		name   string
 		object object
@@ -57,6 +57,8 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"repeat", root.Properties["repeat"], p.repeatFields()},
 		{"repeat of an event", root.Definitions["event"].Properties["repeat"], p.againFields(&Again{})},
 		{"abort", root.Properties["abort"], p.abortFields()},
+		{"compare", root.Properties["compare"], p.compareFields()},
+		{"worse_by", root.Properties["compare"].Properties["worse_by"], p.worseFields()},
 	} {
 		var keys, need, properties []string
 		for _, f := range tc.fields {
@@ -175,7 +177,7 @@ func TestShippedScenariosFitTheSchema(t *testing.T) {
 func TestSchemaRefusesWrongForms(t *testing.T) {
 	for _, name := range []string{
 		"bad-arrivals", "bad-at", "bad-boolean", "bad-client", "bad-connections", "bad-name", "bad-number", "bad-offset", "bad-profile", "bad-rate",
-		"bad-unit", "bad-users",
+		"bad-unit", "bad-users", "compare-to", "compare-metric", "compare-nothing", "compare-half",
 		"limit-wrong-measure", "limit-wrong-side", "missing-keys", "no-value", "three-mistakes", "unknown-check",
 		"unknown-key", "wrong-type", "wrong-version",
 	} {

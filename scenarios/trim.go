@@ -23,7 +23,7 @@ const (
 // errors of the phases before the first breakage stay, and of the checks all.
 func (sc *Scenario) Once() {
 	sc.About = strings.TrimSpace("Rehearsal: everything once and short, neither latency nor recovery judged. " + sc.About)
-	sc.Repeat, sc.Abort = Repeat{Times: 1}, nil
+	sc.Repeat, sc.Abort, sc.Compare = Repeat{Times: 1}, nil, nil
 	calm := sc.calm()
 	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
 		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)

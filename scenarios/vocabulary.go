@@ -167,6 +167,12 @@ func checkNames() []string {
 	return names
 }
 
+// BaselinePrefix is what the name of a baseline begins with.
+const BaselinePrefix = "baseline/"
+
+// compared lists the metrics that runs are compared by.
+func compared() []string { return []string{"p50", "p90", "p99", "errors"} }
+
 // A measure is what the limit of a metric is written in.
 type measure int
 

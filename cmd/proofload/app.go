@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/scenarios"
 )
 
 // runsRoot is where run directories are made, below the working directory.
@@ -97,11 +100,26 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.initCommand(), a.schemaCommand(), a.doctorCommand(),
 		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
-		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(),
+		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(), a.baselineCommand(),
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.versionCommand(),
 	)
 	completions(root)
+	root.SetFlagErrorFunc(flagError)
 	return root
+}
+
+// flagError says which flag was probably meant where there is none of that name.
+func flagError(cmd *cobra.Command, err error) error {
+	_, name, unknown := strings.Cut(err.Error(), "unknown flag: --")
+	if !unknown {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near := scenarios.Closest(name, known); near != "" {
+		return fmt.Errorf("%w: did you mean --%s?", err, near)
+	}
+	return fmt.Errorf("%w: %s --help lists them", err, cmd.CommandPath())
 }
 
 // colored decides whether to colour output: the flag first, then NO_COLOR,

@@ -31,7 +31,7 @@ func (a *app) listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
 		Short:     "List what there is: scenarios unless told otherwise",
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		Args:      oneOfWords(names),
 		ValidArgs: names,
 		RunE: func(_ *cobra.Command, args []string) error {
 			list := what["scenarios"]
@@ -44,6 +44,19 @@ func (a *app) listCommand() *cobra.Command {
 			}
 			return w.Flush()
 		},
+	}
+}
+
+// oneOfWords takes at most one argument, and that of a few words.
+func oneOfWords(words []string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+			return err
+		}
+		if len(args) == 1 && !slices.Contains(words, args[0]) {
+			return fmt.Errorf("%s: there is no %q: %s", cmd.CommandPath(), args[0], hint(args[0], words, ""))
+		}
+		return nil
 	}
 }
 
@@ -130,11 +143,23 @@ func runIDs() []string {
 	return ids
 }
 
+// runNames lists what a run may be called: by its id, and as the newest.
+func runNames() []string {
+	ids := runIDs()
+	if len(ids) > 0 {
+		ids = append([]string{reports.Latest}, ids[:min(len(ids), maxNamed)]...)
+	}
+	return ids
+}
+
+// maxNamed is how many runs a message names at most.
+const maxNamed = 10
+
 // findRun finds a run by its directory, its id, the end of it, or latest.
 func findRun(name string) (reports.Directory, error) {
 	dir, err := reports.FindDirectory(runsRoot, name)
 	if err != nil {
-		return dir, exit(reports.ExitUsage, fmt.Errorf("%w; %s", err, hint(name, runIDs(), "there are none: proofload run makes one")))
+		return dir, exit(reports.ExitUsage, fmt.Errorf("%w; %s", err, hint(name, runNames(), "there are none: proofload run makes one")))
 	}
 	return dir, nil
 }

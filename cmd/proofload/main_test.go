@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/proofload/proofload/reports/reportstest"
 )
 
 func TestMain(m *testing.M) {
@@ -40,8 +42,17 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"goinstall": goInstall,
 		"nowhere":   nowhere,
 		"readenv":   readEnv,
+		"recorded":  recorded,
 		"waitfor":   waitFor,
 	}
+}
+
+// recorded copies a recorded run: recorded NAME DIRECTORY.
+func recorded(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: recorded NAME DIRECTORY")
+	}
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), reportstest.Run(args[0])))
 }
 
 // exits runs a command and asserts its exit code: exits CODE COMMAND [ARG...].

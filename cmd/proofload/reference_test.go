@@ -18,6 +18,7 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/html"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/schema"
 )
@@ -258,8 +259,12 @@ func (p *page) runDirectory() {
 		{reports.FileJournal, "what was broken and how it is undone, written before it was"},
 		{reports.FileResult, "verdict, objectives, recoveries and writes; its schema is [result.schema.json](../../reports/schema/result.schema.json)"},
 		{reports.FileHTML, "the report"},
+		{reports.FileLinked, "the report for servers that forbid style sheets inside of pages, as Jenkins does; it needs " + code(html.StyleFile) + " beside it"},
 		{reports.FileMarkdown, "the summary for a CI system"},
 		{reports.FileJUnit, "one test case an objective and a check"},
+		{reports.FileMetrics, "the result in the text format of OpenMetrics"},
+		{reports.FileBaseline, "what the run was compared with, if its scenario has compare:"},
+		{reports.FileCompare, "the comparison as a page"},
 		{reports.DirLogs + "/", "the logs of the nodes"},
 	} {
 		p.row(code(f[0]), f[1])

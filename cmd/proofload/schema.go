@@ -34,7 +34,7 @@ no settings of VS Code yet, it is told which files they are for. Other editors
 follow the first line of a file:
 
   # yaml-language-server: $schema=../schema/scenario.schema.json`,
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		Args:      oneOfWords(kinds),
 		ValidArgs: kinds,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if install {

@@ -62,6 +62,7 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 		dir.Write(reports.FileScenario, p.Scenario.Source),
 		run.RenderFile(dir, reports.FilePlan, func(w io.Writer) error { return p.Render(w, 100) }),
 		dir.WriteManifest(s.manifest),
+		s.keepBaseline(),
 	)
 	if p.workload != nil {
 		err = errors.Join(err, dir.Write(reports.FileWorkload, p.workload.Source))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -154,6 +155,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NODE\tROLE\tSTATE\tHEALTH\tIMAGE")
 			for _, n := range s.Status(cmd.Context()) {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", n.Node, n.Role, n.State, n.Health, n.Image)
 			}
@@ -175,8 +177,15 @@ func (a *app) logsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var names []string
+			for _, n := range s.Topology().Nodes {
+				names = append(names, n.Name)
+			}
+			if !slices.Contains(names, args[0]) {
+				return exit(reports.ExitUsage, fmt.Errorf("no node %q in %s: %s", args[0], s.Topology().Name, hint(args[0], names, "")))
+			}
 			if err := s.Logs(cmd.Context(), args[0], a.stdout); err != nil {
-				return exit(reports.ExitUsage, err)
+				return exit(reports.ExitEnvironment, err)
 			}
 			return nil
 		},

@@ -79,3 +79,12 @@ func hint(name string, known []string, none string) string {
 	}
 	return scenarios.DidYouMean(name, known)
 }
+
+// hintShort says which of many known names was probably meant, and does not list
+// them where none is near.
+func hintShort(name string, known []string) string {
+	if near := scenarios.Closest(name, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "proofload list runs and the reference say what there is"
+}

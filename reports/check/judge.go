@@ -18,14 +18,16 @@ import (
 // torn, is judged as far as it goes; the run is then at best inconclusive. A
 // checker that panics makes its question inconclusive, never the program
 // crash. An error is returned only for a spec that makes no sense.
-func Judge(spec Spec, events iter.Seq2[*history.Event, error]) (*Judgement, error) {
+//
+// Extra checkers are asked beside those of the spec.
+func Judge(spec Spec, events iter.Seq2[*history.Event, error], extra ...Checker) (*Judgement, error) {
 	if err := spec.valid(); err != nil {
 		return nil, fmt.Errorf("judge history: %w", err)
 	}
 	if events == nil {
 		return nil, errors.New("judge history: there is none")
 	}
-	c := newCourt(spec)
+	c := newCourt(spec, extra...)
 	c.hear(events)
 	return c.decide(), nil
 }

@@ -21,6 +21,16 @@ type Spec struct {
 	SendLag time.Duration `json:"send_lag_ns,omitempty"`
 
 	Bounds Bounds `json:"bounds,omitzero"`
+
+	// Compare asks for a comparison with a baseline. It takes another run, so
+	// that [Judge] does none by itself.
+	Compare *Compare `json:"compare,omitempty"`
+}
+
+// Compare says what a run is to be no worse than.
+type Compare struct {
+	To      string             `json:"to"`       // baseline/NAME
+	WorseBy map[string]float64 `json:"worse_by"` // by metric (p50, p90, p99, errors): percent, of errors percentage points
 }
 
 // Bounds are what some of the checkers allow. Zero fields are those of

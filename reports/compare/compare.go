@@ -1,11 +1,15 @@
+// Package compare says whether one run was slower than another, so that noise
+// does not fail a build and a regression does.
 package compare
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"math"
-	"text/tabwriter"
+	"slices"
 
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/format"
 )
 
@@ -22,44 +26,71 @@ const (
 	errorPoints = 0.1 // how much more, in percent of the operations, may fail
 )
 
-// A Difference is how two runs differ in one respect.
-type Difference struct {
-	Phase, Op, Metric string
-	Unit              string  // ms or percent
-	Before, After     float64 // over the windows: the median of latencies, the mean of errors
-	Change            float64 // in percent of Before; of errors, in percentage points
-	P                 float64 // the chance of such a difference between equal runs
-	Worse             bool    // it counts, and After is worse
-	Better            bool    // it counts, and After is better
-}
+// Limits say by metric how much worse a run may be: latencies in percent,
+// errors in percentage points. Other metrics are not compared.
+type Limits map[string]float64
 
-// A Comparison is what two runs have to do with each other.
-type Comparison struct {
-	Differences []Difference
-	Short       []string // what could not be compared, because there are too few windows
-}
-
-// Compare compares two runs, in all phases and operations that both have. The
-// threshold is how many percent slower the second may be.
-func Compare(before, after *Series, threshold float64) *Comparison {
-	c := &Comparison{}
-	for _, k := range before.keys(after) {
-		for _, m := range metrics() {
-			a, b := before.groups[k].values(m), after.groups[k].values(m)
-			if len(a) < minWindows || len(b) < minWindows {
-				c.Short = append(c.Short, fmt.Sprintf("%s %s: %d and %d windows, %d are needed", name(k), m.name, len(a), len(b), minWindows))
-				continue
-			}
-			c.Differences = append(c.Differences, differ(k, m, a, b))
+// DefaultLimits compare everything, and let latencies be so many percent
+// higher.
+func DefaultLimits(threshold float64) Limits {
+	l := Limits{}
+	for _, m := range metrics() {
+		l[m.name] = threshold
+		if m.unit == format.Percentage {
+			l[m.name] = errorPoints
 		}
 	}
-	c.decide(threshold)
+	return l
+}
+
+// Compare compares two runs, in all scored phases and operations that both have
+// and that offer the same load in both.
+func Compare(before, after *Profile, limits Limits) *reports.Comparison {
+	c := &reports.Comparison{Before: before.Side, After: after.Side, Differences: []reports.Difference{}, Notes: notes(before, after)}
+	skip := func(format string, args ...any) { c.Skipped = append(c.Skipped, fmt.Sprintf(format, args...)) }
+	for _, a := range before.Series {
+		if k := (key{a.Phase, a.Op}); after.find(k) == nil {
+			skip("%s: it is not in both, or too short", k)
+		}
+	}
+	for _, b := range after.Series {
+		k := key{b.Phase, b.Op}
+		a := before.find(k)
+		first, ok := before.phase(b.Phase)
+		second, _ := after.phase(b.Phase)
+		switch {
+		case !ok || a == nil:
+			skip("%s: it is not in both, or too short", k)
+			continue
+		case offered(first) != offered(second):
+			if b.Op == "" {
+				skip("%s: %s before, %s after; at another load latencies are others", k, offered(first), offered(second))
+			}
+			continue
+		}
+		if b.Op == "" && a.HDR != "" && b.HDR != "" {
+			c.Shapes = append(c.Shapes, reports.Shape{Phase: b.Phase, Before: a.HDR, After: b.HDR})
+		}
+		for _, m := range metrics() {
+			limit, wanted := limits[m.name]
+			n, o := len(a.Values[m.name]), len(b.Values[m.name])
+			switch {
+			case !wanted:
+			case n < minWindows || o < minWindows:
+				skip("%s %s: %d and %d windows, %d are needed", k, m.name, n, o, minWindows)
+			default:
+				c.Differences = append(c.Differences, differ(k, m, a.Values[m.name], b.Values[m.name], limit))
+			}
+		}
+	}
+	decide(c)
+	conclude(c)
 	return c
 }
 
-func differ(k key, m metric, a, b []float64) Difference {
-	d := Difference{Phase: k.phase, Op: k.op, Metric: m.name, Unit: m.unit, P: mannWhitney(a, b).p}
-	if m.unit == "percent" {
+func differ(k key, m metric, a, b []float64, allowed float64) reports.Difference {
+	d := reports.Difference{Phase: k.phase, Op: k.op, Metric: m.name, Unit: m.unit, Allowed: allowed, P: mannWhitney(a, b).p}
+	if m.unit == format.Percentage {
 		d.Before, d.After = mean(a), mean(b)
 		d.Change = d.After - d.Before
 		return d
@@ -73,63 +104,82 @@ func differ(k key, m metric, a, b []float64) Difference {
 
 // decide says which differences count. The more are looked at, the more certain
 // each has to be.
-func (c *Comparison) decide(threshold float64) {
+func decide(c *reports.Comparison) {
 	for i := range c.Differences {
 		d := &c.Differences[i]
-		least := threshold
-		if d.Unit == "percent" {
-			least = errorPoints
-		}
-		if d.P <= certain/float64(len(c.Differences)) && math.Abs(d.Change) >= least {
+		if d.P <= certain/float64(len(c.Differences)) && math.Abs(d.Change) >= d.Allowed {
 			d.Worse, d.Better = d.Change > 0, d.Change < 0
 		}
 	}
 }
 
-// Worse counts the respects in which the second run is worse.
-func (c *Comparison) Worse() int {
-	n := 0
-	for _, d := range c.Differences {
-		if d.Worse {
-			n++
+// conclude gives the outcome, with the number that decided: that which is most
+// over what is allowed, or came nearest to it.
+func conclude(c *reports.Comparison) {
+	if len(c.Differences) == 0 {
+		c.Outcome, c.Sentence = check.Inconclusive, "the runs have nothing in common that is long enough to compare"
+		if len(c.Skipped) > 0 {
+			c.Sentence += ": " + c.Skipped[0]
 		}
+		return
 	}
-	return n
+	most := slices.MaxFunc(c.Differences, nearer)
+	worse := c.Worse()
+	c.Outcome = check.Pass
+	switch {
+	case worse == 1:
+		c.Outcome, c.Sentence = check.Fail, Words(most)
+	case worse > 1:
+		c.Outcome, c.Sentence = check.Fail, fmt.Sprintf("%s; %d of %d comparisons are worse", Words(most), worse, len(c.Differences))
+	case len(c.Differences) == 1:
+		c.Sentence = "not worse: " + Words(most)
+	default:
+		c.Sentence = fmt.Sprintf("not worse in any of %d comparisons; nearest is %s", len(c.Differences), Words(most))
+	}
 }
 
-func name(k key) string {
-	if k.op == "" {
-		return k.phase
-	}
-	return k.phase + "/" + k.op
-}
-
-// Write writes a comparison as a table for people.
-func Write(w io.Writer, c *Comparison) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SUBJECT\tMETRIC\tBEFORE\tAFTER\tCHANGE\tCHANCE\tVERDICT")
-	for _, d := range c.Differences {
-		verdict := "alike"
+// nearer compares by how much two differences tell: what is worse more than what
+// is not, a whole phase more than one operation, and then by how much of what is
+// allowed they use.
+func nearer(a, b reports.Difference) int {
+	used := func(d reports.Difference) float64 { return d.Change / max(d.Allowed, 0.01) }
+	rank := func(d reports.Difference) int {
 		switch {
+		case d.Worse && d.Op == "":
+			return 2
 		case d.Worse:
-			verdict = "WORSE"
-		case d.Better:
-			verdict = "better"
+			return 1
 		}
-		change := fmt.Sprintf("%+.1f %%", d.Change)
-		if d.Unit == "percent" {
-			change = fmt.Sprintf("%+.2f points", d.Change)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2g\t%s\n", name(key{d.Phase, d.Op}), d.Metric,
-			format.Value(d.Unit, d.Before), format.Value(d.Unit, d.After), change, d.P, verdict)
+		return 0
 	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("write comparison: %w", err)
-	}
-	for _, s := range c.Short {
-		if _, err := fmt.Fprintln(w, "not compared: "+s); err != nil {
-			return fmt.Errorf("write comparison: %w", err)
-		}
-	}
-	return nil
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(used(a), used(b)))
 }
+
+// Words says a difference in words.
+func Words(d reports.Difference) string {
+	chance := ""
+	if !d.Worse && d.Change >= d.Allowed && d.Change > 0 {
+		chance = ", which may be chance"
+	}
+	return fmt.Sprintf("%s %s %s, before %s: %s, allowed %s%s", key{d.Phase, d.Op}, d.Metric,
+		format.Value(d.Unit, d.After), format.Value(d.Unit, d.Before), Change(d), Allowed(d), chance)
+}
+
+// Change writes the change of a difference with its unit.
+func Change(d reports.Difference) string {
+	if d.Unit == format.Percentage {
+		return fmt.Sprintf("%+.2f points", d.Change)
+	}
+	return fmt.Sprintf("%+.1f %%", d.Change)
+}
+
+// Allowed writes how much worse it may be.
+func Allowed(d reports.Difference) string {
+	if d.Unit == format.Percentage {
+		return fmt.Sprintf("+%g points", d.Allowed)
+	}
+	return fmt.Sprintf("+%g %%", d.Allowed)
+}
+
+// Subject names what a difference is of.
+func Subject(d reports.Difference) string { return key{d.Phase, d.Op}.String() }

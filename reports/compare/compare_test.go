@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/history"
 )
@@ -62,20 +63,24 @@ func (m made) events() iter.Seq2[*history.Event, error] {
 	}
 }
 
-func (m made) series(t *testing.T) *Series {
+func manifest() *reports.Manifest {
+	return &reports.Manifest{Run: "made", Scenario: reports.Source{Name: "steady-gate"}, Spec: spec()}
+}
+
+func (m made) profile(t *testing.T) *Profile {
 	t.Helper()
-	s, err := Collect(spec(), m.events())
+	p, err := Read(manifest(), m.events())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return p
 }
 
 // TestEqualRunsAreAlike compares 20 pairs of runs that differ by chance alone.
 func TestEqualRunsAreAlike(t *testing.T) {
 	for seed := range uint64(20) {
-		a, b := made{seed: 2 * seed, failed: 0.0005}.series(t), made{seed: 2*seed + 1, failed: 0.0005}.series(t)
-		for _, d := range Compare(a, b, DefaultThreshold).Differences {
+		a, b := made{seed: 2 * seed, failed: 0.0005}.profile(t), made{seed: 2*seed + 1, failed: 0.0005}.profile(t)
+		for _, d := range Compare(a, b, DefaultLimits(DefaultThreshold)).Differences {
 			if d.Worse || d.Better {
 				t.Errorf("pair %d: %+v", seed, d)
 			}
@@ -87,18 +92,18 @@ func TestEqualRunsAreAlike(t *testing.T) {
 // slower, and the other way round.
 func TestRegressionIsSeen(t *testing.T) {
 	for seed := range uint64(20) {
-		a, b := made{seed: 2 * seed}.series(t), made{seed: 2*seed + 1, slower: 0.1}.series(t)
-		if c := Compare(a, b, DefaultThreshold); c.Worse() == 0 {
+		a, b := made{seed: 2 * seed}.profile(t), made{seed: 2*seed + 1, slower: 0.1}.profile(t)
+		if c := Compare(a, b, DefaultLimits(DefaultThreshold)); c.Worse() == 0 {
 			t.Errorf("pair %d: a regression of 10 %% is not seen: %+v", seed, c.Differences)
 		}
-		if c := Compare(b, a, DefaultThreshold); c.Worse() != 0 {
+		if c := Compare(b, a, DefaultLimits(DefaultThreshold)); c.Worse() != 0 {
 			t.Errorf("pair %d: what is faster is called worse: %+v", seed, c.Differences)
 		}
 	}
 }
 
 func TestErrorsAreSeen(t *testing.T) {
-	c := Compare(made{seed: 1, failed: 0.001}.series(t), made{seed: 2, failed: 0.01}.series(t), DefaultThreshold)
+	c := Compare(made{seed: 1, failed: 0.001}.profile(t), made{seed: 2, failed: 0.01}.profile(t), DefaultLimits(DefaultThreshold))
 	for _, d := range c.Differences {
 		if d.Worse != (d.Metric == "errors") {
 			t.Errorf("%+v; want the errors worse, and nothing else", d)
@@ -107,16 +112,16 @@ func TestErrorsAreSeen(t *testing.T) {
 }
 
 func TestThreshold(t *testing.T) {
-	a, b := made{seed: 1}.series(t), made{seed: 2, slower: 0.1}.series(t)
-	if c := Compare(a, b, 20); c.Worse() != 0 {
+	a, b := made{seed: 1}.profile(t), made{seed: 2, slower: 0.1}.profile(t)
+	if c := Compare(a, b, DefaultLimits(20)); c.Worse() != 0 {
 		t.Errorf("10 %% are worse although 20 %% are allowed: %+v", c.Differences)
 	}
 }
 
 func TestTooShort(t *testing.T) {
-	c := Compare(made{seed: 1, length: 30 * time.Second}.series(t), made{seed: 2}.series(t), DefaultThreshold)
-	if len(c.Differences) != 0 || len(c.Short) != 12 || c.Short[0] != "peak p50: 6 and 60 windows, 12 are needed" {
-		t.Errorf("%d differences, not compared: %q", len(c.Differences), c.Short)
+	c := Compare(made{seed: 1, length: 30 * time.Second}.profile(t), made{seed: 2}.profile(t), DefaultLimits(DefaultThreshold))
+	if len(c.Differences) != 0 || len(c.Skipped) != 12 || c.Skipped[0] != "peak p50: 6 and 60 windows, 12 are needed" {
+		t.Errorf("%d differences, not compared: %q", len(c.Differences), c.Skipped)
 	}
 }
 
@@ -172,20 +177,30 @@ func TestCorrelationCounts(t *testing.T) {
 
 func TestWrite(t *testing.T) {
 	var b strings.Builder
-	err := Write(&b, &Comparison{
-		Differences: []Difference{
-			{Phase: "peak", Metric: "p50", Unit: "ms", Before: 20, After: 22.1, Change: 10.5, P: 1e-9, Worse: true},
-			{Phase: "peak", Op: "read", Metric: "errors", Unit: "percent", Before: 0.1, After: 0.1, P: 0.8},
+	err := Write(&b, &reports.Comparison{
+		Outcome: check.Fail, Sentence: "peak p50 is 22.1 ms, before 20.0 ms: +10.5 % where +5 % is allowed",
+		Before: reports.Side{Run: "aaaa", Scenario: "steady-gate", Target: "sim", Git: "0123456789abcdef"},
+		After:  reports.Side{Run: "bbbb", Scenario: "steady-gate", Target: "sim"},
+		Differences: []reports.Difference{
+			{Phase: "peak", Metric: "p50", Unit: "ms", Before: 20, After: 22.1, Change: 10.5, Allowed: 5, P: 1e-9, Worse: true},
+			{Phase: "peak", Op: "read", Metric: "errors", Unit: "percent", Before: 0.1, After: 0.1, Allowed: 0.1, P: 0.8},
 		},
-		Short: []string{"peak p99: 3 and 60 windows, 12 are needed"},
+		Skipped: []string{"peak p99: 3 and 60 windows, 12 are needed"},
+		Notes:   []string{"cores of the machine: 8 before, 2 after"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `SUBJECT    METRIC  BEFORE   AFTER    CHANGE        CHANCE  VERDICT
-peak       p50     20.0 ms  22.1 ms  +10.5 %       1e-09   WORSE
-peak/read  errors  0.100 %  0.100 %  +0.00 points  0.8     alike
+	want := `WORSE  peak p50 is 22.1 ms, before 20.0 ms: +10.5 % where +5 % is allowed
+
+  before  aaaa  steady-gate  sim  commit 0123456789ab
+  after   bbbb  steady-gate  sim
+
+SUBJECT    METRIC  BEFORE   AFTER    CHANGE        ALLOWED      CHANCE  VERDICT
+peak       p50     20.0 ms  22.1 ms  +10.5 %       +5 %         1e-09   WORSE
+peak/read  errors  0.100 %  0.100 %  +0.00 points  +0.1 points  0.8     alike
 not compared: peak p99: 3 and 60 windows, 12 are needed
+also different: cores of the machine: 8 before, 2 after
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)

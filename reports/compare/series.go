@@ -1,9 +1,8 @@
-// Package compare says whether one run was slower than another, so that noise
-// does not fail a build and a regression does.
 package compare
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -19,100 +18,198 @@ import (
 // Window is the length of the stretches that runs are compared by.
 const Window = 5 * time.Second
 
-// A Series is what a run looked like, window by window.
+// A Series is what one operation of one phase looked like, window by window.
 type Series struct {
-	groups map[key]*group
+	Phase string `json:"phase"`
+	Op    string `json:"op"` // "" is all of them
+
+	// Values are those of each metric, in ms or percent and in the order of time,
+	// of the windows with enough operations to have it.
+	Values map[string][]float64 `json:"values"`
+
+	// HDR is a compressed V2 HdrHistogram of microseconds as base64, over the
+	// whole phase, where Op is empty.
+	HDR string `json:"hdr,omitempty"`
 }
 
 // A key is an operation in a phase; an empty op is all of them.
 type key struct{ phase, op string }
 
-// A group is the windows of one operation in one phase.
-type group struct{ windows map[int64]*window }
+func (k key) String() string {
+	if k.op == "" {
+		return k.phase
+	}
+	return k.phase + "/" + k.op
+}
+
+// A place is a window: which of which operation and drill.
+type place struct {
+	key
+
+	drill int
+	n     int64
+}
 
 // A window is the operations that were scheduled in one stretch of a drill.
 type window struct {
+	at      place
+	closes  time.Duration           // of the run: nothing comes any more
 	latency *hdrhistogram.Histogram // of those that were answered as their contract says, in µs
 	offered int64
 	failed  int64
 }
 
-// Collect reads a history once. Phases that are not scored are left out, and so
-// is what is left of a phase behind its last whole window. Its memory depends on
-// the length of the run and not on the number of operations. A history that ends
-// with an error is an error.
-func Collect(spec check.Spec, events iter.Seq2[*history.Event, error]) (*Series, error) {
-	s := &Series{groups: map[key]*group{}}
-	began := map[int]time.Duration{}
-	for e, err := range events {
-		if err != nil {
-			return nil, fmt.Errorf("collect series: %w", err)
-		}
-		if e.By == history.ByRun && e.Op == history.RunDrill {
-			began[e.Drill] = e.At
-		}
-		if e.By != history.ByLoad || e.Kind == history.Invoke {
-			continue
-		}
-		i := slices.IndexFunc(spec.Phases, func(p check.Phase) bool { return p.Name == e.Phase })
-		if i < 0 || !spec.Phases[i].Score {
-			continue
-		}
-		p := spec.Phases[i]
-		at := e.Sched - began[e.Drill] - p.Start
-		if at < 0 || at/Window >= p.For/Window {
-			continue
-		}
-		n := int64(e.Drill)<<32 | int64(at/Window)
-		s.add(key{e.Phase, ""}, n, e)
-		s.add(key{e.Phase, e.Op}, n, e)
-	}
-	return s, nil
+// A collector sees the events of one run. Its memory depends on the length of
+// the run and not on the number of operations.
+type collector struct {
+	phases  map[string]check.Phase
+	began   map[int]time.Duration // of drills
+	windows map[place]*window     // that are not closed yet
+	order   []*window             // these, as they were begun
+	values  map[place]map[string]float64
+	whole   map[string]*hdrhistogram.Histogram // by phase
 }
 
-func (s *Series) add(k key, n int64, e *history.Event) {
-	g := s.groups[k]
-	if g == nil {
-		g = &group{windows: map[int64]*window{}}
-		s.groups[k] = g
+// newCollector leaves phases out that are not scored.
+func newCollector(spec check.Spec) *collector {
+	c := &collector{
+		phases: map[string]check.Phase{}, began: map[int]time.Duration{},
+		windows: map[place]*window{}, values: map[place]map[string]float64{}, whole: map[string]*hdrhistogram.Histogram{},
 	}
-	w := g.windows[n]
+	for _, p := range spec.Phases {
+		if p.Score {
+			c.phases[p.Name] = p
+		}
+	}
+	return c
+}
+
+// observe takes the next event. What is left of a phase behind its last whole
+// window is left out.
+func (c *collector) observe(e *history.Event) {
+	if e.By == history.ByRun && e.Op == history.RunDrill {
+		c.began[e.Drill] = e.At
+	}
+	if e.By != history.ByLoad || e.Kind == history.Invoke {
+		return
+	}
+	c.close(e.At)
+	p, scored := c.phases[e.Phase]
+	start := c.began[e.Drill] + p.Start
+	n := int64((e.Sched - start) / Window)
+	if !scored || e.Sched < start || n >= int64(p.For/Window) {
+		return
+	}
+	closes := start + time.Duration(n+1)*Window + history.MaxLatency
+	for _, k := range []key{{e.Phase, ""}, {e.Phase, e.Op}} {
+		c.window(place{k, e.Drill, n}, closes).add(e)
+	}
+	if e.Kind == history.OK {
+		h := c.whole[e.Phase]
+		if h == nil {
+			h = hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3)
+			c.whole[e.Phase] = h
+		}
+		record(h, e)
+	}
+}
+
+func (c *collector) window(at place, closes time.Duration) *window {
+	w := c.windows[at]
 	if w == nil {
-		w = &window{latency: hdrhistogram.New(1, history.MaxLatency.Microseconds(), 2)}
-		g.windows[n] = w
+		w = &window{at: at, closes: closes, latency: hdrhistogram.New(1, history.MaxLatency.Microseconds(), 2)}
+		c.windows[at] = w
+		c.order = append(c.order, w)
 	}
+	return w
+}
+
+func (w *window) add(e *history.Event) {
 	w.offered++
 	if e.Kind != history.OK {
 		w.failed++
 		return
 	}
+	record(w.latency, e)
+}
+
+func record(h *hdrhistogram.Histogram, e *history.Event) {
 	took := min(max(e.At-e.Sched, history.MinLatency), history.MaxLatency)
-	_ = w.latency.RecordValue(took.Microseconds()) // cannot fail within the range
+	_ = h.RecordValue(took.Microseconds()) // cannot fail within the range
 }
 
-// keys lists what is in both of two series, by phase and operation.
-func (s *Series) keys(o *Series) []key {
-	var list []key
-	for k := range s.groups {
-		if o.groups[k] != nil {
-			list = append(list, k)
-		}
+// close takes the metrics of the windows that nothing comes into any more.
+func (c *collector) close(now time.Duration) {
+	for len(c.order) > 0 && c.order[0].closes < now {
+		c.take(c.order[0])
+		c.order = c.order[1:]
 	}
-	slices.SortFunc(list, func(a, b key) int { return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.op, b.op)) })
-	return list
 }
 
-// values returns a metric of each window that has enough operations to have it,
-// in the order of time.
-func (g *group) values(m metric) []float64 {
-	var list []float64
-	for _, n := range slices.Sorted(maps.Keys(g.windows)) {
-		w := g.windows[n]
+func (c *collector) take(w *window) {
+	values := map[string]float64{}
+	for _, m := range metrics() {
 		if w.offered >= m.least {
-			list = append(list, m.of(w))
+			values[m.name] = m.of(w)
 		}
 	}
-	return list
+	c.values[w.at] = values
+	delete(c.windows, w.at)
+}
+
+// series returns what was seen, by phase and operation.
+func (c *collector) series() ([]Series, error) {
+	for _, w := range c.order {
+		c.take(w)
+	}
+	c.order = nil
+	byKey := map[key]*Series{}
+	for _, at := range slices.SortedFunc(maps.Keys(c.values), comparePlaces) {
+		s := byKey[at.key]
+		if s == nil {
+			s = &Series{Phase: at.phase, Op: at.op, Values: map[string][]float64{}}
+			byKey[at.key] = s
+		}
+		for name, v := range c.values[at] {
+			s.Values[name] = append(s.Values[name], v)
+		}
+	}
+	var list []Series
+	for _, k := range slices.SortedFunc(maps.Keys(byKey), compareKeys) {
+		s := byKey[k]
+		if h := c.whole[k.phase]; h != nil && k.op == "" {
+			hdr, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+			if err != nil {
+				return nil, fmt.Errorf("encode latencies of %s: %w", k, err)
+			}
+			s.HDR = string(hdr)
+		}
+		list = append(list, *s)
+	}
+	return list, nil
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.op, b.op))
+}
+
+func comparePlaces(a, b place) int {
+	return cmp.Or(compareKeys(a.key, b.key), cmp.Compare(a.drill, b.drill), cmp.Compare(a.n, b.n))
+}
+
+// Collect reads a history once. A history that ends with an error is an error.
+func Collect(spec check.Spec, events iter.Seq2[*history.Event, error]) ([]Series, error) {
+	if events == nil {
+		return nil, errors.New("collect series: there is no history")
+	}
+	c := newCollector(spec)
+	for e, err := range events {
+		if err != nil {
+			return nil, fmt.Errorf("collect series: %w", err)
+		}
+		c.observe(e)
+	}
+	return c.series()
 }
 
 // A metric is something that runs are compared by.

@@ -13,6 +13,8 @@ type drawing struct {
 	ID, Title, Desc string
 	W, H            float64
 	Shapes          []shape
+
+	Low, High, End float64 // of a time axis that can be read: coordinates of its ends, and s at its end
 }
 
 // A figure is a chart in both widths.

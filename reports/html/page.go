@@ -19,9 +19,12 @@ const (
 
 // A page is what the template shows, in words.
 type page struct {
+	Frame                 frame
 	Title, Verdict, Class string
+	Readout               *readout
 	Name, About           string
 	Sentence, Problem     string
+	Moments               []string // when what failed, and what became of it
 	Facts                 []fact
 	Left                  []string // faults that may still be in place
 	Objectives            []objective
@@ -31,6 +34,7 @@ type page struct {
 	Drills                *figure
 	Topology              *chart
 	Percentiles           *figure
+	Comparison            *comparison
 	Journal               []journalRow
 	Findings              []finding
 	Anatomies             []anatomyView
@@ -115,6 +119,9 @@ func newPage(r *reports.Result) *page {
 	p.objectives(r)
 	p.charts(r)
 	p.pictures(r)
+	if r.Comparison != nil {
+		p.Comparison = comparisonOf(r.Comparison)
+	}
 	p.journal(r)
 	p.findings(r)
 	p.Writes = accounts(r.Writes)
@@ -157,7 +164,10 @@ func facts(r *reports.Result) []fact {
 	if options := format.Options(r); len(options) > 0 {
 		fs = append(fs, fact{"Options", strings.Join(options, ", ")})
 	}
-	fs = append(fs, fact{"Drills", format.Count(format.Drills(r))}, fact{"Took", format.Duration(r.TookMS)})
+	fs = append(fs, fact{"Drills", format.Count(format.Drills(r))})
+	if r.TookMS > 0 { // a run that died took nobody knows how long
+		fs = append(fs, fact{"Took", format.Duration(r.TookMS)})
+	}
 	if ready := format.Ready(r); ready != "" {
 		fs = append(fs, fact{"Environment ready in", ready})
 	}
@@ -210,6 +220,7 @@ func (p *page) charts(r *reports.Result) {
 		i := decisive(ds)
 		d := &ds[i]
 		said := caption(r, d, len(ds))
+		p.Readout, p.Moments = readoutOf(d), moments(r, d)
 		p.Chart = &chart{Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said)}
 	}
 	if len(ds) > 1 {
@@ -241,11 +252,19 @@ func caption(r *reports.Result, d *drill, of int) string {
 	if of > 1 {
 		said = append(said, fmt.Sprintf("Drill %d of %d, the one that decided.", d.number, of))
 	}
+	said = append(said, moments(r, d)...)
+	return strings.Join(append(said, "Times count from the beginning of the drill."), " ")
+}
+
+// moments says of each recovery of a drill when it began, what had happened and
+// what became of it.
+func moments(r *reports.Result, d *drill) []string {
+	var said []string
 	for _, rec := range d.recoveries {
 		words, _ := recoveryWords(rec)
 		said = append(said, fmt.Sprintf("T0 is %s, when %s. Clients: %s.", format.Clock(rec.t0*1000), happened(r, rec.Event), words))
 	}
-	return strings.Join(append(said, "Times count from the beginning of the drill."), " ")
+	return said
 }
 
 // happened says what an event did: "postgres.primary was lost".

@@ -59,12 +59,12 @@ func percentiles(w check.Window) []point {
 // nines is where a percentile stands: 90 is 1, 99 is 2.
 func nines(q float64) float64 { return -math.Log10(1 - q/100) }
 
-// percentileFigure draws the curves.
-func percentileFigure(cs []curve) figure {
+// percentileFigure draws the curves; id is one of its own on the page.
+func percentileFigure(id, title string, cs []curve) figure {
 	draw := func(l layout) drawing {
 		p := &percentileChart{layout: l, curves: cs}
-		p.ID, p.W, p.H = "percentiles-"+l.name, l.width, 290
-		p.Title = "Latency by percentile"
+		p.ID, p.W, p.H = id+"-"+l.name, l.width, 290
+		p.Title = title
 		p.draw()
 		return p.drawing
 	}

@@ -31,7 +31,7 @@ func (p *page) pictures(r *reports.Result) {
 		p.Topology = &chart{Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
 	}
 	if cs := curves(r); len(cs) > 0 {
-		f := percentileFigure(cs)
+		f := percentileFigure("percentiles", "Latency by percentile", cs)
 		p.Percentiles = &f
 	}
 }

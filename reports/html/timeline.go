@@ -46,6 +46,7 @@ func timelineFigure(id string, d *drill, title, desc string) figure {
 	draw := func(l layout) drawing {
 		t := &timeline{layout: l, d: d, x: scale{from: 0, to: d.end, low: l.left, high: l.width - l.right}}
 		t.ID, t.Title, t.Desc, t.W = id+"-"+l.name, title, desc, l.width
+		t.Low, t.High, t.End = t.x.low, t.x.high, d.end
 		t.draw()
 		return t.drawing
 	}

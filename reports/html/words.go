@@ -16,6 +16,8 @@ func recoveryWords(rec recovery) (said, class string) {
 		said = "recovery not seen"
 	case rec.Censored:
 		said = "not recovered after " + format.Duration(rec.Steady)
+	case rec.Steady == 0:
+		said = "served throughout"
 	default:
 		said = "recovered in " + format.Duration(rec.Steady)
 	}

@@ -26,9 +26,9 @@ type suites struct {
 	Tests    int `xml:"tests,attr"`
 	Failures int `xml:"failures,attr"`
 	Errors   int `xml:"errors,attr"`
-	Skipped  int `xml:"skipped,attr"`
 	Suite    struct {
-		Cases []struct {
+		Skipped int `xml:"skipped,attr"`
+		Cases   []struct {
 			Class   string  `xml:"classname,attr"`
 			Name    string  `xml:"name,attr"`
 			Time    float64 `xml:"time,attr"`
@@ -68,7 +68,7 @@ func TestCountsAreThoseOfTheCases(t *testing.T) {
 			}
 		}
 		want := []int{len(got.Suite.Cases), failures, failed, skipped}
-		if diff := cmp.Diff(want, []int{got.Tests, got.Failures, got.Errors, got.Skipped}); diff != "" {
+		if diff := cmp.Diff(want, []int{got.Tests, got.Failures, got.Errors, got.Suite.Skipped}); diff != "" {
 			t.Errorf("%s (-cases +counts):\n%s", example.Name, diff)
 		}
 		green := failures+failed == 0

@@ -51,6 +51,9 @@ type matcher struct {
 func (m *matcher) match(path string, n node, typ reflect.Type) {
 	m.t.Helper()
 	n = m.resolve(path, n)
+	if typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
 	if want := kind(typ); n.Type != want && (n.Const == "" || want != "string") {
 		m.t.Errorf("%s: schema says %q, Go says %q", path, n.Type, want)
 		return

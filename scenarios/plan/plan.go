@@ -110,6 +110,9 @@ func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloa
 		Stale: sc.Bounds.Stale, Answer: sc.Bounds.Answer, Return: sc.Bounds.Return, Amplification: float64(sc.Bounds.Amplification),
 	}
 	b.plan.Spec.SendLag = sc.Load.SendLag
+	if c := sc.Compare; c != nil {
+		b.plan.Spec.Compare = &check.Compare{To: c.To, WorseBy: maps.Clone(c.WorseBy)}
+	}
 	b.plan.Spec.Drills = cmp.Or(opts.Repeat, sc.Repeat.Times, 1)
 	b.plan.Drills = drills(b.plan.Seed, b.plan.Spec.Drills, sc.Repeat.Jitter)
 	return b.plan, nil

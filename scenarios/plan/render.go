@@ -184,6 +184,13 @@ func (d *drawing) promises() {
 			"from the first %s, of at least %d operations, with %s good (answered right within %s) at %s of the offered rate, if that holds to the end of the phase",
 			scenarios.FormatDuration(r.Window), r.MinOps, percent(r.Good), scenarios.FormatDuration(r.Within), percent(r.Rate)))
 	}
+	if c := p.Spec.Compare; c != nil {
+		var limits []string
+		for _, name := range slices.Sorted(maps.Keys(c.WorseBy)) {
+			limits = append(limits, fmt.Sprintf("%s%sby%s%g%%", name, nbsp, nbsp, c.WorseBy[name]))
+		}
+		d.wrap("compare    ", spaces(11), fmt.Sprintf("with %s; worse than that beyond chance fails: %s", c.To, strings.Join(limits, ", ")))
+	}
 	if a := p.Scenario.Abort; a != nil {
 		d.linef("abort      %s for %s: undo everything and stop", a.Condition(), scenarios.FormatDuration(a.For))
 	}

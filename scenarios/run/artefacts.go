@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/compare"
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/reports/html"
 	jsonreport "github.com/proofload/proofload/reports/json"
@@ -22,7 +25,15 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	j, err := check.Judge(m.Spec, events)
+	comparison, err := comparisonOf(dir, m)
+	if err != nil {
+		return nil, errors.Join(err, closeFile())
+	}
+	var extra []check.Checker
+	if comparison != nil {
+		extra = []check.Checker{comparison}
+	}
+	j, err := check.Judge(m.Spec, events, extra...)
 	if err = errors.Join(err, closeFile()); err != nil {
 		return nil, fmt.Errorf("judge run %s: %w", m.Run, err)
 	}
@@ -30,9 +41,32 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 		Schema: reports.SchemaResult, Run: m.Run, Scenario: m.Scenario, Target: m.Target, Options: m.Options, Drills: m.Spec.Drills, Seed: m.Seed, Client: m.Client,
 		Began: m.Began, FaultsLeft: []string{}, Judgement: *j,
 	}
+	if comparison != nil {
+		r.Comparison = comparison.Comparison()
+	}
 	r.Verdict = string(j.Outcome)
 	r.Exit = exitOf(r.Verdict)
 	return r, nil
+}
+
+// comparisonOf returns the checker that compares a run with the baseline in its
+// directory, nil if the scenario asks for none.
+func comparisonOf(dir reports.Directory, m *reports.Manifest) (*compare.Checker, error) {
+	if m.Spec.Compare == nil {
+		return nil, nil //nolint:nilnil // nothing was asked for
+	}
+	f, err := os.Open(dir.File(reports.FileBaseline))
+	if errors.Is(err, fs.ErrNotExist) {
+		return compare.NewChecker(m, nil), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read baseline: %w", err)
+	}
+	baseline, err := compare.Decode(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return compare.NewChecker(m, baseline), nil
 }
 
 // Render writes all documents of a result into its run directory, and the
@@ -41,6 +75,8 @@ func Render(dir reports.Directory, r *reports.Result) error {
 	for name, render := range map[string]reports.Renderer{
 		reports.FileResult:   jsonreport.WriteResult,
 		reports.FileHTML:     html.Write,
+		reports.FileLinked:   html.WriteLinked,
+		html.StyleFile:       html.WriteStyle,
 		reports.FileMarkdown: markdown.Write,
 		reports.FileMetrics:  openmetrics.Write,
 		reports.FileJUnit: func(w io.Writer, r *reports.Result) error {
@@ -48,6 +84,11 @@ func Render(dir reports.Directory, r *reports.Result) error {
 		},
 	} {
 		if err := RenderFile(dir, name, func(w io.Writer) error { return render(w, r) }); err != nil {
+			return err
+		}
+	}
+	if c := r.Comparison; c != nil {
+		if err := RenderFile(dir, reports.FileCompare, func(w io.Writer) error { return html.WriteComparison(w, c) }); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func brokerRows(s *stack.Stack) []chaostest.Row {
 		{Kind: "rabbit-poison", Values: []string{"queue=ledger.statements", "every=50ms"}, Probe: throughBroker(s, doesNotGrow(dead))},
 		{
 			Kind: "rabbit-flood", Values: []string{"messages=2000"},
-			Probe: insideNode(s, "rabbitmq", `echo "length([n || Q <- rabbit_amqqueue:list(), nomatch =/= binary:match(term_to_binary(Q), <<\"proofload-\">>)])." |
+			Probe: insideNode(s, "rabbitmq", `HOME=/var/lib/rabbitmq; export HOME; echo "length([n || Q <- rabbit_amqqueue:list(), nomatch =/= binary:match(term_to_binary(Q), <<\"proofload-\">>)])." |
 	erl_call -n "rabbit@$(hostname -s)" -e | grep -q '{ok, 0}'`),
 		},
 	}
@@ -73,13 +73,13 @@ func throughBroker(s *stack.Stack, do func(context.Context, *amqp.Channel) error
 }
 
 // confirmed wants two messages confirmed that go to no queue: a connection is
-// blocked from its first on.
+// blocked from its first on. An empty one would be confirmed all the same.
 func confirmed(ctx context.Context, ch *amqp.Channel) error {
 	if err := ch.Confirm(false); err != nil {
 		return err
 	}
 	for range 2 {
-		c, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", "proofload-nowhere", false, false, amqp.Publishing{})
+		c, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", "proofload-nowhere", false, false, amqp.Publishing{Body: []byte("proofload")})
 		if err != nil {
 			return err
 		}

@@ -88,7 +88,8 @@ func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal,
 	if err != nil {
 		return 0, 0, errors.Join(err, chaos.Insist(ctx, injectRecover, active.Recover))
 	}
-	if err := active.Recover(ctx); err != nil {
+	err = active.Recover(ctx)
+	if err != nil {
 		return 0, 0, err
 	}
 	out, err := active.Recovered(ctx)

@@ -210,7 +210,7 @@ func (l *life) inject(last time.Duration) Process {
 	}
 	if err != nil {
 		cancel()
-		_ = <-broken // that nothing broke is clear already
+		l.t.Logf("the probe, meanwhile: %v", <-broken)
 		if errors.Is(err, sut.ErrUnsupported) && l.row.Needs != "" {
 			l.t.Skipf("needs %s: %v", l.row.Needs, err)
 		}

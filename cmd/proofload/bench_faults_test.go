@@ -7,6 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,22 @@ func BenchmarkFaults(b *testing.B) {
 	}
 }
 
+// keepBusy has a probe at work until the returned function is called, so that there
+// is traffic to break.
+func keepBusy(ctx context.Context, probe chaostest.Probe) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = probe(ctx) // what it finds does not matter
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
 // comeAndGo injects the fault of a row and recovers it, and returns how long it
 // took to see it in effect and to see the target whole.
 func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal, r chaostest.Row) (settled, whole time.Duration, err error) {
@@ -80,6 +97,7 @@ func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal,
 	if err != nil {
 		return 0, 0, err
 	}
+	defer keepBusy(ctx, r.Probe)()
 	active, err := chaos.Arm(ctx, journal, c, env, fault, nil)
 	if err != nil {
 		return 0, 0, err
@@ -88,7 +106,8 @@ func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal,
 	if err != nil {
 		return 0, 0, errors.Join(err, chaos.Insist(ctx, injectRecover, active.Recover))
 	}
-	if err := active.Recover(ctx); err != nil {
+	err = active.Recover(ctx)
+	if err != nil {
 		return 0, 0, err
 	}
 	out, err := active.Recovered(ctx)

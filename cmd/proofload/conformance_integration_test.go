@@ -201,6 +201,10 @@ func (i *injecting) guard() (int, error) {
 
 // Pending implements [chaostest.Process].
 func (i *injecting) Pending() (int, error) {
-	pending, err := chaos.ReadPending(filepath.Join(i.dir, reports.FileJournal))
+	dir := i.dir
+	if dir == "" {
+		dir = filepath.Join(i.command.dir, injectionsRoot, "latest")
+	}
+	pending, err := chaos.ReadPending(filepath.Join(dir, reports.FileJournal))
 	return len(pending), err
 }

@@ -15,14 +15,12 @@ import (
 	"github.com/proofload/proofload/sut/stack"
 )
 
-// pitfalls are what else can go wrong on a real engine, and the point at which a
-// kill can strike.
+// pitfalls are what else can go wrong on a real engine.
 func pitfalls(t *testing.T, program command, s *stack.Stack) {
 	t.Helper()
 	t.Run("ports stay", func(t *testing.T) { testPortsStay(t, s) })
 	t.Run("addresses swap", func(t *testing.T) { testAddressesSwap(t, s) })
 	t.Run("limit below use", func(t *testing.T) { testLimitBelowUse(t, program, s) })
-	t.Run("kill at a point", func(t *testing.T) { testKillAtPoint(t, program, s) })
 	t.Run("engine away", func(t *testing.T) { testEngineAway(t, program, s) })
 }
 
@@ -103,51 +101,6 @@ func testLimitBelowUse(t *testing.T, program command, s *stack.Stack) {
 		t.Fatal(err)
 	}
 	becomes(t, answers(s, "api-2"), false)
-}
-
-// testKillAtPoint kills a process of the service as soon as it says that it has
-// noticed the loss of the cache.
-func testKillAtPoint(t *testing.T, program command, s *stack.Stack) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	row := chaostest.Row{Kind: "kill", Target: "app[2]", Values: []string{"when=dependency is down"}}
-	p := program.Inject(t, row, longLife)
-	settled := make(chan error, 1)
-	go func() {
-		_, err := p.Settled(ctx)
-		settled <- err
-	}()
-	if broken, err := answers(s, "api-2")(ctx); broken || err != nil {
-		t.Errorf("broken before the point was reached: %t, %v", broken, err)
-	}
-	// The first loss may come before the log is followed.
-	waiting := true
-	for lose := true; waiting; lose = !lose {
-		turn := s.Start
-		if lose {
-			turn = s.Kill
-		}
-		if err := turn(ctx, "redis"); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case err := <-settled:
-			if err != nil {
-				t.Fatal(err)
-			}
-			waiting = false
-		case <-time.After(3 * time.Second):
-		}
-	}
-	if err := p.Kill(false); err != nil {
-		t.Error(err)
-	}
-	if err := s.Start(t.Context(), "redis"); err != nil {
-		t.Fatal(err)
-	}
-	becomes(t, answers(s, "api-2"), false)
-	becomes(t, echoes(s, "api-1->redis", "api-1"), false)
 }
 
 // testEngineAway mends when no engine answers: it says what to do by hand, and

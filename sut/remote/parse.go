@@ -101,19 +101,51 @@ func (p *parser) component(name, n *scenarios.Node) {
 		p.Add(name, fmt.Sprintf("%q is not a link", name.Text()), "write link:FROM->TO; other components cannot be broken in a system that somebody else runs")
 		return
 	}
-	linkd := ""
-	p.Mapping(n, "a link", p.componentFields(&linkd))
+	proxy := linkProxy{name: link}
+	p.Mapping(n, "a link", p.componentFields(&proxy))
+	switch {
+	case proxy.linkd != nil && proxy.name != link:
+		p.Add(name, "linkd names a link as this file does", "leave out proxy:, which is for a Toxiproxy server")
+	case (proxy.linkd == nil) == (proxy.toxiproxy == nil):
+		p.Add(name, "a link has one proxy", "give it linkd: or toxiproxy:, the address of the proxy's control interface, and not both")
+	}
 	t := &p.target.topology
 	t.Links = append(t.Links, sut.Link{Name: link, From: from, To: to, Carries: sut.TrafficHTTP})
 	if _, known := t.Node(to); !known {
 		t.Nodes = append(t.Nodes, sut.Node{Name: to, Role: sut.RoleService})
 	}
-	p.target.controls[link] = linkControl(linkd, link)
+	p.target.controls[link] = proxy.control(link)
 }
 
-func (p *parser) componentFields(linkd *string) []scenarios.Field {
+// A linkProxy is what carries a link.
+type linkProxy struct {
+	linkd, toxiproxy *string // control interface; one of them
+	name             string  // of the proxy in a Toxiproxy server
+}
+
+// control returns the control interface of the link, in which a fragment names
+// the proxy of a Toxiproxy server.
+func (l linkProxy) control(link string) string {
+	switch {
+	case l.linkd != nil:
+		return linkControl(*l.linkd, link)
+	case l.toxiproxy != nil:
+		return strings.TrimRight(*l.toxiproxy, "/") + "#" + l.name
+	}
+	return ""
+}
+
+func (p *parser) componentFields(l *linkProxy) []scenarios.Field {
+	address := func(into **string) func(k, v *scenarios.Node) {
+		return func(k, v *scenarios.Node) {
+			at := p.address(k, v, "http")
+			*into = &at
+		}
+	}
 	return []scenarios.Field{
-		{Key: "linkd", Need: true, Set: func(k, v *scenarios.Node) { *linkd = p.address(k, v, "http") }},
+		{Key: "linkd", Set: address(&l.linkd)},
+		{Key: "toxiproxy", Set: address(&l.toxiproxy)},
+		{Key: "proxy", Set: func(k, v *scenarios.Node) { l.name, _ = p.Words(v, k.Text()) }},
 	}
 }
 

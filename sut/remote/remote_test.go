@@ -40,7 +40,7 @@ base: `+base+`/
 health: {get: /readyz, status: 204}
 allow: {faults: [stall], on: ["link:client->shop"], rate: 500/s}
 components:
-  link:client->shop: {linkd: "http://127.0.0.1:8474/"}
+  link:client->shop: {toxiproxy: "http://127.0.0.1:8474/", proxy: shop}
   link:shop->store: {linkd: "http://localhost:8475"}
 `), nil)
 	if err != nil {
@@ -68,6 +68,9 @@ func TestEnvironment(t *testing.T) {
 	}
 	if got, ok := env.LinkControl("shop->store"); got != "http://localhost:8475/links/shop-%3Estore" || !ok {
 		t.Errorf("LinkControl = %q, %t", got, ok)
+	}
+	if got, ok := env.LinkControl("client->shop"); got != "http://127.0.0.1:8474#shop" || !ok {
+		t.Errorf("LinkControl of a Toxiproxy server = %q, %t", got, ok)
 	}
 	if _, ok := env.LinkControl("shop->mail"); ok {
 		t.Error("a link that is not there has a control")
@@ -175,7 +178,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"target", root, p.fields()},
 		{"health", root.Properties["health"], p.healthFields()},
 		{"allow", root.Properties["allow"], p.allowFields()},
-		{"component", root.Definitions["component"], p.componentFields(nil)},
+		{"component", root.Definitions["component"], p.componentFields(&linkProxy{})},
 	} {
 		var keys, need, properties []string
 		for _, f := range tc.fields {

@@ -245,30 +245,36 @@ end loop; end \$\$"`,
 	}
 }
 
-// pauseReplay lets a replica receive, and not show it.
+// pauseReplay lets a replica receive, and not show it. It does not ask the server
+// to pause (pg_wal_replay_pause), which an agent such as Patroni ends within a
+// second.
 func pauseReplay() chaos.Script {
-	const resume = shellSQL + `sql -c "select pg_wal_replay_resume() where pg_is_in_recovery()"`
-	const startup = `
-waits=$(sql -c "select coalesce(max(wait_event), 'nothing') from pg_stat_activity where backend_type = 'startup'") || exit 1
+	// By its title, and not by what the server says, which may not answer. A
+	// session that is about to begin is called startup too.
+	const replaying = `
+replaying() { for p in /proc/[0-9]*; do case "$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)" in "postgres: "*"startup recovering"*|"postgres: "*"startup waiting"*) echo "${p#/proc/}" ;; esac; done; }
+`
+	const resume = replaying + `for p in $(replaying); do kill -CONT "$p"; done`
+	const state = `
+p=$(replaying)
+state=$(sed 's/.*) //; s/ .*//' "/proc/${p:-none}/stat" 2>/dev/null)
 behind=$(sql -c "select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())")
-echo "its replay waits for $waits, ${behind:-no} bytes behind what it has received"
+echo "the process that replays is in state ${state:-none}, ${behind:-no} bytes behind what was received"
 `
 	return chaos.Script{
 		Kind: chaos.Kind{
 			Name: "pg-pause-replay",
-			About: "Pauses the replay of a replica: it goes on to receive and to acknowledge the write-ahead log, and its readers are shown " +
-				"what was true when it began.",
-			Undone:  "The replay is resumed; by a process left on the node when the time is over.",
+			About: "Stops the process of a replica that replays: the replica goes on to receive and to acknowledge the write-ahead log, and its " +
+				"readers are shown what was true when it began.",
+			Undone:  "The process goes on; by another one left on the node when the time is over.",
 			Touches: []string{"replay"},
 		},
-		Roles: onServers(),
-		Save: shellSQL + `
-want "pg_is_in_recovery()" "it is the primary, and only a replica replays"
-want "not pg_is_wal_replay_paused()" "its replay is paused already"`,
-		Inject: shellSQL + shellLater(resume) + `sql -c "select pg_wal_replay_pause()"`,
-		Look:   shellSQL + startup + `[ "$waits" = RecoveryPause ]`,
+		Roles:  onServers(),
+		Save:   shellSQL + `want "pg_is_in_recovery()" "it is the primary, and only a replica replays"`,
+		Inject: shellLater(resume) + replaying + `kill -STOP $(replaying)`,
+		Look:   shellSQL + replaying + state + `[ "$state" = T ]`,
 		Undo:   chaos.ShellEnd + resume,
-		Gone:   shellOver + startup + `[ "$waits" != RecoveryPause ]`,
-		By:     "what the process that replays waits for",
+		Gone:   shellOver + replaying + state + `[ "$state" != T ]`,
+		By:     "the state of the process, as the kernel says",
 	}
 }

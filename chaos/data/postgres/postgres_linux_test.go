@@ -180,26 +180,12 @@ func rows(s server) []row {
 		{"pg-terminate", map[string]string{"every": "100ms"}, s.fails("select pg_sleep(0.3)")},
 		{"pg-exhaust-connections", nil, s.fails("select 1")},
 		{"pg-lock-table", table, s.fails("select count(*) from transfers")},
-		{"pg-slow-queries", map[string]string{"table": "transfers", "delay": "2s"}, s.fails("select count(*) from transfers")},
 		{"pg-idle-in-transaction", table, s.fails("update transfers set id = id")},
 		{"pg-fill-slot", map[string]string{"size": "1MiB"}, s.says("1", "select count(*) from pg_replication_slots")},
 		{"pg-read-only", nil, s.fails("insert into transfers values (0)")},
 		{"pg-sync-standby-missing", nil, s.fails("insert into transfers values (0)")},
-		{"pg-slow-commits", nil, s.fails(slices.Repeat([]string{"insert into transfers values (0)"}, 10)...)},
 		{"pg-fail-archiving", nil, s.says("t", "select coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) from pg_stat_archiver")},
-		{"pg-checkpoint-storm", map[string]string{"every": "100ms"}, s.checkpoints},
 	}
-}
-
-// checkpoints finds a server broken that writes more checkpoints than it should.
-func (s server) checkpoints(ctx context.Context) (bool, error) {
-	const count = "select checkpoints_req from pg_stat_bgwriter"
-	a, err := s.sql(ctx, "postgres", count)
-	if err != nil {
-		return false, err
-	}
-	b, err := s.sql(ctx, "postgres", "select pg_sleep(0.4)", count)
-	return a != b, err
 }
 
 // TestServer takes the faults of a server through their life on one.
@@ -266,7 +252,6 @@ func TestRefused(t *testing.T) {
 		{"pg-lock-table", map[string]string{"table": "transfers", "database": "no_such"}, `database "no_such" does not exist`},
 		{"pg-terminate", map[string]string{"role": "nobody"}, "there is no role nobody that can log in"},
 		{"pg-pause-replay", nil, "it is the primary, and only a replica replays"},
-		{"pg-slow-commits", nil, "commit_delay was set by ALTER SYSTEM before"},
 		{"pg-read-only", nil, "default_transaction_read_only was set on the command line"},
 	} {
 		fault, err := kind(t, tt.kind).New(s, chaos.NewTargets(s), s.params(tt.values, time.Minute))
@@ -296,8 +281,6 @@ func TestParameters(t *testing.T) {
 		{"pg-lock-table", pooler, map[string]string{"table": "a"}, "acts on postgres, and pgbouncer is pgbouncer"},
 		{"pgbouncer-pause", database, nil, "acts on pgbouncer, and pg-1 is postgres"},
 		{"pg-terminate", database, map[string]string{"every": "10s"}, "every=10s: want 50ms to 5s"},
-		{"pg-slow-queries", database, map[string]string{"table": "a", "delay": "1ms"}, "delay=1ms: want 50ms to 5s"},
-		{"pg-slow-commits", database, map[string]string{"delay": "1s"}, "delay=1s: want 10ms to 100ms"},
 		{"pg-idle-in-transaction", database, map[string]string{"table": "a", "rows": "10001"}, "rows=10001: want 10000 at most"},
 		{"pg-fill-slot", database, map[string]string{"size": "2GiB"}, "size=2GiB: want 1024 MiB at most"},
 		{"pgbouncer-shrink-pool", pooler, map[string]string{"size": "0"}, "size=0: want a whole number above zero"},

@@ -249,15 +249,10 @@ end loop; end \$\$"`,
 // to pause (pg_wal_replay_pause), which an agent such as Patroni ends within a
 // second.
 func pauseReplay() chaos.Script {
-	// By its title, and not by what the server says, which may not answer. A
-	// session that is about to begin is called startup too.
-	const replaying = `
-replaying() { for p in /proc/[0-9]*; do case "$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)" in "postgres: "*"startup recovering"*|"postgres: "*"startup waiting"*) echo "${p#/proc/}" ;; esac; done; }
-`
-	const resume = replaying + `for p in $(replaying); do kill -CONT "$p"; done`
+	const resume = `
+case "$(tr '\0' ' ' <"/proc/$SAVED/cmdline" 2>/dev/null)" in "postgres: "*startup*) kill -CONT "$SAVED" ;; esac`
 	const state = `
-p=$(replaying)
-state=$(sed 's/.*) //; s/ .*//' "/proc/${p:-none}/stat" 2>/dev/null)
+state=$(sed 's/.*) //; s/ .*//' "/proc/$SAVED/stat" 2>/dev/null)
 behind=$(sql -c "select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())")
 echo "the process that replays is in state ${state:-none}, ${behind:-no} bytes behind what was received"
 `
@@ -270,11 +265,12 @@ echo "the process that replays is in state ${state:-none}, ${behind:-no} bytes b
 			Touches: []string{"replay"},
 		},
 		Roles:  onServers(),
-		Save:   shellSQL + `want "pg_is_in_recovery()" "it is the primary, and only a replica replays"`,
-		Inject: shellLater(resume) + replaying + `kill -STOP $(replaying)`,
-		Look:   shellSQL + replaying + state + `[ "$state" = T ]`,
+		Save: shellSQL + `want "pg_is_in_recovery()" "it is the primary, and only a replica replays"
+sql -c "select pid from pg_stat_activity where backend_type = 'startup'"`,
+		Inject: shellLater(resume) + `kill -STOP "$SAVED"`,
+		Look:   shellSQL + state + `[ "$state" = T ]`,
 		Undo:   chaos.ShellEnd + resume,
-		Gone:   shellOver + replaying + state + `[ "$state" != T ]`,
+		Gone:   shellOver + state + `[ "$state" != T ]`,
 		By:     "the state of the process, as the kernel says",
 	}
 }

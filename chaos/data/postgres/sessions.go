@@ -264,7 +264,7 @@ echo "the process that replays is in state ${state:-none}, ${behind:-no} bytes b
 			Undone:  "The process goes on; by another one left on the node when the time is over.",
 			Touches: []string{"replay"},
 		},
-		Roles:  onServers(),
+		Roles: onServers(),
 		Save: shellSQL + `want "pg_is_in_recovery()" "it is the primary, and only a replica replays"
 sql -c "select pid from pg_stat_activity where backend_type = 'startup'"`,
 		Inject: shellLater(resume) + `kill -STOP "$SAVED"`,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,9 +23,9 @@ func postgresRows(s *stack.Stack) []chaostest.Row {
 	)
 	rows := []chaostest.Row{
 		{Kind: "pg-terminate", Target: primary, Values: []string{"every=100ms"}, Probe: pooled(s, "select pg_sleep(0.4)")},
-		{Kind: "pg-exhaust-connections", Target: primary, Probe: login(s), Lasts: 4 * time.Second},
+		{Kind: "pg-exhaust-connections", Target: primary, Probe: login(s), Lasts: 10 * time.Second},
 		{Kind: "pg-lock-table", Target: primary, Values: []string{"table=transfers"}, Probe: pooled(s, "select count(*) from transfers")},
-		{Kind: "pg-slow-queries", Target: primary, Values: []string{"table=transfers", "delay=3s"}, Probe: pooled(s, "select count(*) from transfers")},
+		{Kind: "pg-slow-queries", Target: primary, Values: []string{"table=transfers", "delay=2s"}, Probe: pooled(s, "select count(*) from transfers"), Lasts: 8 * time.Second},
 		{Kind: "pg-idle-in-transaction", Target: primary, Values: []string{"table=accounts"}, Probe: pooled(s, "select from accounts limit 1 for update nowait")},
 		{Kind: "pg-fill-slot", Target: primary, Probe: answered(s, `select max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn)) > 32 * 1024 * 1024 from pg_replication_slots`)},
 		{Kind: "pg-checkpoint-storm", Target: primary, Values: []string{"every=100ms"}, Probe: checkpoints(s)},
@@ -80,11 +79,12 @@ func query(ctx context.Context, s *stack.Stack, endpoint, user string, statement
 			return nil, err
 		}
 		for rows.Next() {
-			if values, err := rows.Values(); err == nil && len(values) > 0 {
+			values, valuesErr := rows.Values()
+			if valuesErr == nil && len(values) > 0 {
 				answer = values[0]
 			}
 		}
-		if err := rows.Err(); err != nil {
+		if err = rows.Err(); err != nil {
 			return nil, err
 		}
 	}
@@ -97,16 +97,15 @@ const throughPooler = "postgres/pgbouncer"
 // pooled is a probe that finds the database broken if statements of the service
 // fail or take long. They may use the table conformance.
 func pooled(s *stack.Stack, statements ...string) chaostest.Probe {
-	var once sync.Once
+	there := false
 	return func(ctx context.Context) (bool, error) {
-		var err error
-		once.Do(func() {
-			_, err = query(ctx, s, throughPooler, "", "create table if not exists conformance (n bigint)")
-		})
-		if err != nil {
-			return false, err
+		if !there {
+			if _, err := query(ctx, s, throughPooler, "", "create table if not exists conformance (n bigint)"); err != nil {
+				return false, err
+			}
+			there = true
 		}
-		_, err = query(ctx, s, throughPooler, "", statements...)
+		_, err := query(ctx, s, throughPooler, "", statements...)
 		return err != nil, context.Cause(ctx)
 	}
 }
@@ -183,11 +182,11 @@ func stale(s *stack.Stack) chaostest.Probe {
 		soon, cancel := context.WithTimeout(ctx, probePatience)
 		defer cancel()
 		err = chaos.Watch(soon, func(ctx context.Context) error {
-			seen, err := query(ctx, s, replica, "", "select max(at)::text from conformance_reads")
-			if err == nil && seen != written {
-				err = errors.New("the replica is behind")
+			seen, readErr := query(ctx, s, replica, "", "select max(at)::text from conformance_reads")
+			if readErr == nil && seen != written {
+				readErr = errors.New("the replica is behind")
 			}
-			return err
+			return readErr
 		})
 		return err != nil, context.Cause(ctx)
 	}

@@ -245,30 +245,32 @@ end loop; end \$\$"`,
 	}
 }
 
-// pauseReplay lets a replica receive, and not show it.
+// pauseReplay lets a replica receive, and not show it. It does not ask the server
+// to pause (pg_wal_replay_pause), which an agent such as Patroni ends within a
+// second.
 func pauseReplay() chaos.Script {
-	const resume = shellSQL + `sql -c "select pg_wal_replay_resume() where pg_is_in_recovery()"`
-	const startup = `
-waits=$(sql -c "select coalesce(max(wait_event), 'nothing') from pg_stat_activity where backend_type = 'startup'") || exit 1
+	const resume = `
+case "$(tr '\0' ' ' <"/proc/$SAVED/cmdline" 2>/dev/null)" in "postgres: "*startup*) kill -CONT "$SAVED" ;; esac`
+	const state = `
+state=$(sed 's/.*) //; s/ .*//' "/proc/$SAVED/stat" 2>/dev/null)
 behind=$(sql -c "select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())")
-echo "its replay waits for $waits, ${behind:-no} bytes behind what it has received"
+echo "the process that replays is in state ${state:-none}, ${behind:-no} bytes behind what was received"
 `
 	return chaos.Script{
 		Kind: chaos.Kind{
 			Name: "pg-pause-replay",
-			About: "Pauses the replay of a replica: it goes on to receive and to acknowledge the write-ahead log, and its readers are shown " +
-				"what was true when it began.",
-			Undone:  "The replay is resumed; by a process left on the node when the time is over.",
+			About: "Stops the process of a replica that replays: the replica goes on to receive and to acknowledge the write-ahead log, and its " +
+				"readers are shown what was true when it began.",
+			Undone:  "The process goes on; by another one left on the node when the time is over.",
 			Touches: []string{"replay"},
 		},
 		Roles: onServers(),
-		Save: shellSQL + `
-want "pg_is_in_recovery()" "it is the primary, and only a replica replays"
-want "not pg_is_wal_replay_paused()" "its replay is paused already"`,
-		Inject: shellSQL + chaos.ShellLater(resume) + `sql -c "select pg_wal_replay_pause()"`,
-		Look:   shellSQL + startup + `[ "$waits" = RecoveryPause ]`,
+		Save: shellSQL + `want "pg_is_in_recovery()" "it is the primary, and only a replica replays"
+sql -c "select pid from pg_stat_activity where backend_type = 'startup'"`,
+		Inject: chaos.ShellLater(resume) + `kill -STOP "$SAVED"`,
+		Look:   shellSQL + state + `[ "$state" = T ]`,
 		Undo:   chaos.ShellEnd + resume,
-		Gone:   shellOver + startup + `[ "$waits" != RecoveryPause ]`,
-		By:     "what the process that replays waits for",
+		Gone:   shellOver + state + `[ "$state" != T ]`,
+		By:     "the state of the process, as the kernel says",
 	}
 }

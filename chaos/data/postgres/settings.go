@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/proofload/proofload/chaos"
 )
@@ -23,24 +24,25 @@ type setting struct {
 
 // script makes the script of a setting.
 func (s setting) script() chaos.Script {
-	save, set, reset := s.want, "sql", shellSQL+"sql"
+	var save, set, reset strings.Builder
 	for i, name := range s.names {
-		save += fmt.Sprintf("want \"not exists (select from pg_file_settings where name = '%s' and sourcefile like '%%.auto.conf')\" "+
-			"\"%[1]s was set by ALTER SYSTEM before, which undoing would lose\"\n"+
-			"want \"exists (select from pg_settings where name = '%[1]s' and source <> 'command line')\" "+
-			"\"%[1]s was set on the command line of the server, and cannot be changed\"\n", name)
-		set += fmt.Sprintf(` -c "alter system set %s = %s"`, name, s.values[i])
-		reset += fmt.Sprintf(` -c "alter system reset %s"`, name)
+		fmt.Fprintf(&save, `want "not exists (select from pg_file_settings where name = '%s' and sourcefile like '%%.auto.conf')" \
+	"%[1]s was set by ALTER SYSTEM before, which undoing would lose"
+want "exists (select from pg_settings where name = '%[1]s' and source <> 'command line')" \
+	"%[1]s was set on the command line of the server, and cannot be changed"
+`, name)
+		fmt.Fprintf(&set, ` -c "alter system set %s = %s"`, name, s.values[i])
+		fmt.Fprintf(&reset, ` -c "alter system reset %s"`, name)
 	}
 	const reload = ` -c "select pg_reload_conf()" >/dev/null`
-	reset += reload
+	undo := shellSQL + "sql" + reset.String() + reload
 	s.Undone = "The settings are reset and reloaded; by a process left on the node when the time is over. A node that is down is mended when it is up."
 	return chaos.Script{
 		Kind: s.Kind, Roles: onServers(), Lasting: true,
-		Save:   save,
-		Inject: shellSQL + chaos.ShellLater(reset) + set + reload + "\n" + s.then,
+		Save:   s.want + save.String(),
+		Inject: shellSQL + chaos.ShellLater(undo) + "sql" + set.String() + reload + "\n" + s.then,
 		Look:   shellSQL + s.look,
-		Undo:   chaos.ShellEnd + reset,
+		Undo:   chaos.ShellEnd + undo,
 		Gone:   shellOver + `replica && { echo "it is a replica now"; exit 0; }` + s.gone,
 		By:     s.by,
 	}

@@ -25,7 +25,7 @@ type Planted struct {
 func Plant(ctx context.Context, root, dir string, planted ...Defect) (Planted, error) {
 	p := Planted{root: root, overlay: filepath.Join(dir, "overlay.json")}
 	replaced := map[string]string{}
-	patched := regexp.MustCompile(`(?m)^--- a/(\S+)$`) //nolint:gocritic // (?m): ^ begins a line
+	patched := regexp.MustCompile(`(?m)^--- a/(\S+)$`)
 	for _, d := range planted {
 		for _, m := range patched.FindAllSubmatch(d.Patch, -1) {
 			file := filepath.FromSlash(string(m[1]))

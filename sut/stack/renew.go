@@ -42,11 +42,11 @@ func (s *Stack) renew(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureImages(ctx, s.docker, images, progress); err != nil {
-		return err
+	if buildErr := ensureImages(ctx, s.docker, images, progress); buildErr != nil {
+		return buildErr
 	}
-	if err := s.attachTo(ctx, images, renewed); err != nil {
-		return err
+	if attachErr := s.attachTo(ctx, images, renewed); attachErr != nil {
+		return attachErr
 	}
 	nodes := slices.DeleteFunc(slices.Clone(s.topology.Nodes), func(n sut.Node) bool { return !renewed(n) })
 	err = s.eachOf(ctx, nodes, func(ctx context.Context, n sut.Node) error {
@@ -64,11 +64,11 @@ func (s *Stack) renew(ctx context.Context, progress func(string)) error {
 		return err
 	}
 	// The first one is there to make the tables; meanwhile it waits for them.
-	if err := s.start(ctx, serviceNodes()[0]); err != nil {
-		return err
+	if startErr := s.start(ctx, serviceNodes()[0]); startErr != nil {
+		return startErr
 	}
-	if err := s.makeSchema(ctx, primary); err != nil {
-		return err
+	if schemaErr := s.makeSchema(ctx, primary); schemaErr != nil {
+		return schemaErr
 	}
 	err = s.eachOf(ctx, nodes, func(ctx context.Context, n sut.Node) error { return s.start(ctx, n.Name) })
 	if err != nil {
@@ -127,8 +127,8 @@ func (s *Stack) empty(ctx context.Context) (primary string, err error) {
 	for _, n := range s.topology.Nodes {
 		switch n.Role {
 		case sut.RoleDatabase, sut.RoleCache, sut.RoleBroker:
-			if err := s.waitReady(ctx, n.Name); err != nil {
-				return "", err
+			if readyErr := s.waitReady(ctx, n.Name); readyErr != nil {
+				return "", readyErr
 			}
 		default: // the balancer is not ready without the service
 		}
@@ -137,12 +137,12 @@ func (s *Stack) empty(ctx context.Context) (primary string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.emptyDatabase(ctx, "postgres/"+node.Name); err != nil {
-		return "", err
+	if databaseErr := s.emptyDatabase(ctx, "postgres/"+node.Name); databaseErr != nil {
+		return "", databaseErr
 	}
 	address, _ := s.Endpoint("redis/" + nodeCache)
-	if err := emptyCache(ctx, address); err != nil {
-		return "", err
+	if cacheErr := emptyCache(ctx, address); cacheErr != nil {
+		return "", cacheErr
 	}
 	address, _ = s.Endpoint("amqp/" + nodeBroker)
 	return node.Name, emptyBroker(address)

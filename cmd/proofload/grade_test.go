@@ -232,7 +232,8 @@ func TestDefects(t *testing.T) {
 		{"load", []string{"no-invalidation", "rounded", "one-side-notified"}},
 		{"load-slow-commit", []string{"lost-update", "retry-with-new-id"}},
 		{"instance-cut-off", []string{"breaker-stays-open"}},
-		{"worker-stalled", []string{"automatic-ack"}},
+		{"database-silent", []string{"no-deadline"}},
+		{"primary-lost", []string{"local-commit"}},
 	} {
 		t.Run(c.scenario, func(t *testing.T) {
 			var planted []defects.Defect

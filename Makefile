@@ -74,6 +74,10 @@ soak: engine build ## load the ledger for long and see that nothing grows; SOAK_
 bench-judge: ## judge a history of five million operations: how long that takes, and what memory
 	$(GO) test ./reports/check -run '^$$' -bench Judge -benchtime 1x -timeout 20m
 
+.PHONY: grade
+grade: engine build ## plant the defects of sut/defects and see whether the judge finds them; DEFECT=name, GRADE_RUNS=3
+	$(BENCH) -bench='^BenchmarkGrade$$' ./cmd/proofload
+
 .PHONY: cover
 cover: engine build ## coverage of the ledger by its tests against real servers, which has to be above 80 %
 	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -coverpkg=./sut/ledger/... -coverprofile=$(BIN)/ledger.cover ./sut/ledger/ledgertest

@@ -245,6 +245,25 @@ func TestAuditOfSoundBooks(t *testing.T) {
 	}
 }
 
+// TestAuditFindsWhatNobodyAskedFor reads transfers under ids that are not of the
+// drill: those that were there before the load are not its concern.
+func TestAuditFindsWhatNobodyAskedFor(t *testing.T) {
+	conn, databases := newLedger(t)
+	w := newWorkload(t, 1)
+	before, since := w.id(2, 0), w.id(2, 1)
+	book(t, conn, before, 1, true)
+	exec(t, conn, fmt.Sprintf(`UPDATE transfers SET created_at = created_at - interval '1 hour' WHERE id = '%s'`, before))
+	w.began.Store(&beginning{1, time.Now().Add(-time.Minute)})
+	book(t, conn, since, 1, true)
+	events, err := runAudit(t, w, databases, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if writes := only(events, history.AuditWrite, ""); len(writes) != 1 || writes[0].ID != since {
+		t.Errorf("writes %+v; want the one since the load began", writes)
+	}
+}
+
 func TestAuditFindsWhatIsWrong(t *testing.T) {
 	conn, databases := newLedger(t)
 	w := newWorkload(t, 1)
@@ -255,6 +274,7 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 	exec(t, conn, fmt.Sprintf(`INSERT INTO outbox (event_key, transfer_id, topic, payload, correlation_id, traceparent)
 		VALUES ('t:%[1]s', '%[1]s', 't', '{}', '', '')`, w.id(1, 1)))
 	exec(t, conn, `UPDATE accounts SET balance = balance + 1 WHERE id = 9`)
+	exec(t, conn, `INSERT INTO account_activity (account_id, day, transfers, debited, credited) VALUES (8, now(), 7, 0, 70)`)
 	databases["pg-9"] = "postgres://u@127.0.0.1:1/x" // nobody there
 	events, err := runAudit(t, w, databases, 1)
 	if err == nil || !strings.Contains(err.Error(), "pg-9") {
@@ -271,10 +291,10 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 		t.Errorf("waiting %+v, want the transfer that is in the outbox", waiting)
 	}
 	books := only(events, history.AuditBooks, "pg-1")
-	if len(books) != 1 || books[0].Value != 0 || books[0].Count != 3 || books[0].Amount != 1 ||
-		!strings.Contains(books[0].Text, w.id(1, 0)) || !strings.Contains(books[0].Text, "9 has 1001, its postings say 1000") ||
+	if len(books) != 1 || books[0].Value != 0 || books[0].Count != 3 || books[0].Amount != 2 ||
+		!strings.Contains(books[0].Text, "8 has 7 counted, its postings say 0") || !strings.Contains(books[0].Text, w.id(1, 0)) || !strings.Contains(books[0].Text, "9 has 1001, its postings say 1000") ||
 		!strings.Contains(books[0].Text, w.id(1, 2)+" has 30 of 100 refunded, its refunds say 40") {
-		t.Errorf("books %+v, want 2 unbalanced transfers, one wrong refund, and account 9 off by one", books)
+		t.Errorf("books %+v, want 2 unbalanced transfers, one wrong refund, account 9 off by one, and account 8 with too much counted", books)
 	}
 	for _, op := range []string{history.AuditRole, history.AuditBooks, history.AuditSum} {
 		if gone := only(events, op, "pg-9"); len(gone) != 1 || gone[0].Kind != history.Fail {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/loadgen/probe"
@@ -23,9 +24,9 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL),
            AND (NOT EXISTS (SELECT FROM settlements s WHERE s.transfer_id = t.id)
                 OR (SELECT count(*) FROM notifications n WHERE n.transfer_id = t.id) < 2))`
 
-// writesSQL reads the transfers between two ids, refunds among them, with what
-// they did to the books: all postings, those that debit and those that credit as
-// they should.
+// writesSQL reads the transfers between two ids, refunds among them, and all
+// others since a time, which nobody asked for, with what they did to the books:
+// all postings, those that debit and those that credit as they should.
 const writesSQL = `
 SELECT t.id::text, t.amount,
        count(p.account_id),
@@ -33,15 +34,20 @@ SELECT t.id::text, t.amount,
        count(p.account_id) FILTER (WHERE p.account_id = t.to_account AND p.amount = t.amount),
        (SELECT count(*) FROM settlements s WHERE s.transfer_id = t.id)
   FROM transfers t LEFT JOIN postings p ON p.transfer_id = t.id
- WHERE t.id BETWEEN $1::uuid AND $2::uuid
+ WHERE t.id BETWEEN $1::uuid AND $2::uuid OR t.created_at >= $3
  GROUP BY t.id
  ORDER BY t.id`
 
 // writes records every transfer of the drill that the primary has, also such
-// as were never asked for.
+// as were never asked for: under an id of the drill, or under one that the
+// system made up since the load began. For there is nobody else on it.
 func (a *audit) writes(ctx context.Context, conn *pgx.Conn, node string) error {
 	lo, hi := a.Workload.IDRange(a.Drill)
-	rows, err := conn.Query(ctx, writesSQL, lo, hi)
+	since := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	if b := a.Workload.began.Load(); b != nil && b.drill == a.Drill {
+		since = pgtype.Timestamptz{Time: b.at, Valid: true}
+	}
+	rows, err := conn.Query(ctx, writesSQL, lo, hi, since)
 	if err != nil {
 		return err
 	}
@@ -88,8 +94,8 @@ func (a *audit) role(ctx context.Context, conn *pgx.Conn, node string) error {
 // postings summing to zero; transfers that say another refunded amount than
 // their refunds do, or more than they moved, or that have a refund which is not
 // between the same accounts the other way round; accounts whose balance is
-// negative or differs from the opening balance and the postings. With up to five
-// examples of each.
+// negative or differs from the opening balance and the postings, or for which
+// more transfers were counted than it has. With up to five examples of each.
 const (
 	totalSQL = `SELECT coalesce(sum(amount), 0)::bigint FROM postings`
 
@@ -116,6 +122,15 @@ SELECT count(*), coalesce(string_agg(format('%s has %s, its postings say %s', id
           FROM accounts a
           LEFT JOIN (SELECT account_id, sum(amount) FROM postings GROUP BY account_id) AS p ON p.account_id = a.id
          WHERE a.balance < 0 OR a.balance <> a.opening + coalesce(p.sum, 0)) AS bad`
+
+	// Those who add up what accounts gave and took may not be there yet, but
+	// they have not added more than there is.
+	countedTwiceSQL = `
+SELECT count(*), coalesce(string_agg(format('%s has %s counted, its postings say %s', id, counted, want), ', ') FILTER (WHERE n <= 5), '')
+  FROM (SELECT c.account_id AS id, c.sum AS counted, coalesce(p.count, 0) AS want, row_number() OVER (ORDER BY c.account_id) AS n
+          FROM (SELECT account_id, sum(transfers) FROM account_activity GROUP BY account_id) AS c
+          LEFT JOIN (SELECT account_id, count(*) FROM postings GROUP BY account_id) AS p ON p.account_id = c.account_id
+         WHERE c.sum > coalesce(p.count, 0)) AS bad`
 )
 
 // books records the state of a node's books.
@@ -134,6 +149,7 @@ func (a *audit) books(ctx context.Context, conn *pgx.Conn, node string) error {
 			{unbalancedSQL, "unbalanced transfers", &e.Count},
 			{wrongRefundSQL, "refunds", &e.Count},
 			{wrongBalanceSQL, "accounts", &e.Amount},
+			{countedTwiceSQL, "transfers of accounts", &e.Amount},
 		} {
 			var n int64
 			var some string

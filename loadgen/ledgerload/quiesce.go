@@ -3,6 +3,8 @@ package ledgerload
 import (
 	"context"
 	"fmt"
+	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -20,12 +22,28 @@ func workQueues() []string {
 
 const deadSuffix = ".dead"
 
+// delayQueues lists those in which messages wait to be tried again.
+func delayQueues() []string {
+	return []string{"ledger.retry.1", "ledger.retry.2", "ledger.retry.3", "ledger.retry.4"}
+}
+
 // A backlog is background work that is not done.
 type backlog struct {
 	outbox    int64            // messages that are not published
 	unsettled int64            // transfers of the drill without a settlement, or a notification
 	queued    map[string]int64 // messages that wait for a worker, by queue
+	delayed   int64            // messages that wait to be tried again
 	dead      int64            // messages that a worker has given up
+}
+
+// hopeless is for how long nothing may change before what is left counts as what
+// nobody will do. It is longer than a worker takes to come back after the broker
+// or the database has been away, and to find out that an effect takes too long.
+const hopeless = 20 * time.Second
+
+// same reports whether nothing was done between two looks.
+func (b backlog) same(o backlog) bool {
+	return b.outbox == o.outbox && b.unsettled == o.unsettled && b.dead == o.dead && maps.Equal(b.queued, o.queued)
 }
 
 // empty reports whether nothing is left that will be done. Dead letters stay
@@ -46,15 +64,20 @@ func (a *audit) quiesce(ctx context.Context) error {
 	defer cancel()
 	var left backlog
 	var known bool
+	moved := time.Now()
 	for {
 		now, err := a.backlog(bounded)
+		if err != nil || !known || !now.same(left) || now.delayed > 0 {
+			moved = time.Now()
+		}
 		switch {
 		case err == nil:
 			left, known = now, true
 		case bounded.Err() == nil:
 			known = false // it was reachable once, and is not now
 		}
-		if known && left.empty() || !loadgen.Wait(bounded, pollEvery) {
+		over := left.empty() || time.Since(moved) >= hopeless
+		if known && over || !loadgen.Wait(bounded, pollEvery) {
 			if !known {
 				return fmt.Errorf("read what is left to do: %w", err)
 			}
@@ -102,21 +125,21 @@ func (a *audit) backlog(ctx context.Context) (backlog, error) {
 	if a.AMQP == "" {
 		return b, nil
 	}
-	b.queued, b.dead, err = queues(a.AMQP)
+	err = b.readQueues(a.AMQP)
 	return b, err
 }
 
-// queues returns the messages ready in each work queue, and those in all queues
-// of dead letters.
-func queues(url string) (queued map[string]int64, dead int64, err error) {
+// readQueues reads the messages ready in each work queue, those that wait to be
+// tried again, and those in all queues of dead letters.
+func (b *backlog) readQueues(url string) error {
 	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(connectTimeout)})
 	if err != nil {
-		return nil, 0, fmt.Errorf("connect to the broker: %w", err)
+		return fmt.Errorf("connect to the broker: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // everything was read
 	ch, err := conn.Channel()
 	if err != nil {
-		return nil, 0, fmt.Errorf("open channel: %w", err)
+		return fmt.Errorf("open channel: %w", err)
 	}
 	depth := func(queue string) int64 {
 		if err != nil {
@@ -128,10 +151,13 @@ func queues(url string) (queued map[string]int64, dead int64, err error) {
 		}
 		return int64(q.Messages)
 	}
-	queued = map[string]int64{}
+	b.queued = map[string]int64{}
 	for _, queue := range workQueues() {
-		queued[queue] = depth(queue)
-		dead += depth(queue + deadSuffix)
+		b.queued[queue] = depth(queue)
+		b.dead += depth(queue + deadSuffix)
 	}
-	return queued, dead, err
+	for _, queue := range delayQueues() {
+		b.delayed += depth(queue)
+	}
+	return err
 }

@@ -18,7 +18,7 @@ import (
 // PROOFLOAD_TEST_AMQP_URL.
 func TestQueues(t *testing.T) {
 	url := os.Getenv("PROOFLOAD_TEST_AMQP_URL")
-	if _, _, err := queues(url); err == nil {
+	if err := new(backlog).readQueues(url); err == nil {
 		t.Error("queues that do not exist could be read")
 	}
 	conn, err := amqp.Dial(url)
@@ -39,14 +39,23 @@ func TestQueues(t *testing.T) {
 		fill(t, ch, queue, i)
 		fill(t, ch, queue+deadSuffix, 1)
 	}
-	queued, dead, err := queues(url)
-	if err != nil || dead != int64(len(want)) {
-		t.Errorf("queues = %d dead letters, %v; want %d, nil", dead, err, len(want))
+	for _, queue := range delayQueues() {
+		fill(t, ch, queue, 2)
 	}
-	if diff := cmp.Diff(want, queued); diff != "" {
+	var got backlog
+	err = got.readQueues(url)
+	if err != nil || got.dead != int64(len(want)) || got.delayed != int64(2*len(delayQueues())) {
+		t.Errorf("queues = %d dead letters, %d that wait, %v; want %d, %d, nil", got.dead, got.delayed, err, len(want), 2*len(delayQueues()))
+	}
+	if diff := cmp.Diff(want, got.queued); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)
 	}
 	testDeadLetters(t, ch, url, len(want))
+	for _, queue := range delayQueues() {
+		if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+			t.Error(err)
+		}
+	}
 	for queue := range want {
 		for _, name := range []string{queue, queue + deadSuffix} {
 			if _, err := ch.QueueDelete(name, false, false, false); err != nil {

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -96,12 +98,20 @@ type Config struct {
 type Workload struct {
 	Config
 
+	began atomic.Pointer[beginning] // of the drill that goes on; nil before the first
+
 	mu    sync.Mutex
 	acked []acked // a ring, once it has grown to recent
 	next  int     // where in the ring the next one goes
 
 	unsure  []string       // ids of the latest transfers that were not acknowledged
 	visited [customers]own // what each customer has done last
+}
+
+// A beginning is when the first operation of a drill was asked for.
+type beginning struct {
+	drill int
+	at    time.Time
 }
 
 // customers is how many sessions there are. An account belongs to one of them.
@@ -143,6 +153,9 @@ func (w *Workload) Ops() []string {
 
 // Next implements [loadgen.Workload].
 func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
+	if b := w.began.Load(); b == nil || b.drill != drill {
+		w.began.CompareAndSwap(b, &beginning{drill, time.Now()})
+	}
 	rng := rand.New(rand.NewPCG(w.Seed^uint64(drill)<<48, seq)) //nolint:gosec // any bits will do
 	kind, account, pick := rng.IntN(100), 1+rng.IntN(w.Accounts), rng.Uint64()
 	if kind < refundShare {

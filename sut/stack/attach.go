@@ -28,18 +28,9 @@ func Attach(ctx context.Context, cfg Config) (*Stack, error) {
 }
 
 func (s *Stack) attach(ctx context.Context, asIs bool) error {
-	list, err := s.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: stackFilter(s.id)})
+	found, err := s.found(ctx)
 	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
-	}
-	found := map[string]map[string]string{} // labels by node
-	for _, c := range list.Items {
-		if node := c.Labels[labelNode]; node != "" && c.Labels[labelNet] == "" {
-			found[node] = c.Labels
-		}
-	}
-	if len(found) == 0 {
-		return fmt.Errorf("attach to stack %s: %w", s.id, ErrNotUp)
+		return err
 	}
 	tags := map[string]string{}
 	if !asIs {
@@ -63,6 +54,24 @@ func (s *Stack) attach(ctx context.Context, asIs bool) error {
 		}
 	}
 	return errors.Join(s.readImages(ctx), s.readPorts(ctx))
+}
+
+// found returns the labels of the containers of the stack, by node.
+func (s *Stack) found(ctx context.Context) (map[string]map[string]string, error) {
+	list, err := s.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: stackFilter(s.id)})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	found := map[string]map[string]string{}
+	for _, c := range list.Items {
+		if node := c.Labels[labelNode]; node != "" && c.Labels[labelNet] == "" {
+			found[node] = c.Labels
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("attach to stack %s: %w", s.id, ErrNotUp)
+	}
+	return found, nil
 }
 
 // imageTags returns the tags of the images that this program would use, by

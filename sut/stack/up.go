@@ -203,7 +203,7 @@ func (s *Stack) steps(progress func(string)) []step {
 			return "", nil // it answers, whatever it says
 		})
 	})
-	add(stepSchema, []string{"ready " + first, "start " + serviceNodes()[0]}, s.makeSchema)
+	add(stepSchema, []string{"ready " + first, "start " + serviceNodes()[0]}, func(ctx context.Context) error { return s.makeSchema(ctx, first) })
 	add("check", append(ready, stepSchema), s.Verify)
 	return steps
 }
@@ -212,9 +212,9 @@ func (s *Stack) steps(progress func(string)) []step {
 // in the container of a service process, which is there anyhow, but speaks to
 // the primary itself: the pooler need not serve yet, and must not be used for
 // a lock that belongs to a session.
-func (s *Stack) makeSchema(ctx context.Context) error {
+func (s *Stack) makeSchema(ctx context.Context, primary string) error {
 	host := containerName(s.id, serviceNodes()[0])
-	env := []string{"LEDGER_DATABASE_URL=" + ledgerURL(net.JoinHostPort(databaseNodes()[0], strconv.Itoa(portPostgres)), "ledger")}
+	env := []string{"LEDGER_DATABASE_URL=" + ledgerURL(net.JoinHostPort(primary, strconv.Itoa(portPostgres)), "ledger")}
 	for _, argv := range [][]string{
 		{"ledgerd", "migrate", "up"},
 		{"ledgerd", "seed", "--set", s.settings.data.name},

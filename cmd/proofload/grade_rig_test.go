@@ -1,0 +1,265 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut/defects"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+// A grader plants defects in the service of a warm stack and has the judge look
+// for them. The programs are those that make build made.
+type grader struct {
+	root string // of the module
+	bin  string // directory of the sound programs
+	dir  string // where runs are kept
+	id   string // of the stack
+	warm bool   // it was up before
+
+	image string // of the service with a defect in it that the stack runs
+}
+
+// A grading is one run of a scenario against the service with a defect in it, or
+// with none.
+type grading struct {
+	Defect   string   `json:"defect"` // empty: the sound service
+	Group    string   `json:"group,omitempty"`
+	Layer    string   `json:"layer,omitempty"`
+	Scenario string   `json:"scenario"`
+	Expected []string `json:"expected,omitempty"`
+	Chance   bool     `json:"chance,omitempty"`
+	Run      string   `json:"run"`
+	Began    string   `json:"began"`
+	Verdict  string   `json:"verdict"`
+	Exit     int      `json:"exit"`
+	Problem  string   `json:"problem,omitempty"`
+	Named    []string `json:"named"`           // checks and metrics that failed
+	Unclear  []string `json:"unclear"`         // those that came to no verdict
+	Found    int      `json:"found,omitempty"` // what the expected check counted
+	InRange  bool     `json:"in_range"`
+	Detected bool     `json:"detected"`
+	Right    bool     `json:"right"`   // an expected check is among those that failed
+	Took     float64  `json:"took_s"`  // all of it, from building on
+	Ready    float64  `json:"ready_s"` // of that, until the service was ready
+}
+
+// newGrader finds the programs, and brings the stack up unless it is. What was
+// not up before is taken down again.
+func newGrader(ctx context.Context, tb testing.TB) *grader {
+	tb.Helper()
+	if _, err := stack.Engine(ctx); err != nil {
+		tb.Fatal(err)
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	g := &grader{root: root, bin: os.Getenv("PROOFLOAD_BIN"), dir: filepath.Join(root, ".proofload", "grade"), id: stack.LedgerName}
+	if g.bin == "" {
+		g.bin = filepath.Join(root, "bin")
+	}
+	if err = os.MkdirAll(g.dir, 0o750); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { g.leave(context.WithoutCancel(ctx), tb) })
+	tb.Setenv("PROOFLOAD_BIN", g.bin)
+	st, err := stack.Attach(ctx, stack.Config{Name: stack.LedgerName, AsIs: true})
+	if g.warm = err == nil; g.warm {
+		err = st.Detach()
+	} else if errors.Is(err, stack.ErrNotUp) {
+		err = g.bringUp(ctx, nil)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
+
+// bringUp brings the stack up from nothing.
+func (g *grader) bringUp(ctx context.Context, options map[string]string) error {
+	st, err := stack.Up(ctx, stack.Config{Name: stack.LedgerName, Options: options})
+	if st != nil {
+		err = errors.Join(err, st.Detach())
+	}
+	return err
+}
+
+// leave leaves the stack as it was found.
+func (g *grader) leave(ctx context.Context, tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	tb.Setenv("PROOFLOAD_BIN", g.bin)
+	var err error
+	if g.warm {
+		err = g.renew(ctx, nil)
+	} else {
+		_, err = stack.Down(ctx, false, g.id)
+	}
+	if err = errors.Join(err, g.forget(ctx)); err != nil {
+		tb.Error(err)
+	}
+}
+
+// forget removes the image of a defect that the stack does not run any more.
+func (g *grader) forget(ctx context.Context) error {
+	image := g.image
+	if g.image = ""; image == "" {
+		return nil
+	}
+	return stack.RemoveImage(ctx, image)
+}
+
+// renew puts the service that PROOFLOAD_BIN names into the stack. One with other
+// options, or that a defect has broken beyond that, is brought up from nothing.
+func (g *grader) renew(ctx context.Context, options map[string]string) error {
+	st, err := stack.Renew(ctx, stack.Config{Name: stack.LedgerName, Options: options})
+	if err == nil {
+		return st.Detach()
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	say("the stack is brought up anew: %v", err)
+	if _, downErr := stack.Down(ctx, false, g.id); downErr != nil {
+		return errors.Join(err, downErr)
+	}
+	return g.bringUp(ctx, options)
+}
+
+// plant builds the service with defects in it into a directory of programs.
+func (g *grader) plant(ctx context.Context, tb testing.TB, planted ...defects.Defect) (bin string) {
+	tb.Helper()
+	p, err := defects.Plant(ctx, g.root, tb.TempDir(), planted...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	bin = tb.TempDir()
+	if err = p.Build(ctx, filepath.Join(bin, "ledgerd")); err != nil {
+		tb.Fatal(err)
+	}
+	if err = os.Symlink(filepath.Join(g.bin, "linkd"), filepath.Join(bin, "linkd")); err != nil {
+		tb.Fatal(err)
+	}
+	return bin
+}
+
+// try runs a scenario against the service with defects in it, of which the first
+// gives the grading its name; with none it is the sound service.
+func (g *grader) try(ctx context.Context, tb testing.TB, scenario string, planted ...defects.Defect) (tr grading, r *reports.Result) {
+	tb.Helper()
+	began := time.Now()
+	tr = grading{Scenario: scenario, Began: began.UTC().Format(time.RFC3339)}
+	bin := g.bin
+	if len(planted) > 0 {
+		d := planted[0]
+		tr.Defect, tr.Group, tr.Layer, tr.Expected, tr.Chance = d.Name, d.Group, d.Layer, d.Checks, d.Chance
+		bin = g.plant(ctx, tb, planted...)
+	}
+	tb.Setenv("PROOFLOAD_BIN", bin)
+	src, err := defects.Scenario(scenario)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	sc, err := scenarios.Parse(scenario, src, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err = errors.Join(g.renew(ctx, sc.Options), g.forget(ctx)); err != nil {
+		tb.Fatal(err)
+	}
+	if len(planted) > 0 {
+		if g.image, err = stack.ServiceImage(ctx); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	tr.Ready = time.Since(began).Seconds()
+	r = g.run(ctx, tb, sc, bin)
+	tr.judge(r, planted)
+	tr.Took = time.Since(began).Seconds()
+	return tr, r
+}
+
+// run runs a scenario against the warm stack.
+func (g *grader) run(ctx context.Context, tb testing.TB, sc *scenarios.Scenario, bin string) *reports.Result {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), sc.Name+".yaml")
+	if err := os.WriteFile(file, sc.Source, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "proofload"), "run", file, "--stack", "warm", "--progress", "quiet")
+	cmd.Dir = g.dir
+	cmd.Env = append(os.Environ(), "PROOFLOAD_BIN="+bin)
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, closeTimeout
+	out, err := cmd.CombinedOutput()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		tb.Fatal(err)
+	}
+	if testing.Verbose() {
+		tb.Logf("%s", out)
+	}
+	r, err := readResult(reports.Directory{Path: filepath.Join(g.dir, runsRoot, reports.Latest)})
+	if err != nil {
+		tb.Fatalf("%v\n%s", err, out)
+	}
+	return r
+}
+
+// judge takes over what a run found, and compares it with what was planted.
+func (tr *grading) judge(r *reports.Result, planted []defects.Defect) {
+	tr.Run, tr.Verdict, tr.Exit, tr.Problem = r.Run, r.Verdict, r.Exit, r.Problem
+	counts := map[string]int{}
+	note := func(name string, o check.Outcome) {
+		switch o {
+		case check.Fail:
+			tr.Named = append(tr.Named, name)
+		case check.Inconclusive:
+			tr.Unclear = append(tr.Unclear, name)
+		case check.Pass:
+		}
+	}
+	for _, v := range r.Checks {
+		note(v.Check, v.Outcome)
+		for _, group := range v.Groups {
+			counts[v.Check] += group.Count
+		}
+	}
+	for _, o := range r.Objectives {
+		note(o.Metric, o.Outcome)
+	}
+	slices.Sort(tr.Named)
+	slices.Sort(tr.Unclear)
+	tr.Named, tr.Unclear = slices.Compact(tr.Named), slices.Compact(tr.Unclear)
+	tr.Detected = r.Exit == reports.ExitFail
+	for _, d := range planted {
+		for _, name := range d.Checks {
+			if slices.Contains(tr.Named, name) {
+				tr.Right = true
+				tr.Found = max(tr.Found, counts[name])
+			}
+		}
+		tr.InRange = tr.Right && tr.Found >= d.Least && (d.Most == 0 || tr.Found <= d.Most)
+	}
+}
+
+// String says in a line how a grading went.
+func (tr grading) String() string {
+	name := tr.Defect
+	if name == "" {
+		name = "(sound)"
+	}
+	return fmt.Sprintf("%-24s %-18s %-12s %5.1f s  named by %v, expected %v, unclear %v %s", name, tr.Scenario, tr.Verdict, tr.Took, tr.Named, tr.Expected, tr.Unclear, tr.Problem)
+}

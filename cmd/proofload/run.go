@@ -88,33 +88,42 @@ func (f runFlags) check() error {
 
 // run carries a scenario out, from plan to verdict.
 func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
-	p, err := a.buildPlan(sc, flags.plan)
+	s, result, err := a.perform(ctx, sc, flags)
 	if err != nil {
 		return err
 	}
+	return a.conclude(s, result)
+}
+
+// perform carries a scenario out and judges it.
+func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlags) (*session, *reports.Result, error) {
+	p, err := a.buildPlan(sc, flags.plan)
+	if err != nil {
+		return nil, nil, err
+	}
 	if strings.HasPrefix(p.Target, stackPrefix) {
 		if _, err = stack.Engine(ctx); err != nil {
-			return exit(reports.ExitEnvironment, err)
+			return nil, nil, exit(reports.ExitEnvironment, err)
 		}
 	}
 	if err = a.healLeftovers(ctx); err != nil {
-		return exit(reports.ExitFaultsLeft, err)
+		return nil, nil, exit(reports.ExitFaultsLeft, err)
 	}
 	s, err := a.newSession(p, flags)
 	if err != nil {
-		return exit(reports.ExitUsage, err)
+		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	for _, w := range p.Warnings {
 		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
 	}
 	err = s.hold(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	result, err := s.carryOut(ctx)
 	err = errors.Join(err, s.letGo())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	return a.conclude(s, result)
+	return s, result, nil
 }

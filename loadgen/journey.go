@@ -21,6 +21,11 @@ type Extras struct {
 	// Peer is what the amount of a write moves to; it moves from the Key.
 	Peer string
 
+	// Of is the id of an earlier write that a write builds on, for example the
+	// transfer that a refund gives back. If that one is lost, so is this one's
+	// ground.
+	Of string
+
 	// Session names the client whose reads must follow its own writes and each
 	// other. It is empty if nothing of the kind is promised.
 	Session string

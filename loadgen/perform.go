@@ -31,7 +31,7 @@ func (e *engine) perform(j *job) {
 	event := history.Event{
 		Kind: history.Fail, By: history.ByLoad, Op: j.op.Op, ID: j.op.ID, Drill: e.Drill,
 		Phase: j.phase, Write: j.op.Write, Sched: j.sched, Amount: j.op.Amount, Key: j.op.Key, Step: j.step,
-		Peer: j.op.Peer, Session: j.op.Session, Promise: j.op.Promise,
+		Peer: j.op.Peer, Of: j.op.Of, Session: j.op.Session, Promise: j.op.Promise,
 		Seq: int64(j.seq) + 1, Corr: j.op.Header.Get(correlationHeader), //nolint:gosec // no schedule is so long
 	}
 	lag := now - j.sched

@@ -98,7 +98,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 	a.registerSettings(root)
 	root.AddCommand(
 		a.initCommand(), a.schemaCommand(), a.doctorCommand(),
-		a.runCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
+		a.runCommand(), a.exploreCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
 		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(), a.baselineCommand(),
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.versionCommand(),

@@ -21,6 +21,7 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	what := map[string]func(*tabwriter.Writer) error{
 		"scenarios": a.listScenarios,
+		"controls":  a.listControls,
 		"workloads": listWorkloads,
 		"faults":    listFaults,
 		"targets":   listTargets,
@@ -66,6 +67,14 @@ func (a *app) listScenarios(w *tabwriter.Writer) error {
 	if own, err := scenariosIn("scenarios"); err == nil {
 		names = append(names, own...)
 	}
+	return a.describe(w, names)
+}
+
+// listControls lists the scenarios that are about proofload itself.
+func (a *app) listControls(w *tabwriter.Writer) error { return a.describe(w, library.Controls()) }
+
+// describe lists scenarios with their target and what they are about.
+func (a *app) describe(w *tabwriter.Writer, names []string) error {
 	for _, name := range names {
 		sc, err := a.readScenario(name)
 		if err != nil {

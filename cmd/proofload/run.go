@@ -115,41 +115,55 @@ func (f runFlags) check() error {
 
 // run carries a scenario out, from plan to verdict.
 func (a *app) run(ctx context.Context, sc *scenarios.Scenario, flags runFlags) error {
-	p, err := a.buildPlan(sc, flags.plan)
+	s, result, err := a.perform(ctx, sc, flags)
 	if err != nil {
 		return err
 	}
-	if err := a.attended(p, flags); err != nil {
-		return err
-	}
-	if strings.HasPrefix(p.Target, stackPrefix) {
-		if _, err = stack.Engine(ctx); err != nil {
-			return exit(reports.ExitEnvironment, err)
-		}
-	}
-	if err = a.healLeftovers(ctx); err != nil {
-		return exit(reports.ExitFaultsLeft, err)
-	}
-	s, err := a.newSession(p, flags)
-	if err != nil {
-		return exit(reports.ExitUsage, err)
-	}
-	s.page = flags.views.begin(s)
 	defer s.page.close()
-	for _, w := range p.Warnings {
-		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
-	}
-	err = s.hold(ctx)
-	if err != nil {
-		return err
-	}
-	result, err := s.carryOut(ctx)
-	err = errors.Join(err, s.letGo())
-	if err != nil {
-		return err
-	}
 	err = a.conclude(s, result)
 	s.page.finish(ctx, result, s.dir.File(reports.FileHTML))
 	a.sendOTLP(ctx, flags.otlp, result)
 	return err
+}
+
+// perform carries a scenario out and judges it.
+func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlags) (*session, *reports.Result, error) {
+	p, err := a.buildPlan(sc, flags.plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = a.attended(p, flags); err != nil {
+		return nil, nil, err
+	}
+	if strings.HasPrefix(p.Target, stackPrefix) {
+		if _, err = stack.Engine(ctx); err != nil {
+			return nil, nil, exit(reports.ExitEnvironment, err)
+		}
+	}
+	if err = a.healLeftovers(ctx); err != nil {
+		return nil, nil, exit(reports.ExitFaultsLeft, err)
+	}
+	s, err := a.newSession(p, flags)
+	if err != nil {
+		return nil, nil, exit(reports.ExitUsage, err)
+	}
+	s.page = flags.views.begin(s)
+	for _, w := range p.Warnings {
+		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
+	}
+	result, err := s.carryOutHeld(ctx)
+	if err != nil {
+		s.page.close()
+		return nil, nil, err
+	}
+	return s, result, nil
+}
+
+// carryOutHeld carries a session out with the right to break its target.
+func (s *session) carryOutHeld(ctx context.Context) (*reports.Result, error) {
+	if err := s.hold(ctx); err != nil {
+		return nil, err
+	}
+	result, err := s.carryOut(ctx)
+	return result, errors.Join(err, s.letGo())
 }

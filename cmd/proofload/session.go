@@ -37,6 +37,7 @@ type session struct {
 	unlock   func() error // the run's directory is ours until the process ends
 	progress *live.State  // nil unless it is shown right now
 	page     *shown       // nil unless it is open
+	ending   run.Ending   // once it was carried out
 	held     *holding     // the right to break the target; nil where that dies with this process
 }
 
@@ -95,6 +96,7 @@ func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
 	if sys != nil {
 		times.Ready, times.Images = sys.ready, sys.making
 	}
+	s.ending = end
 	run.Conclude(result, end, times)
 	result.Problem = s.app.secrets.hide(result.Problem)
 	return result, nil

@@ -34,7 +34,13 @@ func bringUpSim(ctx context.Context, options map[string]string) (*system, error)
 		}
 		rig.Workload, rig.Gate = w, sys.gate
 		rig.Watch = func(ctx context.Context) { watchSim(ctx, s, rec) }
-		rig.Audit = func(_ context.Context, drill int) error { auditSim(s, w, drill, rec); return nil }
+		rig.Audit = func(ctx context.Context, drill int) error {
+			ctx, cancel := context.WithTimeout(ctx, gateTimeout)
+			defer cancel()
+			err := s.Settled(ctx)
+			auditSim(s, w, drill, rec)
+			return err
+		}
 		return nil
 	}
 	return sys, nil

@@ -301,7 +301,9 @@ func refund(id string, of transfer, amount int64) loadgen.Operation {
 	body := make([]byte, 0, 80)
 	body = append(append(body, `{"transfer":"`...), of.ID...)
 	body = strconv.AppendInt(append(body, `","amount":`...), amount, 10)
-	return write(RefundTransfer, "/v2/refunds/", want, append(body, '}'))
+	op := write(RefundTransfer, "/v2/refunds/", want, append(body, '}'))
+	op.Of = of.ID
+	return op
 }
 
 // write makes the operation that is to have the wanted transfer as its result.

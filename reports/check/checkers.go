@@ -63,7 +63,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameInstances:     func() Checker { return newInstancesRecover(c, ct.faults, ct.spec.Recovered) },
 		nameProven:        func() Checker { return &faultsProven{spec: &ct.spec, course: c, faults: ct.faults} },
 		nameAmplification: func() Checker { return newAmplification(c, ct.faults, ct.spec.Bounds.Amplification) },
-		nameGoodput:       func() Checker { return newGoodput(&ct.spec, c, ct.faults) },
+		nameGoodput:       func() Checker { return newGoodput(&ct.spec, c, ct.faults, d) },
 		nameOrphans:       func() Checker { return newOrphans(c, ct.spec.Bounds.Answer) },
 		nameTimeouts:      func() Checker { return &timeoutsHold{bound: ct.spec.Bounds.Answer} },
 	}

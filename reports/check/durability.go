@@ -131,6 +131,20 @@ func absent(e *history.Event) bool {
 	return e.Status == http.StatusNotFound || e.Status == http.StatusGone
 }
 
+// missed returns the id of the write that an operation needed and was told not
+// to exist: the one that a read asked for, or that a write builds on. It is empty
+// of all other operations. Whether the answer is right depends on whether that
+// write is lost, which nobody knows before the final reads.
+func missed(e *history.Event) string {
+	switch {
+	case e.Kind != history.Fail || !absent(e):
+		return ""
+	case e.Write:
+		return e.Of
+	}
+	return e.Key
+}
+
 // correlation returns the correlation id of the attempt of a write that counts.
 func (d *durability) correlation(r record) string {
 	if chosen := d.corrs[r.id]; chosen != "" || r.seq == 0 {
@@ -193,6 +207,13 @@ func (w *write) altered() bool {
 // reached.
 func (d *durability) lost(w *write) bool {
 	return w.acknowledged() && !w.found() && d.course.unread(w.number()) == ""
+}
+
+// isLost reports whether there was a write of that id, acknowledged and then
+// lost.
+func (d *durability) isLost(id string) bool {
+	w := d.writes[id]
+	return id != "" && w != nil && d.lost(w)
 }
 
 // observedThenLost reports whether a write that some client was shown is gone,

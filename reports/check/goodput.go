@@ -14,6 +14,7 @@ type goodput struct {
 	spec   *Spec
 	course *course
 	faults *faults
+	writes *durability
 	drills map[int]map[int64]*goodSecond // by drill and second
 }
 
@@ -21,12 +22,13 @@ type goodput struct {
 type goodSecond struct {
 	offered, good int
 	scored        bool
-	op, class     string // of the first that was not good
+	missed        []string // writes that operations did not find
+	op, class     string   // of the first that was not good
 	corr, node    string
 }
 
-func newGoodput(s *Spec, c *course, fs *faults) *goodput {
-	return &goodput{spec: s, course: c, faults: fs, drills: map[int]map[int64]*goodSecond{}}
+func newGoodput(s *Spec, c *course, fs *faults, d *durability) *goodput {
+	return &goodput{spec: s, course: c, faults: fs, writes: d, drills: map[int]map[int64]*goodSecond{}}
 }
 
 // Name returns "goodput-returns".
@@ -50,6 +52,9 @@ func (g *goodput) Observe(e *history.Event) {
 		seconds[second] = s
 	}
 	s.offered++
+	if id := missed(e); id != "" {
+		s.missed = append(s.missed, id)
+	}
 	if e.Kind == history.OK && took(e) <= g.spec.Recovered.Within {
 		s.good++
 	} else if s.op == "" {
@@ -107,6 +112,11 @@ func (g *goodput) judge(w *wrongs, drill int, gone time.Duration, least *float64
 		n++
 		sum.offered += s.offered
 		sum.good += s.good
+		for _, id := range s.missed {
+			if g.writes.isLost(id) {
+				sum.offered-- // that data is gone is no outage
+			}
+		}
 		if s.op != "" && (began == unseen || at < began) {
 			began, sum.op, sum.class, sum.corr, sum.node = at, s.op, s.class, s.corr, s.node
 		}

@@ -12,7 +12,15 @@ func TestGoodputReturns(t *testing.T) {
 	broken := join(faulted(10, history.FaultInject), faulted(10.1, history.FaultSettled), faulted(15, history.FaultRecover), faulted(16, history.FaultRecovered))
 	back, down := answers("api-1", 30, 45, history.OK, ""), answers("api-1", 30, 45, history.Fail, "status_5xx")
 	spec := Spec{Verify: []string{"goodput-returns"}, Phases: []Phase{{Name: "all", For: at(50), Score: true}}, Recovered: Recovered{MinOps: 20}}
+	unfound := answers("api-1", 30, 45, history.OK, "")
+	for i := range unfound {
+		if e := &unfound[i]; i%2 == 0 {
+			e.Kind, e.Class, e.Status, e.Key = history.Fail, "status_4xx", 404, "w"
+		}
+	}
 	for _, tt := range []handTest{
+		{"half of it finds no lost write", join(wrote(1, "w"), broken, unfound, read(history.AuditDone)), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
+		{"half of it does not find what is there", join(wrote(1, "w"), broken, unfound, stored("w", 1, 1), read(history.AuditDone)), false, Fail, "the system did not come back by itself: 50 % of 140 operations were good in the last 14 s of drill 1, although the last fault had been gone for 15 s"},
 		{"back", join(broken, back), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"stays down", join(broken, down), false, Fail, "the system did not come back by itself: 0 % of 140 operations were good in the last 14 s of drill 1, although the last fault had been gone for 15 s"},
 		{"too short", join(broken, answers("api-1", 16, 33, history.OK, "")), false, Inconclusive, "the load of drill 1 went on for 2 s from 15 s after the last fault was gone, which is too short"},

@@ -3,7 +3,6 @@ package check
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -74,24 +73,21 @@ func (r *recovery) keep(e *history.Event) {
 		write: e.Write,
 		good:  e.Kind == history.OK && took(e) <= r.spec.Recovered.Within,
 	}
-	if notFound := e.Status == http.StatusNotFound || e.Status == http.StatusGone; notFound && e.Kind == history.Fail && !e.Write {
-		a.missed = r.keys.number(e.Key)
-	}
+	a.missed = r.keys.number(missed(e))
 	r.kept[key] = append(r.kept[key], a)
 }
 
 // servedOf returns what was scheduled after a fault, in the order of time, and
-// how many reads it left out because they were answered and did not find a
+// how many operations it left out because they were answered and did not find a
 // write that is lost. They say that data is gone, which is counted with the
 // writes, and not that the system is away; how long they go on depends on what
-// the clients care to read.
+// the clients care to ask for.
 func (r *recovery) servedOf(phase string, f *fault) (served []arrival, ofLost int) {
 	served = make([]arrival, 0, len(r.kept[opDrill{opKey{phase: phase}, f.drill}]))
 	for _, a := range r.kept[opDrill{opKey{phase: phase}, f.drill}] {
-		w := r.writes.writes[r.keys.of(a.missed)]
 		switch {
 		case a.sched < f.t0:
-		case a.missed != 0 && w != nil && r.writes.lost(w):
+		case r.writes.isLost(r.keys.of(a.missed)):
 			ofLost++
 		default:
 			served = append(served, a)
@@ -207,7 +203,7 @@ func (r *recovery) measure(entry Entry, found *finding) {
 	found.BadSeconds, found.Flaps = badSeconds(all, f.t0, r.spec.Recovered.Good)
 	found.note = disturbed(all)
 	if ofLost > 0 {
-		found.note += fmt.Sprintf("; %s of lost writes left out", many(ofLost, "read"))
+		found.note += fmt.Sprintf("; %s on lost writes left out", many(ofLost, "operation"))
 	}
 	for _, class := range []string{classRead, classWrite} {
 		r.measureClass(entry, found, class, all, end)

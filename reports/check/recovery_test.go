@@ -113,19 +113,22 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// TestRecoveryLeavesOutReadsOfLostWrites has reads not find a write to the end
+// TestRecoveryLeavesOutWhatNeedsLostWrites has operations not find a write to the end
 // of the phase: that is no outage if the write is lost, and one if it is there.
-func TestRecoveryLeavesOutReadsOfLostWrites(t *testing.T) {
+func TestRecoveryLeavesOutWhatNeedsLostWrites(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status int
+		write  bool // it is writes that build on the one in question
 		stored []history.Event
 		value  float64
 		says   string
 	}{
-		{"lost", 404, nil, 2000, "; 500 reads of lost writes left out"},
-		{"there", 404, join(stored("w", 1, 1)), 30_000, "not served again within 30 s"},
-		{"lost, but the answer does not say so", 503, nil, 30_000, "not served again within 30 s"},
+		{"lost", 404, false, nil, 2000, "; 500 operations on lost writes left out"},
+		{"there", 404, false, join(stored("w", 1, 1)), 30_000, "not served again within 30 s"},
+		{"lost, but the answer does not say so", 503, false, nil, 30_000, "not served again within 30 s"},
+		{"built on a lost one", 404, true, nil, 2000, "; 500 operations on lost writes left out"},
+		{"built on one that is there", 404, true, join(stored("w", 1, 1)), 30_000, "not served again within 30 s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			events := join(drillNo(0, 1), wrote(5, "w"), faulted(10, history.FaultInject), faulted(10.1, history.FaultInjected), faulted(10.5, history.FaultSettled))
@@ -135,8 +138,13 @@ func TestRecoveryLeavesOutReadsOfLostWrites(t *testing.T) {
 				switch {
 				case i < 100:
 					e.Kind, e.Class = history.Fail, "dial_refused"
-				case !e.Write && i >= 500:
-					e.Kind, e.Class, e.Status, e.Key = history.Fail, "status", tt.status, "w"
+				case e.Write == tt.write && i >= 500:
+					e.Kind, e.Class, e.Status = history.Fail, "status", tt.status
+					if e.Write {
+						e.Of = "w"
+					} else {
+						e.Key = "w"
+					}
 				}
 				events = append(events, e)
 			}

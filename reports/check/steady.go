@@ -8,7 +8,7 @@ type arrival struct {
 	write bool
 	good  bool // the contract held, and it was answered in time
 
-	// missed is what a read asked for and was told not to exist, a number of
+	// missed is what it needed and was told not to exist, a number of
 	// recovery.keys; 0 of everything else.
 	missed uint32
 }

@@ -109,6 +109,8 @@ func (d *decoder) setText(name, v []byte) bool {
 		e.Key = d.word(v)
 	case "peer":
 		e.Peer = d.word(v)
+	case "of":
+		e.Of = string(v)
 	case "session":
 		e.Session = d.word(v)
 	case "promise":

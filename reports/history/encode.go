@@ -30,6 +30,7 @@ func appendEvent(buf []byte, e *Event) []byte {
 	buf = number(buf, `,"amount":`, e.Amount)
 	buf = text(buf, `,"key":`, e.Key)
 	buf = text(buf, `,"peer":`, e.Peer)
+	buf = text(buf, `,"of":`, e.Of)
 	buf = number(buf, `,"seq":`, e.Seq)
 	buf = text(buf, `,"corr":`, e.Corr)
 	buf = text(buf, `,"session":`, e.Session)

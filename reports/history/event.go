@@ -159,6 +159,7 @@ type Event struct {
 	Amount int64         `json:"amount,omitempty"`   // in minor units
 	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
 	Peer   string        `json:"peer,omitempty"`     // what Amount moved to; it moved from Key
+	Of     string        `json:"of,omitempty"`       // of a write: the id of an earlier one that it builds on, for example the transfer that a refund gives back
 	Seq    int64         `json:"seq,omitempty"`      // the number of the arrival in its drill, from 1
 	Corr   string        `json:"corr,omitempty"`     // the correlation id that was sent, if the workload chose it; see [Event.Correlation]
 	Step   int           `json:"step,omitempty"`     // of a request within a journey, from 1; 0 is the one that the schedule asked for

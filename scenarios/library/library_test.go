@@ -42,6 +42,30 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// TestControls checks that each scenario about proofload itself is flawless, bears
+// the name of its file, and is told apart from the others.
+func TestControls(t *testing.T) {
+	names := library.Controls()
+	if len(names) < 10 {
+		t.Errorf("only %q", names)
+	}
+	for _, name := range names {
+		src, ok := library.Open(name)
+		if !ok {
+			t.Fatalf("no scenario %q", name)
+		}
+		sc, err := scenarios.Parse("library:"+name, src, nil)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		kind, _, _ := strings.Cut(sc.About, ".")
+		if "controls/"+sc.Name != name || len(sc.Warnings) > 0 || len(sc.Tags) != 1 || !strings.EqualFold(kind, sc.Tags[0]) {
+			t.Errorf("%s: name %q, about %q, tags %q, warnings %v", name, sc.Name, sc.About, sc.Tags, sc.Warnings)
+		}
+	}
+}
+
 // TestPrimaryFailoverLeavesRoomToRecover checks the layout of the headline
 // drill at its largest jitter: a recovery that just meets the objective is
 // watched for long enough, before the old primary comes back and after.

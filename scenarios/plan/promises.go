@@ -77,18 +77,22 @@ func (b *builder) verify() {
 	b.plan.Spec.Verify = []string{}
 	for _, v := range b.sc.Verify {
 		b.plan.Spec.Verify = append(b.plan.Spec.Verify, v.Check)
-		need := needs(v.Check)
-		if got := len(b.topo.ByRole(need.role)); got < need.nodes && !slices.Contains(b.answers, v.Check) {
-			b.add(v.Pos, v.Check, fmt.Sprintf("%s needs %s, %s has %d", v.Check, need, b.topo.Name, got), "leave it out, or choose another target")
+		if need := needs(v.Check); !slices.Contains(b.answers, v.Check) && !need.met(b.topo) {
+			b.add(v.Pos, v.Check, fmt.Sprintf("%s needs %s, %s has %d", v.Check, need, b.topo.Name, len(b.topo.ByRole(need.role))), "leave it out, or choose another target")
 		}
 	}
 }
+
+// Fits reports whether a system has what a check looks at.
+func Fits(check string, topo sut.Topology) bool { return needs(check).met(topo) }
 
 // A need is what a system must have for a check to make sense.
 type need struct {
 	role  sut.Role
 	nodes int
 }
+
+func (n need) met(topo sut.Topology) bool { return len(topo.ByRole(n.role)) >= n.nodes }
 
 func (n need) String() string {
 	if n.nodes == 1 {

@@ -32,6 +32,18 @@ type Ending struct {
 	NotDown  error        // the system could not be taken down afterwards
 }
 
+// A StepError says that an entry of the timeline could not be carried out.
+type StepError struct {
+	Step  string // make, inject, recover, heal, start or see recovered
+	Entry check.Entry
+	Err   error
+}
+
+func (e *StepError) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Entry.Name, e.Err) }
+
+// Unwrap returns why.
+func (e *StepError) Unwrap() error { return e.Err }
+
 // Unfinished reports whether something kept the run from ending by itself.
 func (e Ending) Unfinished() bool {
 	return e.Canceled || len(e.Left) > 0 || errors.Join(e.NotReady, e.Stopped, e.Failed) != nil

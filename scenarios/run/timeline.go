@@ -333,7 +333,7 @@ func (t *timeline) mend(ctx context.Context) error {
 
 // fail records that a step of an entry failed.
 func (t *timeline) fail(s plan.Step, step string, err error) error {
-	err = fmt.Errorf("%s %s: %w", step, s.Entry.Name, err)
+	err = &StepError{Step: step, Entry: s.Entry, Err: err}
 	t.note(s, history.FaultFailed, history.Fail, err.Error())
 	t.mu.Lock()
 	defer t.mu.Unlock()

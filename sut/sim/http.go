@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/proofload/proofload/sut"
 )
 
 // maxWait bounds how long a write waits for a primary or a standby.
@@ -57,9 +60,51 @@ func (s *Sim) handler() http.Handler {
 	mux.HandleFunc("POST /links/{link}/proxies/link/toxics", s.addToxic)
 	mux.HandleFunc("DELETE /links/{link}/proxies/link/toxics/{toxic}", s.removeToxic)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Ledger-Instance", "api-1")
+		w.Header().Set("Ledger-Instance", nodeService)
+		if strings.HasPrefix(r.URL.Path, "/v") && !s.serves(r.Context()) {
+			panic(http.ErrAbortHandler) // nobody is there: the connection ends
+		}
+		if strings.HasPrefix(r.URL.Path, "/v") && s.hangs() {
+			http.Error(w, "cannot execute in a read-only transaction", http.StatusServiceUnavailable)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// serves reports whether the instance of the service is up, once it is not frozen.
+func (s *Sim) serves(ctx context.Context) bool {
+	for {
+		s.mu.Lock()
+		state, changed := s.service, s.changed
+		s.mu.Unlock()
+		if state != sut.Paused {
+			return state == sut.Running
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// hangs reports whether a request gets a connection that leads nowhere: one in
+// two does once the pool is stuck.
+func (s *Sim) hangs() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	return s.stuck && s.requests%2 == 0
+}
+
+// leader is the primary that answers, or -1 while none does. It is called with
+// the lock held.
+func (s *Sim) leader() int {
+	if s.primary == s.frozen {
+		return -1
+	}
+	return s.primary
 }
 
 func (s *Sim) putTransfer(w http.ResponseWriter, r *http.Request) {
@@ -117,10 +162,11 @@ func (s *Sim) put(w http.ResponseWriter, r *http.Request, t transfer) {
 func (s *Sim) find(id string) (found Write, timeline int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.primary < 0 {
+	p := s.leader()
+	if p < 0 {
 		return Write{}, 0
 	}
-	return s.nodes[s.primary].writes[id], s.nodes[s.primary].timeline
+	return s.nodes[p].writes[id], s.nodes[p].timeline
 }
 
 // write appends to the primary's books and, while the link is whole, to the
@@ -128,8 +174,14 @@ func (s *Sim) find(id string) (found Write, timeline int) {
 func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
 	for written := false; ; {
 		s.mu.Lock()
-		if s.primary >= 0 {
-			p := s.nodes[s.primary]
+		if s.rogue >= 0 && !written && s.requests%2 == 0 {
+			old := s.nodes[s.rogue]
+			s.append(old, t)
+			defer s.mu.Unlock()
+			return old.timeline, true
+		}
+		if leader := s.leader(); leader >= 0 {
+			p := s.nodes[leader]
 			if !written || p.writes[t.ID].ID == "" {
 				s.append(p, t)
 				written = true
@@ -156,12 +208,12 @@ func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
 
 // append writes into a node's books.
 func (s *Sim) append(d *database, t Write) {
-	t.Count, t.Jobs = 1, 1
+	t.Count = 1
 	if s.cfg.Double && len(d.order)%100 == 99 {
 		t.Count = 2
 	}
-	if s.cfg.NoJobs {
-		t.Jobs = 0
+	if queued := slices.ContainsFunc(s.waiting, func(w task) bool { return w.id == t.ID }); !s.cfg.NoJobs && !queued {
+		s.waiting = append(s.waiting, task{id: t.ID})
 	}
 	d.order = append(d.order, t.ID)
 	d.writes[t.ID] = t
@@ -171,7 +223,7 @@ func (s *Sim) append(d *database, t Write) {
 // replicate streams what the replicas lack.
 func (s *Sim) replicate(p *database) {
 	for _, d := range s.nodes {
-		if d == p || d.down {
+		if d == p || d.down || s.is(d, s.frozen) || s.is(d, s.rogue) {
 			continue
 		}
 		for _, id := range p.order[min(len(d.order), len(p.order)):] {
@@ -181,6 +233,9 @@ func (s *Sim) replicate(p *database) {
 		}
 	}
 }
+
+// is reports whether a node is the i-th.
+func (s *Sim) is(d *database, i int) bool { return i >= 0 && s.nodes[i] == d }
 
 // staleBy is how many of the latest writes a stale replica does not have.
 const staleBy = 20
@@ -244,10 +299,11 @@ const opening = 1_000_000
 func (s *Sim) account(id int64, stale bool) (a account, timeline int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.primary < 0 {
+	leader := s.leader()
+	if leader < 0 {
 		return a, 0
 	}
-	p := s.nodes[s.primary]
+	p := s.nodes[leader]
 	a = account{ID: id, Customer: 1, Currency: "EUR", Status: "open", Balance: opening, Version: 1}
 	order := p.order
 	if stale {
@@ -288,69 +344,4 @@ func (s *Sim) answer(w http.ResponseWriter, status, timeline int, body any) {
 // reply writes a body as JSON. A client that is gone is no concern of ours.
 func reply(w http.ResponseWriter, body any) {
 	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // only what this package defines is sent
-}
-
-func (s *Sim) getCounters(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.bytes[r.PathValue("link")]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	reply(w, map[string]int64{
-		"upstream_bytes_in": c.in, "upstream_bytes_out": c.out, "downstream_bytes_in": c.in, "downstream_bytes_out": c.out, "connections": 2,
-	})
-}
-
-// toxic is what a client of the proxy's interface says of one.
-type toxic struct {
-	Name   string `json:"name"`
-	Type   string `json:"type"`
-	Stream string `json:"stream"`
-}
-
-func (s *Sim) toxics(link string) []toxic {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]toxic{}, s.stalled[link]...)
-}
-
-func (s *Sim) listToxics(w http.ResponseWriter, r *http.Request) {
-	reply(w, s.toxics(r.PathValue("link")))
-}
-
-func (s *Sim) getProxy(w http.ResponseWriter, r *http.Request) {
-	reply(w, map[string]any{"name": "link", "enabled": true, "toxics": s.toxics(r.PathValue("link"))})
-}
-
-func (s *Sim) addToxic(w http.ResponseWriter, r *http.Request) {
-	var t toxic
-	if err := json.NewDecoder(r.Body).Decode(&t); err != nil || t.Type != "stall" {
-		http.Error(w, "the simulation only stalls", http.StatusBadRequest)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	link := r.PathValue("link")
-	s.stalled[link] = append(s.stalled[link], t)
-	s.notify()
-	reply(w, t)
-}
-
-func (s *Sim) removeToxic(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	link := r.PathValue("link")
-	before := len(s.stalled[link])
-	s.stalled[link] = slices.DeleteFunc(s.stalled[link], func(t toxic) bool { return t.Name == r.PathValue("toxic") })
-	if len(s.stalled[link]) == before {
-		http.NotFound(w, r)
-		return
-	}
-	if p := s.primary; len(s.stalled[link]) == 0 && p >= 0 && link == "replication:"+s.nodes[p].name {
-		s.replicate(s.nodes[p])
-	}
-	s.notify()
-	w.WriteHeader(http.StatusNoContent)
 }

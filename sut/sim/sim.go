@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,28 +26,10 @@ type Config struct {
 	Double   bool          // defect: every hundredth write has its effect twice
 	NoJobs   bool          // defect: background jobs never run
 	Stale    bool          // defect: a read from a replica does not wait for what its reader has seen
-}
 
-// Options turns the options of a target into a configuration, or says which
-// are unknown.
-func Options(given map[string]string) (Config, error) {
-	c := Config{Sync: true}
-	var errs []error
-	for name, value := range given {
-		switch {
-		case name == "replication" && (value == "sync" || value == "async"):
-			c.Sync = value == "sync"
-		case name == "defect" && value == "double":
-			c.Double = true
-		case name == "defect" && value == "no-jobs":
-			c.NoJobs = true
-		case name == "defect" && value == "stale":
-			c.Stale = true
-		default:
-			errs = append(errs, fmt.Errorf("sim/ledger has no option %s=%s: allowed are replication=sync|async, defect=double|no-jobs|stale", name, value))
-		}
-	}
-	return c, errors.Join(errs...)
+	Unfenced  bool // defect: a primary that was frozen goes on taking writes beside the new one
+	StuckPool bool // defect: half of the instance's connections stay with a primary that is gone
+	Repeats   bool // defect: work that is delivered again, because its worker died, is done again
 }
 
 // Topology is the shape of the simulated system.
@@ -100,6 +81,14 @@ type Sim struct {
 	stalled map[string][]toxic // replication links by name
 	changed chan struct{}      // closed and replaced when anything above changes
 	bytes   map[string]*counters
+
+	service, worker sut.State
+	frozen          int    // index of the database that is frozen, -1 if none is
+	rogue           int    // index of an old primary that takes writes, -1 if there is none
+	stuck           bool   // half of the instance's connections lead nowhere
+	requests        int    // that the instance was sent
+	waiting         []task // work to do
+	unconfirmed     []task // work that is done, and whose broker does not know
 }
 
 // counters imitate those of a link proxy.
@@ -115,7 +104,7 @@ func Start(ctx context.Context, cfg Config) (*Sim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start simulation: %w", err)
 	}
-	s := &Sim{cfg: cfg, addr: l.Addr().String(), stalled: map[string][]toxic{}, changed: make(chan struct{}), bytes: map[string]*counters{}}
+	s := &Sim{cfg: cfg, addr: l.Addr().String(), stalled: map[string][]toxic{}, changed: make(chan struct{}), bytes: map[string]*counters{}, service: sut.Running, worker: sut.Running, frozen: -1, rogue: -1}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, n := range Topology().ByRole(sut.RoleDatabase) {
 		s.nodes = append(s.nodes, &database{name: n.Name, timeline: 1, writes: map[string]Write{}})
@@ -123,6 +112,7 @@ func Start(ctx context.Context, cfg Config) (*Sim, error) {
 	}
 	s.server = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second}
 	s.wg.Go(func() { _ = s.server.Serve(l) }) // returns when it is closed
+	s.wg.Go(s.work)
 	return s, nil
 }
 
@@ -142,98 +132,12 @@ func (s *Sim) Close(context.Context) error {
 	return err
 }
 
-// Kill implements [sut.Killer]. If the primary dies, the replica that has most
-// takes over after the failover time.
-func (s *Sim) Kill(_ context.Context, node string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, err := s.index(node)
-	if err != nil {
-		return err
-	}
-	s.nodes[i].down = true
-	s.notify()
-	if i == s.primary {
-		s.primary = -1
-		s.wg.Go(s.failOver)
-	}
-	return nil
-}
-
-// failOver promotes a replica after the failover time.
-func (s *Sim) failOver() {
-	timer := time.NewTimer(s.cfg.Failover)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.ctx.Done():
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	best, timeline := -1, 0
-	for i, n := range s.nodes {
-		timeline = max(timeline, n.timeline)
-		if !n.down && (best < 0 || len(n.order) > len(s.nodes[best].order)) {
-			best = i
-		}
-	}
-	if best < 0 || s.primary >= 0 {
-		return
-	}
-	s.primary = best
-	s.nodes[best].timeline = timeline + 1
-	for i, n := range s.nodes {
-		if i != best && !n.down {
-			n.follow(s.nodes[best])
-		}
-	}
-	s.notify()
-}
-
-// follow makes a node a copy of the primary.
-func (d *database) follow(primary *database) {
-	d.timeline = primary.timeline
-	d.order = slices.Clone(primary.order)
-	d.writes = maps.Clone(primary.writes)
-}
-
-// Start implements [sut.Killer]. A database comes back as a replica.
-func (s *Sim) Start(_ context.Context, node string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, err := s.index(node)
-	if err != nil {
-		return err
-	}
-	s.nodes[i].down = false
-	if s.primary >= 0 && i != s.primary {
-		s.nodes[i].follow(s.nodes[s.primary])
-	}
-	s.notify()
-	return nil
-}
-
-// State implements [sut.Killer].
-func (s *Sim) State(_ context.Context, node string) (sut.State, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, err := s.index(node)
-	if err != nil {
-		return "", err
-	}
-	if s.nodes[i].down {
-		return sut.Down, nil
-	}
-	return sut.Running, nil
-}
-
 // WaitReady implements [sut.Waiter].
 func (s *Sim) WaitReady(ctx context.Context, node string) error {
 	for {
 		s.mu.Lock()
 		i, err := s.index(node)
-		ready := err != nil || s.primary >= 0 && !s.nodes[i].down && s.nodes[i].timeline == s.nodes[s.primary].timeline
+		ready := err != nil || s.primary >= 0 && !s.nodes[i].down && s.frozen != i && s.nodes[i].timeline == s.nodes[s.primary].timeline
 		changed := s.changed
 		s.mu.Unlock()
 		if ready {
@@ -267,8 +171,8 @@ func (s *Sim) LinkControl(link string) (string, bool) {
 // A Node is what an observer sees of a database node.
 type Node struct {
 	Name     string
-	Down     bool
-	Primary  bool
+	Down     bool // or frozen
+	Primary  bool // or believes so
 	Timeline int
 	Writes   []Write // in the order they were written
 }
@@ -279,7 +183,7 @@ func (s *Sim) Nodes() []Node {
 	defer s.mu.Unlock()
 	nodes := make([]Node, len(s.nodes))
 	for i, d := range s.nodes {
-		nodes[i] = Node{Name: d.name, Down: d.down, Primary: i == s.primary, Timeline: d.timeline}
+		nodes[i] = Node{Name: d.name, Down: d.down || i == s.frozen, Primary: i == s.primary || i == s.rogue, Timeline: d.timeline}
 		for _, id := range d.order {
 			nodes[i].Writes = append(nodes[i].Writes, d.writes[id])
 		}

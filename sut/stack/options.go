@@ -35,6 +35,10 @@ func Options(name string) ([]Option, error) {
 			About: "lease of the Postgres primary; a lost host is noticed when it runs out",
 		},
 		{
+			Name: "fsync", Default: fsyncOn, Allowed: "on or off",
+			About: "whether Postgres waits for the disk; without, only a machine that loses its power loses data, not a process that dies",
+		},
+		{
 			Name: "data", Default: dataSets()[0].name, Allowed: "small, medium or large",
 			About: "what the ledger begins with: 1,000 accounts; 100,000 and 1,000,000 transfers; 1,000,000 and 10,000,000",
 		},
@@ -48,6 +52,12 @@ func Options(name string) ([]Option, error) {
 		},
 	}, nil
 }
+
+// The values of the option fsync.
+const (
+	fsyncOn  = "on"
+	fsyncOff = "off"
+)
 
 // tracesNone is the value of the option traces for none.
 const tracesNone = "none"
@@ -83,7 +93,8 @@ const (
 // settings are the options of a ledger stack, parsed.
 type settings struct {
 	sync       bool
-	ttl        int // seconds
+	ttl        int  // seconds
+	unsynced   bool // Postgres does not wait for the disk
 	data       dataSet
 	traces     string  // URL; empty for none
 	traceRatio float64 // 0 to 1
@@ -95,8 +106,16 @@ func (s settings) String() string {
 	if s.sync {
 		replication = replicationSync
 	}
-	return fmt.Sprintf("replication=%s ttl=%d data=%s traces=%s trace-ratio=%g",
-		replication, s.ttl, s.data.name, cmp.Or(s.traces, tracesNone), s.traceRatio)
+	return fmt.Sprintf("replication=%s ttl=%d fsync=%s data=%s traces=%s trace-ratio=%g",
+		replication, s.ttl, s.fsync(), s.data.name, cmp.Or(s.traces, tracesNone), s.traceRatio)
+}
+
+// fsync is the value of the option of that name.
+func (s settings) fsync() string {
+	if s.unsynced {
+		return fsyncOff
+	}
+	return fsyncOn
 }
 
 // parseOptions checks options given by name and fills in defaults. The error
@@ -127,6 +146,7 @@ func parseOptions(name string, given map[string]string) (settings, error) {
 	if err != nil || s.ttl < minTTL || s.ttl > maxTTL {
 		errs = append(errs, fmt.Errorf("option ttl: %q is not a whole number of seconds from %d to %d", values["ttl"], minTTL, maxTTL))
 	}
+	errs = append(errs, s.parseFsync(values["fsync"]))
 	data := slices.IndexFunc(dataSets(), func(d dataSet) bool { return d.name == values["data"] })
 	if data < 0 {
 		errs = append(errs, fmt.Errorf("option data: %q is not small, medium or large", values["data"]))
@@ -135,6 +155,14 @@ func parseOptions(name string, given map[string]string) (settings, error) {
 	}
 	errs = append(errs, s.parseTraces(values["traces"], values["trace-ratio"]))
 	return s, errors.Join(errs...)
+}
+
+func (s *settings) parseFsync(value string) error {
+	s.unsynced = value == fsyncOff
+	if value != fsyncOn && value != fsyncOff {
+		return fmt.Errorf("option fsync: %q is not %s or %s", value, fsyncOn, fsyncOff)
+	}
+	return nil
 }
 
 func (s *settings) parseTraces(collector, ratio string) error {

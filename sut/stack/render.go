@@ -137,7 +137,7 @@ func serviceEnv(node string, s settings) map[string]string {
 
 func patroniFiles(node string, s settings) (map[string]string, error) {
 	return renderInto("/etc/patroni/patroni.yml", "patroni.yml.tmpl", map[string]any{
-		"Node": node, "TTL": s.ttl, "Sync": s.sync, "Replication": via(replicationLink(node)),
+		"Node": node, "TTL": s.ttl, "Sync": s.sync, "Fsync": s.fsync(), "Replication": via(replicationLink(node)),
 		"Store": via(node + "->" + nodeStore), "Peers": via(peersLink(node)),
 	})
 }

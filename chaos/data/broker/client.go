@@ -89,7 +89,7 @@ const (
 	// prints what it is; it fails if the broker does. That takes a tenth of a
 	// second, where the broker's own command line takes several.
 	shellBroker = `
-HOME=$(tr '\0' '\n' <"/proc/$NODE_PID/environ" | sed -n 's/^HOME=//p'); export HOME # where the broker's cookie is
+HOME=$(getent passwd "$(stat -c %U "/proc/$NODE_PID")" | cut -d : -f 6); export HOME # where the broker's cookie is
 broker() {
 	value=$(echo "$1" | timeout "${2:-8}" erl_call -n "rabbit@$(hostname -s)" -e 2>&1)
 	case "$value" in

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -66,7 +67,8 @@ func (c calibration) write() error {
 	return nil
 }
 
-// readCalibration returns the last calibration, or nil if there is none.
+// readCalibration returns the last calibration of this machine, or nil if there
+// is none.
 func readCalibration() (*calibration, error) {
 	text, err := os.ReadFile(calibrationFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,6 +80,12 @@ func readCalibration() (*calibration, error) {
 	var c calibration
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, fmt.Errorf("read calibration: %s: %w; proofload calibrate writes it anew", calibrationFile, err)
+	}
+	if c.PerSecond <= 0 {
+		return nil, fmt.Errorf("read calibration: %s: %g operations per second; proofload calibrate writes it anew", calibrationFile, c.PerSecond)
+	}
+	if len(c.Host) > 0 && !maps.Equal(c.Host, host()) {
+		return nil, nil //nolint:nilnil // it is of another machine, which says nothing of this one
 	}
 	return &c, nil
 }

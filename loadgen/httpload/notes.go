@@ -10,7 +10,8 @@ import (
 	"github.com/proofload/proofload/scenarios"
 )
 
-// maxNotes bounds how many different notes are kept.
+// maxNotes bounds how many different notes are kept, beside the first of each
+// step.
 const maxNotes = 64
 
 // Notes say what went wrong between the file and the system, each once with how
@@ -21,7 +22,14 @@ type notes struct {
 	mu      sync.Mutex
 	order   []*note
 	byText  map[string]*note
+	first   map[noteKind]bool
 	outcome []outcomes // by step
+}
+
+// A noteKind is what notes are told apart by where there are too many of them.
+type noteKind struct {
+	step  int
+	grave bool
 }
 
 // A note is one thing that went wrong.
@@ -36,7 +44,7 @@ type note struct {
 type outcomes struct{ ok, noted int }
 
 func newNotes(file string, steps int) *notes {
-	return &notes{file: file, byText: map[string]*note{}, outcome: make([]outcomes, steps)}
+	return &notes{file: file, byText: map[string]*note{}, first: map[noteKind]bool{}, outcome: make([]outcomes, steps)}
 }
 
 // add notes something about an operation of a step, or about none (nil).
@@ -57,9 +65,11 @@ func (n *notes) add(place *scenarios.Node, s *step, grave bool, msg string) {
 		known.count++
 		return
 	}
-	if len(n.order) == maxNotes {
+	kind := noteKind{index, grave}
+	if len(n.order) >= maxNotes && n.first[kind] {
 		return // what there is names enough to mend
 	}
+	n.first[kind] = true
 	fresh := &note{text: text, count: 1, step: index, grave: grave}
 	n.order = append(n.order, fresh)
 	n.byText[text] = fresh
@@ -93,7 +103,7 @@ func (n *notes) take() (all []string, err error) {
 			open = append(open, errors.New(text))
 		}
 	}
-	n.order, n.byText, n.outcome = nil, map[string]*note{}, make([]outcomes, len(n.outcome))
+	n.order, n.byText, n.first, n.outcome = nil, map[string]*note{}, map[noteKind]bool{}, make([]outcomes, len(n.outcome))
 	return all, errors.Join(open...)
 }
 

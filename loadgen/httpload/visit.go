@@ -229,7 +229,7 @@ func (v *visit) meets(s *step, a *answer) loadgen.Answer {
 	}
 	if s.ack != nil && s.ack.given != nil {
 		got, ok := s.ack.given.from.find(a)
-		if !ok {
+		if !ok || got.text == "" { // nothing can be looked up by an empty key
 			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer")
 			whole = false
 		}

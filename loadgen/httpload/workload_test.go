@@ -14,6 +14,7 @@ import (
 
 	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
 )
 
 // workload makes the workload of a file.
@@ -383,4 +384,34 @@ func TestFunctions(t *testing.T) {
 func in(v any, from, to int64) bool {
 	n, ok := v.(int64)
 	return ok && from <= n && n <= to
+}
+
+// TestEmptyKeyIsNone keeps a write from counting as acknowledged that nobody
+// could look up.
+func TestEmptyKeyIsNone(t *testing.T) {
+	w := workload(t, parseText(t, "requests: [{name: create, post: /o, ack: {key: $.id, lookup: \"/o/${key}\"}}]"), 1)
+	op := w.Next(1, 0)
+	if got, _, _ := reply(&op, 201, nil, `{"id": ""}`); got != loadgen.Broken {
+		t.Errorf("answer with an empty key = %v, want Broken", got)
+	}
+	if _, err := w.Findings(); err == nil || !strings.Contains(err.Error(), "create: $.id found no key in the answer") {
+		t.Errorf("findings = %v", err)
+	}
+}
+
+// TestFirstNoteOfEachStepIsKept has one request say something different each
+// time, and another something once.
+func TestFirstNoteOfEachStepIsKept(t *testing.T) {
+	n := newNotes("w.yaml", 2)
+	for i := range 2 * maxNotes {
+		n.add(&scenarios.Node{}, &step{op: "a"}, false, fmt.Sprintf("port %d", i))
+	}
+	n.add(&scenarios.Node{}, &step{op: "b", index: 1}, false, "found nothing")
+	n.add(&scenarios.Node{}, &step{op: "b", index: 1}, true, "no token")
+	all, err := n.take()
+	if len(all) != maxNotes+2 || err == nil || !strings.Contains(err.Error(), "b: no token") || !slices.ContainsFunc(all, func(s string) bool {
+		return strings.HasSuffix(s, "b: found nothing")
+	}) {
+		t.Errorf("%d notes, %v; want %d, with those of b", len(all), err, maxNotes+2)
+	}
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -67,9 +68,18 @@ func (g *generator) observe(e *history.Event) {
 		return
 	}
 	g.total.Sent++
-	g.total.Completed++
+	if wasAnswered(e) {
+		g.total.Completed++
+	}
 	g.lagMax = max(g.lagMax, lagOf(e))
 	_ = g.lag.RecordValue(lagOf(e).Microseconds()) // cannot fail within the range
+}
+
+// wasAnswered reports whether an operation was answered to its end, whatever the
+// answer was: by a status, or by what a database or a broker says of an error.
+func wasAnswered(e *history.Event) bool {
+	return e.Kind == history.OK || e.Status != 0 ||
+		strings.HasPrefix(e.Class, "sql_") || strings.HasPrefix(e.Class, "amqp_") || e.Class == "nacked" || e.Class == "returned"
 }
 
 // lagOf is how late an operation was sent.

@@ -120,7 +120,8 @@ func (nothingYetError) Temporary() bool { return true }
 
 // readNow reads what there is to read and does not wait for more.
 func (c *countingConn) readNow(b []byte) (n int, err error) {
-	if err = c.rawConn(); err != nil {
+	err = c.rawConn()
+	if err != nil {
 		return 0, err
 	}
 	if c.raw == nil {

@@ -28,6 +28,11 @@ const (
 // Verbs lists the verbs of the language. Which of the faults can be carried
 // out is for the catalogue to say.
 func Verbs() []Verb {
+	return slices.Concat(hostVerbs(), dataVerbs(), otherVerbs())
+}
+
+// hostVerbs are the faults of links, networks, processes and what they run on.
+func hostVerbs() []Verb {
 	return []Verb{
 		{"stall", true, TakesComponent, "Let connections live but nothing pass over a link."},
 		{"lose", true, TakesComponent, "Cut a node off the network and then kill it: no goodbye reaches anybody."},
@@ -60,6 +65,13 @@ func Verbs() []Verb {
 		{"crash-loop", true, TakesComponent, "Kill a node again after every short life."},
 		{"disk-hog", true, TakesComponent, "Keep the disk of a node busy with writes."},
 		{"fd-exhaust", true, TakesComponent, "Leave the main process of a node no file descriptors."},
+	}
+}
+
+// dataVerbs are the faults that databases, caches, brokers and balancers are told to
+// make.
+func dataVerbs() []Verb {
+	return []Verb{
 		{"pg-terminate", true, TakesComponent, "Terminate the sessions of a role on a Postgres node, again and again."},
 		{"pg-exhaust-connections", true, TakesComponent, "Take all connections of a Postgres node that are not reserved for superusers."},
 		{"pg-lock-table", true, TakesComponent, "Lock a table of Postgres against everybody."},
@@ -99,6 +111,12 @@ func Verbs() []Verb {
 		{"http-delay", true, TakesComponent, "Let the load balancer hold a share of the requests back."},
 		{"backend-down", true, TakesComponent, "Take a server out of the load balancer."},
 		{"backend-drain", true, TakesComponent, "Drain a server of the load balancer."},
+	}
+}
+
+// otherVerbs break nothing.
+func otherVerbs() []Verb {
+	return []Verb{
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},

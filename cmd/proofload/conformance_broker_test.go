@@ -102,7 +102,8 @@ func arrives(exchange, queue string) func(context.Context, *amqp.Channel) error 
 		if err != nil {
 			return err
 		}
-		if _, err := c.WaitContext(ctx); err != nil {
+		_, err = c.WaitContext(ctx)
+		if err != nil {
 			return err
 		}
 		select {

@@ -84,7 +84,8 @@ func query(ctx context.Context, s *stack.Stack, endpoint, user string, statement
 				answer = values[0]
 			}
 		}
-		if err = rows.Err(); err != nil {
+		err = rows.Err()
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -67,8 +67,8 @@ func (e *exploration) command() string {
 	f := e.flags
 	text := fmt.Sprintf("proofload explore --seed %d --budget %s --target %s --rate %g --within %s --settle %s --most %d",
 		f.seed, scenarios.FormatDuration(f.budget), f.target, f.rate, scenarios.FormatDuration(f.within), scenarios.FormatDuration(f.settle), f.most)
-	for _, o := range f.options {
-		text += " --option " + o
+	if len(f.options) > 0 {
+		text += " --option " + strings.Join(f.options, " --option ")
 	}
 	if f.workload != mixed {
 		text += " --workload " + f.workload

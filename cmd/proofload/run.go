@@ -132,7 +132,8 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = a.attended(p, flags); err != nil {
+	err = a.attended(p, flags)
+	if err != nil {
 		return nil, nil, err
 	}
 	if strings.HasPrefix(p.Target, stackPrefix) {

@@ -90,7 +90,7 @@ func (d *decoder) text(name, in []byte) (rest []byte, ok bool) {
 	return in[end+1:], d.setText(name, v)
 }
 
-func (d *decoder) setText(name, v []byte) bool {
+func (d *decoder) setText(name, v []byte) bool { //nolint:funlen // one case a field
 	e := &d.event
 	switch string(name) {
 	case "type":

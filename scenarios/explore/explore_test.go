@@ -18,8 +18,10 @@ import (
 // city is a system with three databases, two instances and a cache.
 func city() sut.Topology {
 	t := sut.Topology{Name: "city", Nodes: []sut.Node{
-		{Name: "api-1", Role: sut.RoleService, Zone: "a"}, {Name: "api-2", Role: sut.RoleService, Zone: "b"},
-		{Name: "redis", Role: sut.RoleCache, Zone: "a"}, {Name: "proxies", Role: sut.RoleLinks},
+		{Name: "api-1", Role: sut.RoleService, Zone: "a"},
+		{Name: "api-2", Role: sut.RoleService, Zone: "b"},
+		{Name: "redis", Role: sut.RoleCache, Zone: "a"},
+		{Name: "proxies", Role: sut.RoleLinks},
 	}}
 	for i, zone := range []string{"a", "b", "c"} {
 		name := "pg-" + string(rune('1'+i))
@@ -201,7 +203,8 @@ func TestMinimize(t *testing.T) {
 			var found []Timeline
 			runs := 0
 			got, err := Minimize(t.Context(), of("a", "b", "c", "d", "e", "f", "g", "h"), func(_ context.Context, t Timeline) (Ending, error) {
-				if runs++; tt.fails(t) {
+				runs++
+				if tt.fails(t) {
 					return Failed, nil
 				}
 				return Survived, nil
@@ -254,7 +257,8 @@ func TestMinimizeEndsEarly(t *testing.T) {
 	for stop, want := range map[error]error{ErrEnough: nil, broken: broken} {
 		runs := 0
 		got, err := Minimize(t.Context(), of("a", "b", "c", "d"), func(_ context.Context, t Timeline) (Ending, error) {
-			if runs++; runs > 3 {
+			runs++
+			if runs > 3 {
 				return "", stop
 			}
 			if strings.Contains(verbs(t), "c") {

@@ -84,7 +84,7 @@ func (b *builder) verify() {
 }
 
 // Fits reports whether a system has what a check looks at.
-func Fits(check string, topo sut.Topology) bool { return needs(check).met(topo) }
+func Fits(verdict string, topo sut.Topology) bool { return needs(verdict).met(topo) }
 
 // A need is what a system must have for a check to make sense.
 type need struct {

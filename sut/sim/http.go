@@ -177,8 +177,9 @@ func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
 		if s.rogue >= 0 && !written && s.requests%2 == 0 {
 			old := s.nodes[s.rogue]
 			s.append(old, t)
-			defer s.mu.Unlock()
-			return old.timeline, true
+			timeline = old.timeline
+			s.mu.Unlock()
+			return timeline, true
 		}
 		if leader := s.leader(); leader >= 0 {
 			p := s.nodes[leader]

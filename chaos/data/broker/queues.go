@@ -133,8 +133,9 @@ func poison() chaos.Script {
 // flood fills a queue of its own.
 func flood() chaos.Script {
 	const queue = `rabbit_misc:r(<<\"/\">>, queue, <<\"$ID\">>)`
+	const never = `false` // durable, deleted by itself, or deleted only if it is unused or empty
 	const remove = `
-quiet "case rabbit_amqqueue:lookup(` + queue + `) of {ok, Q} -> rabbit_amqqueue:delete(Q, false, false, <<\"proofload\">>); _ -> ok end."
+quiet "case rabbit_amqqueue:lookup(` + queue + `) of {ok, Q} -> rabbit_amqqueue:delete(Q, ` + never + `, ` + never + `, <<\"proofload\">>); _ -> ok end."
 `
 	const length = `
 broker "case rabbit_amqqueue:lookup(` + queue + `) of {ok, Q} -> proplists:get_value(messages, rabbit_amqqueue:info(Q, [messages])); _ -> none end." >/dev/null || { echo "$value"; exit 1; }
@@ -155,6 +156,6 @@ echo "the queue of the fault has $value messages"
 		Undo: remove,
 		Gone: length + `[ "$value" = none ]`,
 		By:   "the queue as the broker lists it",
-	}, `quiet "rabbit_amqqueue:declare(`+queue+`, false, false, [], none, <<\"proofload\">>)." &&
+	}, `quiet "rabbit_amqqueue:declare(`+queue+`, `+never+`, `+never+`, [], none, <<\"proofload\">>)." &&
 client publish "$ID" x "$P_SIZE" 0 "$P_MESSAGES"`)
 }

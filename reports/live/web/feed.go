@@ -198,7 +198,8 @@ func (s *Server) Finish(ctx context.Context, f *Feed, r *reports.Result, file st
 		s.board.put(eventPart, p.Name, p.HTML)
 	}
 	var b bytes.Buffer
-	if err = html.Write(&b, r); err != nil {
+	err = html.Write(&b, r)
+	if err != nil {
 		return err
 	}
 	text, err := json.Marshal(map[string]string{"run": r.Run, "html": b.String()})

@@ -19,7 +19,6 @@ import (
 	"syscall"
 	"testing"
 	"text/tabwriter"
-	"time"
 
 	"github.com/proofload/proofload/sut/defects"
 )

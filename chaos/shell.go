@@ -21,7 +21,8 @@ echo "$n of its processes left"; [ "$n" -eq 0 ]
 )
 
 // ShellLater leaves a process that runs a script when the time is over, again
-// and again until it succeeds.
+// and again until it succeeds, for an hour at most: what it is about may never
+// come back.
 func ShellLater(script string) string {
 	return `
 LATER=$(cat <<'END_OF_LATER'
@@ -29,6 +30,6 @@ LATER=$(cat <<'END_OF_LATER'
 END_OF_LATER
 )
 export LATER
-PROOFLOAD_MARK="$ID" setsid sh -c 'sleep "$TTL"; until sh -c "$LATER"; do sleep 1; done' </dev/null >/dev/null 2>&1 &
+PROOFLOAD_MARK="$ID" setsid sh -c 'sleep "$TTL"; n=0; until sh -c "$LATER"; do n=$((n+1)); [ "$n" -lt 3600 ] || exit 1; sleep 1; done' </dev/null >/dev/null 2>&1 &
 `
 }

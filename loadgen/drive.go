@@ -51,6 +51,8 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 		users:     newUsers(schedule, c.Start, c.Share),
 		jobs:      make(chan job, 1024),
 		lag:       newLag(),
+		meter:     newMeter(),
+		samples:   map[string]int{},
 	}
 	over := make(chan struct{})
 	var stopper sync.WaitGroup
@@ -107,6 +109,9 @@ type engine struct {
 	mu    sync.Mutex
 	stats Stats
 	lag   *hdrhistogram.Histogram // in µs
+	meter meter
+
+	samples map[string]int // errors kept as text, by op and class
 }
 
 // A job is an operation that is due.

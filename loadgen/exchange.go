@@ -35,6 +35,7 @@ func (e *engine) carryOut(j *job, r *request, event *history.Event) {
 	if cause := context.Cause(ctx); done.Err != nil && cause != nil {
 		done.Err = fmt.Errorf("%w: %w", cause, done.Err)
 	}
+	defer func() { e.sample(event, done.Err) }()
 	switch {
 	case done.Err != nil && !done.Sent && !w.sent():
 		event.Class = classifyUnsent(done.Err)
@@ -63,6 +64,7 @@ func (e *engine) run(j *job, deadline time.Time, event *history.Event) {
 		o.Err = fmt.Errorf("%w: %w", cause, o.Err)
 	}
 	j.answered = o.Err == nil
+	defer func() { e.sample(event, o.Err) }()
 	switch {
 	case o.Err != nil && !o.Sent:
 		event.Class = cmp.Or(o.Class, classifyUnsent(o.Err))

@@ -229,6 +229,7 @@ func TestEnginesMergeExactly(t *testing.T) {
 		if diff := cmp.Diff(wantLog, log); diff != "" {
 			t.Errorf("histories (-one +three):\n%s", diff)
 		}
+		want.Self, got.Self = Self{}, Self{} // what this machine had to do for it
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("statistics (-one +three):\n%s", diff)
 		}

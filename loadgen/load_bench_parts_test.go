@@ -19,7 +19,6 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -217,10 +216,10 @@ func saturateEngine(ctx context.Context, p part) (any, error) {
 		defer pprof.StopCPUProfile()
 	}
 	phases := []Phase{{Name: "saturated", For: p.length(), Profile: Closed, Users: Users{From: p.Connections, To: p.Connections}}}
-	before := processorTime()
+	before := processorUsed()
 	stats, tally, err := driveBench(ctx, p, phases, nil)
 	return saturatedFigures{
-		Rate: float64(stats.Completed) / p.Seconds, CPU: perOp(processorTime()-before, float64(stats.Completed)),
+		Rate: float64(stats.Completed) / p.Seconds, CPU: perOp(processorUsed()-before, float64(stats.Completed)),
 		Failed: tally.Cell("", "").Errors(),
 	}, err
 }
@@ -231,22 +230,15 @@ func saturateVegeta(_ context.Context, p part) (any, error) {
 	attacker := vegeta.NewAttacker(vegeta.Workers(uint64(n)), vegeta.MaxWorkers(uint64(n)), vegeta.Connections(n)) //nolint:gosec // not negative
 	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: p.URL})
 	var m vegeta.Metrics
-	before := processorTime()
+	before := processorUsed()
 	for result := range attacker.Attack(target, vegeta.Rate{}, p.length(), "") { // no rate: as fast as it goes
 		m.Add(result)
 	}
 	m.Close()
 	done := m.Success * float64(m.Requests)
 	return saturatedFigures{
-		Rate: done / p.Seconds, CPU: perOp(processorTime()-before, done), Failed: int64(float64(m.Requests) - done),
+		Rate: done / p.Seconds, CPU: perOp(processorUsed()-before, done), Failed: int64(float64(m.Requests) - done),
 	}, nil
-}
-
-// processorTime is what this process has used of the processor.
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail for oneself
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // perOp is in µs.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/proofload/proofload/reports/history"
@@ -117,6 +118,33 @@ func (e *engine) send(j *job, event *history.Event) {
 		event.Class = classifyUnsent(err)
 	default:
 		event.Kind, event.Class = unanswered(j.op.Write), classifySent(err, a.headed)
+	}
+	e.sample(event, err)
+}
+
+// How many errors of each class of an op are kept as text, in each drill, and how
+// much of each.
+const (
+	samplesEach = 3
+	sampleSize  = 200
+)
+
+// sample keeps the text of an error where there are few of its kind so far. It
+// names the system in the words of this machine, which a class does not.
+func (e *engine) sample(event *history.Event, err error) {
+	if err == nil {
+		return
+	}
+	key := event.Op + " " + event.Class
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.samples[key] == samplesEach {
+		return
+	}
+	e.samples[key]++
+	event.Text = strings.ToValidUTF8(err.Error(), "?")
+	if len(event.Text) > sampleSize {
+		event.Text = strings.ToValidUTF8(event.Text[:sampleSize], "") + "..."
 	}
 }
 

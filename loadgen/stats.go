@@ -21,7 +21,8 @@ type Stats struct {
 	LagP50    float64 `json:"lag_p50_ms"`
 	LagP99    float64 `json:"lag_p99_ms"`
 	LagMax    float64 `json:"lag_max_ms"`
-	LagHDR    string  `json:"lag_hdr"`         // all send lags in µs, an HdrHistogram in its compressed V2 encoding as base64
+	LagHDR    string  `json:"lag_hdr"` // all send lags in µs, an HdrHistogram in its compressed V2 encoding as base64
+	Self      Self    `json:"self"`
 	Schedule  string  `json:"arrivals_sha256"` // of the whole schedule, also where an engine sends a share of it; empty of a load that was stopped
 }
 
@@ -36,6 +37,7 @@ func (e *engine) result() (Stats, error) {
 	s := e.stats
 	s.Planned = int64(e.schedule.Share(e.Share))
 	s.Schedule = e.sum
+	s.Self = e.meter.read()
 	err := s.setLag(e.lag)
 	return s, err
 }
@@ -53,7 +55,7 @@ func (s *Stats) setLag(lag *hdrhistogram.Histogram) error {
 
 // Merge adds the statistics of another engine that sent a share of the same
 // schedule. The result is exact: it is what one engine would have counted that
-// had sent both shares.
+// had sent both shares, but for Self, which is the most that one of them took.
 func (s *Stats) Merge(o *Stats) error {
 	if s.Schedule != o.Schedule {
 		return fmt.Errorf("merge statistics: of different arrivals, %s and %s", s.Schedule, o.Schedule)
@@ -72,5 +74,6 @@ func (s *Stats) Merge(o *Stats) error {
 	s.Completed += o.Completed
 	s.Shed += o.Shed
 	s.Late += o.Late
+	s.Self.merge(o.Self)
 	return s.setLag(lag)
 }

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -202,10 +203,17 @@ func TestDialRefused(t *testing.T) {
 	url := "http://" + l.Addr().String()
 	_ = l.Close()
 	events, _ := driveTCP(t, url, 20, &ops{next: reads})
+	sampled := 0
 	for _, e := range events {
+		if strings.Contains(e.Text, "connection refused") {
+			sampled++
+		}
 		if e.Kind != history.Fail || e.Class != ClassDialRefused {
 			t.Errorf("operation ended as %s %q, want %s %q", e.Kind, e.Class, history.Fail, ClassDialRefused)
 		}
+	}
+	if sampled != samplesEach {
+		t.Errorf("%d of 20 errors are kept as text, want %d", sampled, samplesEach)
 	}
 }
 
@@ -243,7 +251,7 @@ func sendOne(t *testing.T, c Config, op Operation) history.Event {
 		t.Fatal(err)
 	}
 	defer tr.close()
-	e := &engine{Config: c, transport: tr, load: t.Context()}
+	e := &engine{samples: map[string]int{}, Config: c, transport: tr, load: t.Context()}
 	event := history.Event{Kind: history.Fail}
 	e.send(&job{op: op, user: nobody}, &event)
 	return event

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -51,6 +52,10 @@ func newGenerator(spec Spec, c *course, fs *faults) *generator {
 }
 
 func (g *generator) observe(e *history.Event) {
+	if e.By == history.ByRun && e.Op == history.RunGenerator {
+		g.observeSelf(e.Text)
+		return
+	}
 	if !completed(e) || e.Step > 0 { // the schedule has the first request of a journey
 		return
 	}
@@ -73,6 +78,30 @@ func (g *generator) observe(e *history.Event) {
 	}
 	g.lagMax = max(g.lagMax, lagOf(e))
 	_ = g.lag.RecordValue(lagOf(e).Microseconds()) // cannot fail within the range
+}
+
+// observeSelf takes what the generator says of itself after a drill.
+func (g *generator) observeSelf(text string) {
+	var said struct {
+		Self struct {
+			Processor float64 `json:"processor_share"`
+			GCPause   float64 `json:"gc_pause_ms"`
+		} `json:"self"`
+	}
+	if json.Unmarshal([]byte(text), &said) != nil {
+		return // it says nothing that is needed for a verdict
+	}
+	g.total.Processor = max(g.total.Processor, said.Self.Processor)
+	g.total.GCPause = max(g.total.GCPause, said.Self.GCPause)
+}
+
+// myself says what the generator took of its machine, if it is known: it tells
+// one that was too slow from one that was held up.
+func (g *generator) myself() string {
+	if g.total.Processor == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the generator took %.0f %% of its processors, and paused %.1f ms at most for garbage collection", 100*g.total.Processor, g.total.GCPause)
 }
 
 // wasAnswered reports whether an operation was answered to its end, whatever the
@@ -124,6 +153,9 @@ func (g *generator) result() Generator {
 		r.Reason = g.lateness(g.calm)
 	}
 	r.Fell = r.Reason != ""
+	if r.Fell {
+		r.Reason += g.myself()
+	}
 	return r
 }
 

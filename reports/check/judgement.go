@@ -202,6 +202,8 @@ type Generator struct {
 	LagP50    float64 `json:"lag_p50_ms"`
 	LagP99    float64 `json:"lag_p99_ms"` // outside fault windows
 	LagMax    float64 `json:"lag_max_ms"`
+	Processor float64 `json:"processor_share,omitempty"` // of the generator's machine, what it took in the busiest drill; 0 to 1
+	GCPause   float64 `json:"gc_pause_ms,omitempty"`     // its longest pause for garbage collection
 	Fell      bool    `json:"fell_behind"`
 	Reason    string  `json:"reason,omitempty"`
 }

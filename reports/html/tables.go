@@ -117,7 +117,7 @@ func generatorOf(g check.Generator) generator {
 	if g.Offered > 0 {
 		sent += fmt.Sprintf(" (%s of offered)", format.Percent(100*float64(g.Sent)/float64(g.Offered)))
 	}
-	return generator{
+	shown := generator{
 		Fell: g.Fell, Reason: g.Reason,
 		Rows: []fact{
 			{"Offered", format.Count(g.Offered)},
@@ -129,4 +129,11 @@ func generatorOf(g check.Generator) generator {
 			{"Send lag, longest", format.Duration(g.LagMax)},
 		},
 	}
+	if g.Processor > 0 {
+		shown.Rows = append(shown.Rows,
+			fact{"Its share of its processors", format.Percent(100 * g.Processor)},
+			fact{"Its longest pause for garbage collection", format.Duration(g.GCPause)},
+		)
+	}
+	return shown
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -55,8 +56,8 @@ func longest(before, after *metrics.Float64Histogram) float64 {
 	if before == nil || after == nil || len(before.Counts) != len(after.Counts) {
 		return 0
 	}
-	for i := len(after.Counts) - 1; i >= 0; i-- {
-		if after.Counts[i] > before.Counts[i] {
+	for i, n := range slices.Backward(after.Counts) {
+		if n > before.Counts[i] {
 			if bound := after.Buckets[i+1]; !math.IsInf(bound, 1) {
 				return bound
 			}

@@ -55,6 +55,10 @@ func remove(ctx context.Context, docker *client.Client, filter client.Filters) (
 		if errdefs.IsNotFound(err) {
 			return nil // somebody else was faster
 		}
+		if errors.Is(err, errMiscounted) {
+			name += ", all but its name: " + errMiscounted.Error()
+			err = nil
+		}
 		if err != nil {
 			return fmt.Errorf("remove %s: %w", name, err)
 		}
@@ -115,6 +119,12 @@ func removeNetworks(ctx context.Context, docker *client.Client, filter client.Fi
 	return errors.Join(errs...)
 }
 
+// errMiscounted is why nothing more can be done about a network: nothing is in
+// it, and its engine does not believe it. Old ones miscount now and then when a
+// container is started while its earlier life is still being taken down, and count
+// again when they start. Such a network is in nobody's way.
+var errMiscounted = errors.New("the engine counts something in it and lists nothing, and removes it only once it was restarted")
+
 // removeNetwork removes a network. An engine can keep the endpoint of a
 // container that is gone, when it was told to remove it while it had not seen
 // an earlier life of it end; then it refuses to remove the network until the
@@ -130,6 +140,13 @@ func removeNetwork(ctx context.Context, docker *client.Client, n network.Network
 		}
 		return done, nil
 	}, backoff.WithBackOff(backoff.NewConstantBackOff(networkPause)), backoff.WithMaxTries(networkTries))
+	if !errdefs.IsPermissionDenied(err) {
+		return err
+	}
+	result, inspectErr := docker.NetworkInspect(ctx, n.ID, client.NetworkInspectOptions{})
+	if inspectErr == nil && len(result.Network.Containers) == 0 {
+		return errMiscounted
+	}
 	return err
 }
 

@@ -6,11 +6,22 @@ import "github.com/proofload/proofload/chaos"
 func switchover() chaos.Script {
 	const agent = `
 ask() { python3 -c '
-import json, sys, urllib.request
+import json, sys, time, urllib.error, urllib.request
 def ask(path, body=None):
     return urllib.request.urlopen("http://127.0.0.1:8008" + path, body, timeout=25).read().decode()
 leader = next(m["name"] for m in json.loads(ask("/cluster"))["members"] if m["role"] == "leader")
-print(ask("/switchover", json.dumps({"leader": leader}).encode()) if "switch" in sys.argv else leader)
+if "switch" not in sys.argv:
+    print(leader)
+    sys.exit()
+over = time.monotonic() + 15
+while True: # after a failover it takes a while until a replica has everything again
+    try:
+        print(ask("/switchover", json.dumps({"leader": leader}).encode()))
+        break
+    except urllib.error.HTTPError as refused:
+        if time.monotonic() > over:
+            sys.exit("its agent refuses: " + refused.read().decode())
+        time.sleep(0.5)
 ' "$@"; }
 `
 	return chaos.Script{

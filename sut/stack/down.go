@@ -28,7 +28,8 @@ const (
 // Down removes stacks by their labels: the one with the given id, or all of
 // this machine. It needs nothing else to be known of them, so it also removes
 // what a killed process left behind. It returns the names of what it removed,
-// sorted, also with an error.
+// sorted, also with an error. A network that the engine does not believe to be
+// empty is left, see errMiscounted.
 func Down(ctx context.Context, all bool, id string) (removed []string, err error) {
 	docker, err := connect(ctx)
 	if err != nil {
@@ -52,12 +53,8 @@ func remove(ctx context.Context, docker *client.Client, filter client.Filters) (
 	var mu sync.Mutex
 	var removed []string
 	note := func(name string, err error) error {
-		if errdefs.IsNotFound(err) {
-			return nil // somebody else was faster
-		}
-		if errors.Is(err, errMiscounted) {
-			name += ", all but its name: " + errMiscounted.Error()
-			err = nil
+		if errdefs.IsNotFound(err) || errors.Is(err, errMiscounted) {
+			return nil // somebody else was faster, or it has to be left
 		}
 		if err != nil {
 			return fmt.Errorf("remove %s: %w", name, err)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/reportstest"
 )
 
 const gatedDrill = `proofload: scenario/v1
@@ -144,7 +145,7 @@ func browse(t *testing.T, page string, args ...string) (dom string, console []st
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars", "--enable-logging=stderr",
-		"--user-data-dir=" + t.TempDir(), "--virtual-time-budget=60000", "--dump-dom", page,
+		"--user-data-dir=" + reportstest.BrowserProfile(t), "--virtual-time-budget=60000", "--dump-dom", page,
 	}, args...)...)
 	var log strings.Builder
 	cmd.Stderr = &log

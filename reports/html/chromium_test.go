@@ -29,7 +29,7 @@ func chromium(t *testing.T, args ...string) string {
 	defer cancel()
 	args = append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
-		"--user-data-dir=" + t.TempDir(),
+		"--user-data-dir=" + reportstest.BrowserProfile(t),
 	}, args...)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var errors strings.Builder

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/proofload/proofload/reports/reportstest"
 )
 
 // A browser is a headless Chromium that is driven through its DevTools
@@ -55,7 +57,7 @@ func newBrowser(t *testing.T) *browser {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, chromiumBinary(t), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-		"--hide-scrollbars", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--hide-scrollbars", "--remote-debugging-pipe", "--user-data-dir="+reportstest.BrowserProfile(t), "about:blank")
 	cmd.ExtraFiles = []*os.File{fromUs, toUs}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // it for a moment, which the test's own directories do not bear.
 func BrowserProfile(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "proofload-browser-")
+	dir, err := os.MkdirTemp("", "proofload-browser-") //nolint:usetesting // removed with patience
 	if err != nil {
 		t.Fatal(err)
 	}

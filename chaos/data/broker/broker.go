@@ -42,7 +42,7 @@ const (
 func onBrokers() []sut.Role { return []sut.Role{sut.RoleBroker} }
 
 func queueParam() chaos.Param {
-	return chaos.Param{Name: "queue", Measure: chaos.Text, About: "the queue, for example settlement"}
+	return chaos.Param{Name: "queue", Measure: chaos.Text, About: "the queue, for example ledger.settlement"}
 }
 
 func vhostParam() chaos.Param {

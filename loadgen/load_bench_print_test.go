@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -70,6 +71,13 @@ func (f *openFigures) print(w io.Writer, where string) {
 		where, s.LagP50, s.LagP99, s.LagMax, f.Achieved, s.Shed)
 }
 
+// spread is how many times faster the engine is than a tool: the median of the
+// turns, the least and the most.
+func (f *loadFigures) spread(tool string) string {
+	of := f.ratios(tool)
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", median(of), slices.Min(of), slices.Max(of))
+}
+
 // micros is a median in µs, empty of none.
 func micros(values []float64) string {
 	if len(values) == 0 {
@@ -86,11 +94,10 @@ func (f *loadFigures) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s, %d CPUs, %s; %s; 60-byte answers\n", f.CPU, f.CPUs, f.Go, pinned)
 	fmt.Fprintf(w, "the engine has history, histograms, tags and journal on; three of ten operations are journalled as writes\n\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "saturated with %d connections\tmedian of %d\tengine / it\tprocessor an operation\t\n", f.Connections, len(f.Saturated[engineRole]))
-	ours := median(f.Saturated[engineRole])
+	fmt.Fprintf(t, "saturated with %d connections\tmedian of %d\tengine / it, in turns\tprocessor an operation\t\n", f.Connections, len(f.Saturated[engineRole]))
 	for _, tool := range []string{engineRole, vegetaRole, k6Tool, wrkTool} {
 		if rates := f.Saturated[tool]; len(rates) > 0 {
-			fmt.Fprintf(t, "%s\t%.0f/s\t%.2f\t%s\t\n", tool, median(rates), ours/median(rates), micros(f.CPUPerOp[tool]))
+			fmt.Fprintf(t, "%s\t%.0f/s\t%s\t%s\t\n", tool, median(rates), f.spread(tool), micros(f.CPUPerOp[tool]))
 		}
 	}
 	_ = t.Flush() // w takes all

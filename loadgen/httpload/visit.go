@@ -153,10 +153,16 @@ func (v *visit) keepCookies(header http.Header) {
 	}
 	for _, c := range (&http.Response{Header: header}).Cookies() {
 		v.cookies = slices.DeleteFunc(v.cookies, func(o *http.Cookie) bool { return o.Name == c.Name })
-		if c.MaxAge >= 0 {
+		if !deletes(c) {
 			v.cookies = append(v.cookies, c)
 		}
 	}
+}
+
+// deletes reports whether a cookie says only that it is no more: its life is
+// over as it comes. Max-Age wins over Expires.
+func deletes(c *http.Cookie) bool {
+	return c.MaxAge < 0 || c.MaxAge == 0 && !c.Expires.IsZero() && !c.Expires.After(time.Now())
 }
 
 // pathOf returns what is below the base URL. What an answer gave may be a whole

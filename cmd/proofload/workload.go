@@ -223,7 +223,7 @@ func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, drill
 	}
 	notes, open := w.Findings()
 	for _, n := range notes {
-		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunNote, Drill: drill, Text: n})
+		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunMisfit, Drill: drill, Text: n})
 	}
 	return errors.Join(err, open)
 }

@@ -28,6 +28,7 @@ func Write(w io.Writer, r *reports.Result) error {
 	d.headline()
 	d.objectives()
 	d.findings()
+	d.said()
 	d.checks()
 	d.recoveries()
 	d.writes()
@@ -37,6 +38,16 @@ func Write(w io.Writer, r *reports.Result) error {
 		return fmt.Errorf("write markdown: %w", err)
 	}
 	return nil
+}
+
+// said lists what went wrong in the words of the operations.
+func (d *document) said() {
+	for i, text := range format.Said(d.r) {
+		if i == 0 {
+			d.printf("\n### Said of operations\n\n")
+		}
+		d.printf("- %s\n", escape(text))
+	}
 }
 
 // A document collects the Markdown of one result.

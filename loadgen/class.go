@@ -15,7 +15,7 @@ import (
 )
 
 // The classes of errors, however many different messages a system can produce:
-// 16 for HTTP, and besides them what a broker or database says by a code. A row
+// 16 for HTTP, one for logins, and besides them what a broker or database says by a code. A row
 // of a result has no more than [history.MaxClasses] of them.
 const (
 	// Nothing was sent: the operation did not happen.
@@ -25,6 +25,7 @@ const (
 	ClassDialTimeout = "dial_timeout"
 	ClassTLS         = "tls"      // the handshake failed
 	ClassNotSent     = "not_sent" // no connection for another reason, or it broke before the first byte
+	ClassNoToken     = history.ClassNoToken
 
 	// Sent, no whole answer: the operation may have happened.
 	ClassReset         = "reset" // connection reset, or found broken while writing
@@ -51,6 +52,10 @@ const (
 	ClassOther = history.ClassOther
 )
 
+// ErrNoToken is wrapped by the error of an [Extras.Prepare] that has no token
+// for its operation.
+var ErrNoToken = errors.New("there is no token")
+
 // classifyUnsent returns the class of an error before the first byte was sent.
 func classifyUnsent(err error) string {
 	var dial *dialError
@@ -70,6 +75,18 @@ func classifyUnsent(err error) string {
 		return ClassTLS
 	case errors.Is(err, errTotal):
 		return ClassDialTimeout // it has passed while the operation waited for a connection
+	}
+	return ClassNotSent
+}
+
+// classifyPrepare returns the class of an operation that could not be made
+// ready to be sent.
+func classifyPrepare(err error) string {
+	switch {
+	case errors.Is(err, errStop):
+		return ClassCanceled
+	case errors.Is(err, ErrNoToken):
+		return ClassNoToken
 	}
 	return ClassNotSent
 }

@@ -33,7 +33,7 @@ var ErrHostNotAllowed = errors.New("host not allowed")
 
 // A Config says what load to send in one drill.
 type Config struct {
-	BaseURL  string // http or https; the path of an [Operation] is appended to it
+	BaseURL  string // http or https; the path of an [Operation] is appended to it; empty: none is a request
 	Phases   []Phase
 	Arrivals Arrivals // empty is Even
 	Seed     uint64   // of the run; each drill has arrivals of its own
@@ -145,6 +145,9 @@ func (c Config) check() error {
 }
 
 func (c Config) checkTarget() error {
+	if c.BaseURL == "" {
+		return nil // there is nothing that a request could be sent to
+	}
 	base, err := url.Parse(c.BaseURL)
 	if err != nil {
 		return fmt.Errorf("parse target: %w", err)

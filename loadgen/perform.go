@@ -88,7 +88,8 @@ func (e *engine) send(j *job, event *history.Event) {
 	}
 	if j.op.Prepare != nil {
 		if err := e.prepare(j, &r); err != nil {
-			event.Class = ClassNotSent
+			event.Class = classifyPrepare(err)
+			e.sample(event, err)
 			return
 		}
 	}

@@ -182,7 +182,7 @@ func (a *app) able(ctx context.Context, p *planned, sc *scenarios.Scenario) (fun
 	case p.target != nil:
 		env = p.target.Attach()
 		permits = func(verb string, params chaos.Params) error { return p.target.Permits(verb, params.Target) }
-	case isURL(sc.Target):
+	case isAddress(sc.Target):
 		env = urlEnv{sc.Target}
 	case sc.Target == simTarget:
 		sys, err := bringUpSim(ctx, sc.Options)

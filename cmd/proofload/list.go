@@ -106,6 +106,7 @@ func listTargets(w *tabwriter.Writer) error {
 	if err != nil {
 		return exit(reports.ExitUsage, err)
 	}
+	fmt.Fprintln(w, "tcp://localhost:PORT\ta database or a broker that runs already on this machine; it needs a workload file with sql: or amqp: alone")
 	fmt.Fprintln(w, "http://localhost:PORT\ta system that runs already on this machine; it needs a workload file")
 	fmt.Fprintln(w, "stack/ledger\tthe built-in payments ledger in containers on this machine")
 	for _, o := range options {

@@ -172,9 +172,12 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 		return nil, topology, err
 	}
 	switch {
+	case p.workload != nil && strings.HasPrefix(sc.Target, tcpScheme):
+		err = p.workload.CheckDirect(sc.Target)
+		fallthrough
 	case p.workload != nil:
-		return p, topology, p.workload.Check(sc.Target, func(name string) bool { return hasEndpoint(topology, name) })
-	case isURL(sc.Target) || p.target != nil:
+		return p, topology, errors.Join(err, p.workload.Check(sc.Target, func(name string) bool { return hasEndpoint(topology, name) }))
+	case isAddress(sc.Target) || p.target != nil:
 		return nil, topology, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload)
 	}
 	return p, topology, nil

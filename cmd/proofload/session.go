@@ -222,7 +222,7 @@ func (s *session) bringUp(ctx context.Context) (*system, error) {
 	switch {
 	case s.plan.target != nil:
 		return attachTarget(s.plan.target, client), nil
-	case isURL(s.plan.Target):
+	case isAddress(s.plan.Target):
 		return attachURL(s.plan.Target, client), nil
 	}
 	cfg := stackConfig(s.plan.Target, s.plan.Options, s.manifest.Run, s.say)

@@ -45,7 +45,7 @@ func describeTarget(target string, options map[string]string) (sut.Topology, err
 		_, err := sim.Options(options)
 		return sim.Topology(), err
 	}
-	if isURL(target) {
+	if isAddress(target) {
 		return describeURL(target, options)
 	}
 	name, ok := strings.CutPrefix(target, stackPrefix)

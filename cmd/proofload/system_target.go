@@ -61,4 +61,4 @@ func attachTarget(t *remote.Target, client *http.Client) *system {
 
 // isDeployed reports whether a target runs without us, so that what is broken in
 // it stays broken when our processes are gone.
-func isDeployed(target string) bool { return isURL(target) || isFile(target) }
+func isDeployed(target string) bool { return isAddress(target) || isFile(target) }

@@ -19,6 +19,14 @@ func isURL(target string) bool {
 	return strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://")
 }
 
+// tcpScheme begins the address of a target that speaks no HTTP, such as a
+// database or a broker: all of its load goes to endpoints: of a workload file.
+const tcpScheme = "tcp://"
+
+// isAddress reports whether a target is the address of a system that runs
+// already, whatever it speaks.
+func isAddress(target string) bool { return isURL(target) || strings.HasPrefix(target, tcpScheme) }
+
 // describeURL returns the topology of a target that is an address: nothing is
 // known of its nodes. It must be on this machine, since nobody has said that
 // load may be sent anywhere else.
@@ -31,6 +39,8 @@ func describeURL(target string, options map[string]string) (sut.Topology, error)
 		return sut.Topology{}, fmt.Errorf("the target %s is more than an address: write http://HOST:PORT, and secrets into the workload file", u.Redacted())
 	case !(loadgen.Config{}).Allows(u.Hostname()):
 		return sut.Topology{}, fmt.Errorf("send load to %s: %w: a target that is an address must be on this machine", u.Hostname(), loadgen.ErrHostNotAllowed)
+	case !isURL(target) && (u.Port() == "" || u.Path != ""):
+		return sut.Topology{}, fmt.Errorf("the target %s is no address: write for example tcp://localhost:5432", target)
 	case len(options) > 0:
 		return sut.Topology{}, fmt.Errorf("the target %s has no options", target)
 	}
@@ -43,6 +53,9 @@ type urlEnv struct{ address string }
 func (e urlEnv) Topology() sut.Topology { return sut.Topology{Name: e.address} }
 
 func (e urlEnv) Endpoint(name string) (string, bool) {
+	if !isURL(e.address) {
+		return "", name == "api" // of nothing
+	}
 	return strings.TrimRight(e.address, "/"), name == "api"
 }
 
@@ -50,6 +63,9 @@ func (urlEnv) Close(context.Context) error { return nil }
 
 // attachURL attaches to a system that runs already. It is left as it is found.
 func attachURL(target string, client *http.Client) *system {
+	if address, ok := strings.CutPrefix(target, tcpScheme); ok {
+		return attach(urlEnv{target}, func(ctx context.Context) error { return connect(ctx, address) })
+	}
 	return attach(urlEnv{target}, func(ctx context.Context) error { return askAnything(ctx, strings.TrimRight(target, "/"), client) })
 }
 
@@ -82,4 +98,13 @@ func askAnything(ctx context.Context, base string, client *http.Client) error {
 		return fmt.Errorf("ask the target whether it is there: %w", err)
 	}
 	return resp.Body.Close()
+}
+
+// connect returns when something accepts connections at HOST:PORT.
+func connect(ctx context.Context, address string) error {
+	conn, err := loadgen.Config{}.Dial(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("ask the target whether it is there: %w", err)
+	}
+	return conn.Close()
 }

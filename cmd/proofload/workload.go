@@ -172,7 +172,7 @@ func answerable(sc *scenarios.Scenario, f *httpload.File) error {
 		switch {
 		case v.Check == "jobs-done":
 			problems.Add(v.Pos, len(v.Check), "a workload file says nothing of background jobs", "leave jobs-done out")
-		case v.Check == "balances" && isURL(sc.Target) && !f.Sums(): // a target of ours has books
+		case v.Check == "balances" && isAddress(sc.Target) && !f.Sums(): // a target of ours has books
 			problems.Add(v.Pos, len(v.Check), "no sums: in "+sc.Load.Workload+" says what has to add up", "give it for example sums: [{name: money, get: /accounts, sum: \"$[*].balance\"}]")
 		case (v.Check == "acknowledged-writes" || v.Check == "no-duplicates") && !f.Counts():
 			problems.Add(v.Pos, len(v.Check), uncounted, hint)
@@ -223,7 +223,7 @@ func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, drill
 	}
 	notes, open := w.Findings()
 	for _, n := range notes {
-		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunNote, Drill: drill, Text: n})
+		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunMisfit, Drill: drill, Text: n})
 	}
 	return errors.Join(err, open)
 }

@@ -39,6 +39,9 @@ Exit codes: 0 every answer was as expected, 1 not so, 3 the system was not there
 			if base == "" {
 				base = f.Base
 			}
+			if base == "" && f.CheckDirect("") == nil {
+				return a.try(cmd.Context(), f, "")
+			}
 			if base == "" {
 				return exit(reports.ExitUsage, fmt.Errorf("%s has no base: say where the system is with --base http://localhost:PORT", args[0]))
 			}
@@ -63,7 +66,10 @@ func (a *app) try(ctx context.Context, f *httpload.File, base string) error {
 		return exit(reports.ExitUsage, err)
 	}
 	defer w.Close()
-	if err = errors.Join(askAnything(ctx, base, loadgen.Config{}.Client()), w.Ready(ctx)); err != nil {
+	if base != "" {
+		err = askAnything(ctx, base, loadgen.Config{}.Client())
+	}
+	if err = errors.Join(err, w.Ready(ctx)); err != nil {
 		return exit(reports.ExitEnvironment, err)
 	}
 	rec, err := history.NewRecorder(io.Discard)

@@ -325,5 +325,29 @@ func (f *File) Check(target string, has func(endpoint string) bool) error {
 	return problems.Err()
 }
 
+// CheckDirect reports what goes to the target over HTTP, for one that speaks
+// none.
+func (f *File) CheckDirect(target string) error {
+	problems := &scenarios.Problems{File: f.Path, Source: f.Source}
+	add := func(place *scenarios.Node, what string) {
+		problems.Add(place.Pos(), place.Width(), target+" speaks no HTTP, and "+what+" does", "give a target that is the address of a web system, http://HOST:PORT")
+	}
+	if f.auth != nil {
+		add(f.auth.place, "auth:")
+	}
+	for _, s := range f.sums {
+		add(s.place, "sums:")
+	}
+	for _, s := range f.steps {
+		if s.statement == nil && s.message == nil {
+			add(s.place, s.op)
+		}
+		if s.ack != nil && s.ack.lookup != nil && s.ack.lookup.query == nil {
+			add(s.ack.lookup.place, "the lookup of "+s.op)
+		}
+	}
+	return problems.Err()
+}
+
 // isURL reports whether an endpoint is an address, and not one of the target's.
 func (e *endpoint) isURL() bool { return strings.Contains(e.at, "://") }

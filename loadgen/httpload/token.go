@@ -159,7 +159,7 @@ func (c *client) get(ctx context.Context) (*loggedIn, error) {
 		select {
 		case <-flight:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errNoToken, context.Cause(ctx))
+			return nil, fmt.Errorf("wait for a login: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -198,8 +198,10 @@ func (c *client) fly(last *loggedIn) {
 	if err == nil {
 		token.from = began
 		c.current = token
-		if !token.valid(now) {
-			c.err = fmt.Errorf("%w: it had expired when it came", errNoToken)
+		if token.valid(now) {
+			c.notYet = token.early(holdBack)
+		} else {
+			c.err = errors.New("ask for a token: it had expired when it came")
 		}
 	}
 	close(c.flight)
@@ -292,8 +294,22 @@ func (t *loggedIn) old(now time.Time) bool {
 	if t.until.IsZero() {
 		return false
 	}
-	life := t.until.Sub(t.from)
-	return now.Sub(t.from) >= time.Duration(refreshShare*float64(life))
+	return !now.Before(t.due())
+}
+
+// due returns when it is time to refresh a token that expires.
+func (t *loggedIn) due() time.Time {
+	return t.from.Add(time.Duration(refreshShare * float64(t.until.Sub(t.from))))
+}
+
+// early returns until when another login would be too early: for a while, but no
+// longer than the token lasts, or there would be none between the two.
+func (t *loggedIn) early(holdBack time.Duration) time.Time {
+	early := t.from.Add(holdBack)
+	if due := t.due(); !t.until.IsZero() && due.Before(early) {
+		return due
+	}
+	return early
 }
 
 // set gives a request the token.
@@ -306,6 +322,6 @@ func (t *loggedIn) refused() {
 	defer c.mu.Unlock()
 	if c.current == t {
 		c.current = nil
-		c.err = fmt.Errorf("%w: the system refuses what it gave", errNoToken)
+		c.err = errors.New("ask for a token: the system refuses what it gave")
 	}
 }

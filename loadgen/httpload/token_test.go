@@ -1,6 +1,7 @@
 package httpload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type issuer struct {
 	asked []string // the forms it was sent
 	fail  bool
 	slow  time.Duration
+	lasts int // in s; 0 is 100
 }
 
 func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -40,7 +42,7 @@ func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fail {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	} else {
-		fmt.Fprintf(w.Body, `{"access_token": "t%d", "refresh_token": "r%d", "expires_in": 100}`, n, n)
+		fmt.Fprintf(w.Body, `{"access_token": "t%d", "refresh_token": "r%d", "expires_in": %d}`, n, n, cmp.Or(s.lasts, 100))
 	}
 	return w.Result(), nil
 }
@@ -159,8 +161,8 @@ func TestTokenEndpointFails(t *testing.T) {
 		}
 		asked := s.count()
 		for i := range 1000 {
-			if _, unsent := bearer(t.Context(), w, uint64(i)); unsent == nil {
-				t.Fatal("an operation is sent without a token")
+			if _, unsent := bearer(t.Context(), w, uint64(i)); !errors.Is(unsent, loadgen.ErrNoToken) {
+				t.Fatalf("an operation without a token: %v", unsent)
 			}
 			loadgen.Wait(t.Context(), 10*time.Millisecond)
 		}
@@ -176,6 +178,19 @@ func TestTokenEndpointFails(t *testing.T) {
 		loadgen.Wait(t.Context(), 2*time.Second)
 		if got, err := bearer(t.Context(), w, 0); err != nil || got == "" {
 			t.Errorf("once it works again: %q, %v", got, err)
+		}
+
+		// Between operations that are good it is for the history to say whether
+		// something was broken when a login failed.
+		s.fail = true
+		loadgen.Wait(t.Context(), 100*time.Second) // the token is no more
+		if _, err := bearer(t.Context(), w, 0); err == nil {
+			t.Error("an operation is sent without a token")
+		}
+		op := w.Next(1, 1)
+		op.Then(loadgen.End{Kind: history.OK})
+		if notes, open := w.Findings(); len(notes) == 0 || open != nil {
+			t.Errorf("findings = %q, %v, want notes that leave nothing open", notes, open)
 		}
 	})
 }
@@ -241,6 +256,25 @@ func TestLoginWithoutAnExtract(t *testing.T) {
 		const want = "testdata/w.yaml:6:3: log in: ask for a token: $.refresh found nothing in the answer"
 		if err := w.Ready(t.Context()); err == nil || err.Error() != want {
 			t.Errorf("Ready = %v, want %q", err, want)
+		}
+	})
+}
+
+// TestTokenOfOneSecond: a token that lasts no longer than logins are held back
+// is followed by the next without a gap, however many operations there are.
+func TestTokenOfOneSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := issued(t, strings.Replace(tokenFile, "clients: 2", "clients: 1", 1))
+		defer w.Close()
+		s.lasts = 1
+		for i := range 5000 {
+			if got, err := bearer(t.Context(), w, uint64(i)); err != nil || got == "" {
+				t.Fatalf("operation %d: %q, %v", i, got, err)
+			}
+			loadgen.Wait(t.Context(), time.Millisecond)
+		}
+		if n := s.count(); n < 5 || n > 8 {
+			t.Errorf("%d logins in 5 s, want one each 0.8 s", n)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package httpload
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -153,10 +152,16 @@ func (v *visit) keepCookies(header http.Header) {
 	}
 	for _, c := range (&http.Response{Header: header}).Cookies() {
 		v.cookies = slices.DeleteFunc(v.cookies, func(o *http.Cookie) bool { return o.Name == c.Name })
-		if c.MaxAge >= 0 {
+		if !deletes(c) {
 			v.cookies = append(v.cookies, c)
 		}
 	}
+}
+
+// deletes reports whether a cookie says only that it is no more: its life is
+// over as it comes. Max-Age wins over Expires.
+func deletes(c *http.Cookie) bool {
+	return c.MaxAge < 0 || c.MaxAge == 0 && !c.Expires.IsZero() && !c.Expires.After(time.Now())
 }
 
 // pathOf returns what is below the base URL. What an answer gave may be a whole
@@ -184,8 +189,10 @@ func (v *visit) prepare(ctx context.Context, header http.Header) error {
 	}
 	token, err := v.w.logins.token(ctx, v.seq)
 	if err != nil {
-		v.w.notes.add(v.w.file.auth.place, s, true, "could not be sent: "+err.Error())
-		return err
+		// Not grave: whether a login that fails leaves the question open depends
+		// on whether something was broken then, which the history says.
+		v.w.notes.add(v.w.file.auth.place, s, false, "could not be sent: "+err.Error())
+		return fmt.Errorf("%w: %w", loadgen.ErrNoToken, err)
 	}
 	v.token = token
 	token.set(header)
@@ -294,6 +301,3 @@ func limitOf(s *step) int64 {
 	}
 	return s.maxBody
 }
-
-// errNoToken is why an operation cannot be sent.
-var errNoToken = errors.New("there is no token")

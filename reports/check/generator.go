@@ -31,6 +31,7 @@ type generator struct {
 	lagMax   time.Duration
 	calmShed int64
 	overdue  int64             // of calmShed, because the generator was late
+	tokens   int64             // operations without one, outside fault windows, in scored phases
 	arrived  map[opDrill]int64 // by phase and drill
 	calmer   map[opDrill]*calm // by phase and drill
 }
@@ -55,6 +56,9 @@ func (g *generator) observe(e *history.Event) {
 	if e.By == history.ByRun && e.Op == history.RunGenerator {
 		g.observeSelf(e.Text)
 		return
+	}
+	if completed(e) && e.Class == history.ClassNoToken {
+		g.observeLogin(e)
 	}
 	if !completed(e) || e.Step > 0 { // the schedule has the first request of a journey
 		return
@@ -93,6 +97,17 @@ func (g *generator) observeSelf(text string) {
 	}
 	g.total.Processor = max(g.total.Processor, said.Self.Processor)
 	g.total.GCPause = max(g.total.GCPause, said.Self.GCPause)
+}
+
+// observeLogin takes an operation whose client could not log in. Within a fault
+// window that is what the fault does to clients. Outside of one nobody knows what
+// the system would have answered.
+func (g *generator) observeLogin(e *history.Event) {
+	drill := g.course.number(e)
+	p, _ := g.course.phase(e.Phase)
+	if p.Score && !g.faults.disturb(drill, e.Sched) && !g.faults.disturb(drill, e.At) { // it may have waited long
+		g.tokens++
+	}
 }
 
 // myself says what the generator took of its machine, if it is known: it tells

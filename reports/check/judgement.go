@@ -186,6 +186,7 @@ type Window struct {
 	P999   float64          `json:"p99_9_ms"`
 	Max    float64          `json:"max_ms"`
 	ByErr  map[string]int64 `json:"by_error,omitempty"`
+	Parts  []Part           `json:"parts,omitempty"`
 
 	// Compressed V2 HdrHistograms of microseconds as base64, one an outcome.
 	HDR     string `json:"hdr,omitempty"`      // of the operations that were answered as their contract says

@@ -28,14 +28,18 @@ func took(e *history.Event) time.Duration { return max(0, e.At-e.Sched) }
 type tally struct {
 	*history.Cell
 
-	good int64 // ok, and answered in time
-	max  time.Duration
+	good  int64 // ok, and answered in time
+	max   time.Duration
+	parts parts
 }
 
 func newTally() *tally { return &tally{Cell: history.NewCell()} }
 
 func (t *tally) add(e *history.Event, within time.Duration) {
 	t.Observe(e)
+	if e.Class != history.ClassShed {
+		t.parts.add(e)
+	}
 	if e.Kind != history.OK {
 		return
 	}
@@ -160,7 +164,7 @@ func (l *latency) statistics(encoded func(*tally, history.Kind) string) []Window
 			Phase: key.phase, Op: key.op, Score: p.Score,
 			Count: t.Offered, OK: t.OK, Errors: t.Errors(), Shed: t.Shed,
 			P50: t.quantile(50), P90: t.quantile(90), P95: t.quantile(95), P99: t.quantile(99),
-			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.Classes(),
+			P999: t.quantile(99.9), Max: t.quantile(100), ByErr: t.Classes(), Parts: t.parts.list(),
 			HDR: encoded(t, history.OK), HDRFail: encoded(t, history.Fail), HDRInfo: encoded(t, history.Info),
 		}
 	}

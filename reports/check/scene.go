@@ -41,9 +41,15 @@ const StateDown = "down"
 type JournalEntry struct {
 	At    float64 `json:"at_ms"` // since the run began
 	Drill int     `json:"drill"` // 0 before the first
-	What  string  `json:"what"`  // drill, phase, fault, entry, note, audit, stop, or what the run calls it
+	What  string  `json:"what"`  // drill, phase, fault, entry, note, audit, stop, error, or what the run calls it
 	Text  string  `json:"text"`
 }
+
+// What entries are that say why operations were not good.
+const (
+	JournalError  = "error"           // the text of an operation's error, the first of each class
+	JournalMisfit = history.RunMisfit // the workload and the system do not fit
+)
 
 // A scene keeps what happened beside the load: what the nodes were seen to be,
 // and the events that a person would write down. It decides nothing.
@@ -54,9 +60,12 @@ type scene struct {
 	journal  []JournalEntry
 	left     int // entries that were not kept
 	phases   map[opDrill]bool
+	classes  map[opKey]bool // errors of which there is a text, by op and class
 }
 
-func newScene(c *course) *scene { return &scene{course: c, phases: map[opDrill]bool{}} }
+func newScene(c *course) *scene {
+	return &scene{course: c, phases: map[opDrill]bool{}, classes: map[opKey]bool{}}
+}
 
 func (s *scene) observe(e *history.Event) {
 	switch e.By {
@@ -68,6 +77,7 @@ func (s *scene) observe(e *history.Event) {
 		s.probe(e)
 	case history.ByLoad:
 		s.phase(e)
+		s.failure(e)
 	case history.ByAudit:
 		if e.Op == history.AuditDone {
 			text := "the final reads are complete"
@@ -132,6 +142,14 @@ func (s *scene) phase(e *history.Event) {
 		began.At = from
 	}
 	s.note(&began, "phase", "phase "+e.Phase+" begins")
+}
+
+// failure notes what was said of the first error of its class of an operation.
+func (s *scene) failure(e *history.Event) {
+	if key := (opKey{e.Op, e.Class}); completed(e) && e.Text != "" && !s.classes[key] {
+		s.classes[key] = true
+		s.note(e, JournalError, e.Op+": "+e.Class+": "+e.Text)
+	}
 }
 
 func (s *scene) fault(e *history.Event) {

@@ -20,6 +20,10 @@ type Spec struct {
 	// [DefaultSendLag].
 	SendLag time.Duration `json:"send_lag_ns,omitempty"`
 
+	// Beyond says, in words, which scored phases offer more than the machine was
+	// calibrated for. Nobody knows what such a run says of the system.
+	Beyond []string `json:"beyond_calibration,omitempty"`
+
 	Bounds Bounds `json:"bounds,omitzero"`
 
 	// Compare asks for a comparison with a baseline. It takes another run, so

@@ -91,7 +91,9 @@ func (c *court) problems(j *Judgement) []reason {
 		add(w.blown != "", "%s: %s", w.name, w.blown)
 	}
 	add(c.latency.offered() == 0, "no samples: there was no operation")
+	texts = append(texts, c.spec.Beyond...)
 	add(j.Generator.Fell, "the load generator fell behind: %s", j.Generator.Reason)
+	add(c.generator.tokens > 0, "%s not sent outside fault windows, for want of a token", were(c.generator.tokens, "operation"))
 	texts = append(texts, c.unproven()...)
 	whole := c.course.torn == "" && !c.course.aborted && done >= c.spec.Drills
 	open := c.durability.unfinished()

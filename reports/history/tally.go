@@ -15,6 +15,10 @@ import (
 // because too many were in flight.
 const ClassShed = "shed"
 
+// ClassNoToken is the class of operations that could not be sent because their
+// client could not log in.
+const ClassNoToken = "no_token"
+
 // ClassOther is the class of what has none of its own.
 const ClassOther = "other"
 

@@ -41,6 +41,7 @@ type page struct {
 	Writes                []account
 	LostIDs, DoubledIDs   []string
 	Windows               []window
+	Parts                 []part
 	Faults                []fault
 	FaultsSaid            string
 	Generator             generator
@@ -90,6 +91,8 @@ type window struct {
 	Count, OK, Errors, Share, Shed              string
 	P50, P90, P95, P99, P999, Max, ByErr, Class string
 }
+
+type part struct{ Phase, Op, Part, Count, P50, P99, Max string }
 
 type fault struct {
 	Drill                                int

@@ -71,6 +71,12 @@ func (p *page) windows(r *reports.Result) {
 			row.P99, row.P999, row.Max = format.Duration(w.P99), format.Duration(w.P999), format.Duration(w.Max)
 		}
 		p.Windows = append(p.Windows, row)
+		for _, t := range w.Parts {
+			p.Parts = append(p.Parts, part{
+				Phase: row.Phase, Op: row.Op, Part: strings.ReplaceAll(t.Part, "_", " "), Count: format.Count(t.Count),
+				P50: format.Duration(t.P50), P99: format.Duration(t.P99), Max: format.Duration(t.Max),
+			})
+		}
 	}
 }
 

@@ -205,7 +205,7 @@ func (s *State) course(e *history.Event) {
 	case history.RunAbort:
 		s.quiet = true
 		s.change(e, "stopped: "+e.Text)
-	case history.RunNote:
+	case history.RunNote, history.RunMisfit:
 		s.change(e, "note: "+e.Text)
 	}
 }

@@ -28,6 +28,7 @@ func Write(w io.Writer, r *reports.Result) error {
 	d.headline()
 	d.objectives()
 	d.findings()
+	d.said()
 	d.checks()
 	d.recoveries()
 	d.writes()
@@ -79,6 +80,16 @@ func (d *document) headline() {
 	if g := r.Generator; g.Fell {
 		d.printf("\n> [!WARNING]\n> The load generator fell behind: %s of %s operations sent, send lag p99 %s. %s\n",
 			format.Count(g.Sent), format.Count(g.Offered), format.Duration(g.LagP99), escape(g.Reason))
+	}
+}
+
+// said lists what went wrong in the words of the operations.
+func (d *document) said() {
+	for i, text := range format.Said(d.r) {
+		if i == 0 {
+			d.printf("\n### Said of operations\n\n")
+		}
+		d.printf("- %s\n", escape(text))
 	}
 }
 

@@ -34,6 +34,7 @@ func Write(w io.Writer, r *reports.Result, o Options) error {
 	p.objectives()
 	p.checks()
 	p.findings()
+	p.said()
 	p.recoveries()
 	p.rest()
 	if _, err := w.Write(p.buf.Bytes()); err != nil {
@@ -210,6 +211,16 @@ func (p *printer) findings() {
 		if f.Cause != "" {
 			p.wrap(indent+indent, "probably "+f.Cause)
 		}
+	}
+}
+
+// said prints what went wrong in the words of the operations.
+func (p *printer) said() {
+	for i, text := range format.Said(p.r) {
+		if i == 0 {
+			p.line("")
+		}
+		p.hang(indent, text)
 	}
 }
 

@@ -37,7 +37,7 @@ type Rig struct {
 	Journal  *chaos.Journal
 	Recorder *history.Recorder
 	Workload loadgen.Workload
-	BaseURL  string // of the system's entry point for clients
+	BaseURL  string // of the system's entry point for clients; empty: it speaks no HTTP
 
 	// Gate returns when the system is healthy enough for a drill to begin.
 	Gate func(ctx context.Context) error

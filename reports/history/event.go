@@ -88,6 +88,10 @@ const (
 	// AuditSum: a checksum of one table on Node at the WAL position Value.
 	// Target is the table, Text the checksum, Count the rows.
 	AuditSum = "checksum"
+	// AuditIntact: how the files of Node are. Count is how many tables and
+	// indexes were looked at, Amount how many of them are damaged, and Text names
+	// examples, each with what is wrong.
+	AuditIntact = "intact"
 	// AuditRole: the role of Node once everything is quiet: Role, Timeline,
 	// Count (replicas that stream from it).
 	AuditRole = "role"
@@ -138,6 +142,10 @@ const (
 // read has seen.
 const PromiseStrong = "strong"
 
+// PromiseRefused is the promise that an operation is refused, whatever else is
+// broken: that its client may not do it. It is OK if it was.
+const PromiseRefused = "refused"
+
 // An Event is one line of a history. Fields that do not apply are zero and
 // left out of the file. All times are nanoseconds since the run began, on the
 // monotonic clock of the proofload process.
@@ -170,7 +178,8 @@ type Event struct {
 	// ([SourcePrimary], [SourceReplica], [SourceCache]), Value the version that it
 	// saw and Amount the balance.
 	Session string `json:"session,omitempty"`
-	Promise string `json:"promise,omitempty"` // [PromiseStrong], or nothing
+	Promise string `json:"promise,omitempty"` // [PromiseStrong], [PromiseRefused], that of [Limited], or nothing
+	Saw     string `json:"saw,omitempty"`     // versions of several things at one moment, by [AppendSaw]
 
 	// How long the parts of an operation took: the connection's, of one that
 	// had to make its own, and from the send to the first byte of the answer.

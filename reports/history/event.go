@@ -70,6 +70,13 @@ const (
 	CounterAttempts = "attempts"  // connections to a database that it has taken, one for each try
 	CounterInFlight = "in-flight" // requests that it is working on; not a sum
 	CounterDead     = "dead"      // messages that a worker has given up
+
+	CounterPoolUsed    = "pool-in-use"  // connections to databases that an instance uses now; not a sum
+	CounterPoolMax     = "pool-max"     // the most that it may have; not a sum
+	CounterPoolWaits   = "pool-waits"   // connections that it had to wait for
+	CounterHeap        = "heap"         // bytes on its heap, garbage included; not a sum
+	CounterCacheHits   = "cache-hits"   // copies that it asked a cache for, and got
+	CounterCacheMisses = "cache-misses" // and did not get
 )
 
 // The Op of events by [ByAudit]. Node is the database node that was read.

@@ -183,10 +183,10 @@ func (v *vitals) growing() (Diagnosis, bool) {
 	var least [heapQuarters]int64
 	var evidence []string
 	n := len(v.heap) / heapQuarters
-	rising := true
+	rising, before := true, int64(-1)
 	for i := range least {
 		least[i] = slices.Min(v.heap[i*n : (i+1)*n])
-		rising = rising && (i == 0 || least[i] > least[i-1])
+		rising, before = rising && least[i] > before, least[i]
 		evidence = append(evidence, fmt.Sprintf("at least %d MiB in quarter %d of %s", least[i]/bytesInAMega, i+1, span(time.Duration(len(v.heap))*heapBucket)))
 	}
 	first, last := least[0], least[heapQuarters-1]

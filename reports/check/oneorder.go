@@ -92,13 +92,14 @@ func readSnapshot(e *history.Event) (things string, s snapshot) {
 	}
 	slices.SortStableFunc(all, func(a, b sight) int { return cmp.Compare(a.key, b.key) })
 	all = slices.CompactFunc(all, func(a, b sight) bool { return a.key == b.key })
+	keys := make([]string, 0, len(all))
 	for _, one := range all {
-		things += one.key + " "
+		keys = append(keys, one.key)
 		s.versions = append(s.versions, one.version)
 		s.sum += one.version
 	}
 	s.event = fmt.Sprintf("%s sent at %.3f s", e.Op, e.Sent.Seconds())
-	return things, s
+	return strings.Join(keys, " "), s
 }
 
 // add puts a snapshot in its place among the others, or returns one that it

@@ -30,8 +30,7 @@ type Extras struct {
 	// other. It is empty if nothing of the kind is promised.
 	Session string
 
-	// Promise is [history.PromiseStrong] of a read that must see everything that
-	// was acknowledged before; otherwise empty.
+	// Promise is what is promised of the operation; see [history.Event.Promise].
 	Promise string
 
 	// Saw says what is to be recorded of an answer that the contract allows.
@@ -75,6 +74,7 @@ type Sight struct {
 	Source  string // the kind of store that answered; see [history.Event.Role]
 	Version int64  // grows with every change
 	Balance int64  // of a read, in minor units
+	Several string // versions of several things at one moment; see [history.Event.Saw]
 }
 
 // An End says how an operation ended; see [history.Event].

@@ -179,7 +179,7 @@ func (e *engine) judge(j *job, a *answer, event *history.Event) {
 		event.Kind = history.OK
 		if j.op.Saw != nil {
 			saw := j.op.Saw(a.header, a.body)
-			event.Role, event.Value = saw.Source, saw.Version
+			event.Role, event.Value, event.Saw = saw.Source, saw.Version, saw.Several
 			if !j.op.Write {
 				event.Amount = saw.Balance
 			}

@@ -160,6 +160,7 @@ func Checks() []Check {
 		{"read-your-writes", "A client finds what it has written itself."},
 		{"monotonic-reads", "A client is never shown an older version than it has seen before."},
 		{"linearizable", "The writes of each account, one after another in some order, explain what strong reads were shown."},
+		{"snapshots-in-order", "Answers that show several things at once fit in one order of what happened: no two of them each lack what the other shows."},
 		{"fresh-reads", "Reads of a database are no older than they may be, and strong ones not old at all."},
 		{"cache-coherent", "Copies in a cache are no older than they may be."},
 		{"one-primary", "Exactly one database node is primary and the others follow it."},
@@ -173,6 +174,7 @@ func Checks() []Check {
 		{"goodput-returns", "Once the last fault is gone, clients are served again and stay served."},
 		{"orphaned-work", "No instance goes on working for clients that are gone."},
 		{"timeouts-hold", "The system says something before its client gives up."},
+		{"refusals-hold", "What a client may not do is refused, and limits hold, also while something is broken."},
 	}
 }
 

@@ -119,6 +119,13 @@ func counting(st *stack.Stack) []probe.Target {
 		history.CounterRequests: "ledger_http_requests_total",
 		history.CounterAttempts: "ledger_db_pool_acquires_total",
 		history.CounterInFlight: "ledger_http_requests_in_flight",
+
+		history.CounterPoolUsed:    `ledger_db_pool_connections{state="in_use"}`,
+		history.CounterPoolMax:     "ledger_db_pool_connections_max",
+		history.CounterPoolWaits:   "ledger_db_pool_acquire_waits_total",
+		history.CounterHeap:        "go_memstats_heap_alloc_bytes",
+		history.CounterCacheHits:   `ledger_cache_gets_total{result="hit"}`,
+		history.CounterCacheMisses: `ledger_cache_gets_total{result="miss"}`,
 	})
 	add(sut.RoleWorker, history.ProbeCounter, "http", "/metrics", map[string]string{history.CounterDead: "ledger_jobs_dead_total"})
 	if st.Accounts() <= fewAccounts {

@@ -85,6 +85,8 @@ type step struct {
 	ack     *ack // nil: not counted
 	session bool // it belongs to the client that goes through the journey
 	sees    *sees
+	refused bool   // it has to be refused
+	limit   *limit // nil: there is none
 
 	timeout time.Duration // 0: the engine's
 	maxBody int64         // in bytes, 0: the engine's

@@ -47,6 +47,8 @@ requests:
       - {name: own, session: true, get: "/things/${id}"}
       - {name: other, get: "/things/${id}"}
       - {name: look, session: true, get: /account, sees: {key: "account 1", version: $.version, balance: $.balance, strong: true}}
+      - {name: enter, get: /account, refused: true}
+      - {name: press, get: /account, limited: {client: "user ${drill}", most: 3, per: 2s}}
 `), Config{BaseURL: server.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +80,8 @@ requests:
 		{Op: "own", Key: id, Session: "visit-1-0"},
 		{Op: "other"},
 		{Op: "look", Key: "account 1", Session: "visit-1-0", Promise: history.PromiseStrong, Value: 3, Amount: 7},
+		{Op: "enter", Promise: history.PromiseRefused},
+		{Op: "press", Session: "user 1", Promise: history.Limited(3, 2*time.Second)},
 	} {
 		e := got[want.Op]
 		if diff := cmp.Diff(want, history.Event{Op: e.Op, ID: e.ID, Key: e.Key, Session: e.Session, Promise: e.Promise, Value: e.Value, Amount: e.Amount}); diff != "" || id == "" {

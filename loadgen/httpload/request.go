@@ -20,7 +20,7 @@ func methods() []string {
 type draft struct {
 	place, name, weight, think, set, headers, query, json, form, body *scenarios.Node
 	expect, extract, ack, auth, maxBody, steps                        *scenarios.Node
-	events, send, hold, session, sees                                 *scenarios.Node
+	events, send, hold, session, sees, refused, limited               *scenarios.Node
 
 	verbs []*scenarios.Node // keys
 	path  *scenarios.Node
@@ -67,6 +67,8 @@ func (d *draft) stepFields() []scenarios.Field {
 		{Key: "ack", Set: keep(&d.ack)},
 		{Key: "session", Set: keep(&d.session)},
 		{Key: "sees", Set: keep(&d.sees)},
+		{Key: "refused", Set: keep(&d.refused)},
+		{Key: "limited", Set: keep(&d.limited)},
 		{Key: "auth", Set: keep(&d.auth)},
 		{Key: "max_body", Set: keep(&d.maxBody)},
 	}, d.sentFields()...)
@@ -124,7 +126,7 @@ func (p *parser) request(n *scenarios.Node) {
 		p.addStep(j, d, d.name, j.name)
 		return
 	}
-	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody, d.events, d.send, d.hold, d.session, d.sees} {
+	for _, own := range []*scenarios.Node{d.path, d.headers, d.query, d.json, d.form, d.body, d.set, d.expect, d.extract, d.ack, d.auth, d.maxBody, d.events, d.send, d.hold, d.session, d.sees, d.refused, d.limited} {
 		if own != nil {
 			p.Add(own, "a journey has steps instead", "move this into the step it belongs to")
 		}
@@ -230,6 +232,7 @@ func (p *parser) compileStep(d *draft, sc *scope) {
 	if d.sees != nil {
 		s.sees = p.sees(d.sees, sc)
 	}
+	p.refusal(d, s, sc)
 }
 
 // sent understands what a request sends.

@@ -46,6 +46,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"source", root.Definitions["source"], p.sourceFields(nil, nil)},
 		{"ack", root.Definitions["ack"], ackFields(nil, nil)},
 		{"sees", root.Definitions["sees"], p.seesFields(nil, nil)},
+		{"limited", root.Definitions["limited"], p.limitFields(nil, nil)},
 		{"sum", root.Definitions["sum"], p.sumFields(nil)},
 		{"lookup", root.Definitions["ack"].Properties["lookup"], p.lookupFields(nil, nil, nil)},
 		{"auth", root.Definitions["auth"], d.authFields()},

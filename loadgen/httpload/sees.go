@@ -51,6 +51,12 @@ func (v *visit) promise(s *step, op *loadgen.Operation) {
 			op.Key = v.own
 		}
 	}
+	switch {
+	case s.refused:
+		op.Promise = history.PromiseRefused
+	case s.limit != nil:
+		op.Session, op.Promise = s.limit.client.render(v), s.limit.promise
+	}
 	if s.sees == nil {
 		return
 	}

@@ -62,6 +62,8 @@ type AuditConfig struct {
 //	books     of each node, in one snapshot
 //	checksum  of each table on each node, the replicas once they have replayed
 //	          what the primary had written
+//	intact    of the files of each node, where its database has the extension
+//	          amcheck
 //	done      Kind is Fail and Text the reason if anything could not be read
 //
 // What cannot be read of one node is recorded as a failure of that node and
@@ -127,6 +129,9 @@ func (a *audit) run(ctx context.Context) error {
 	nodes = slices.DeleteFunc(nodes, func(n string) bool { return n == a.primary })
 	for _, node := range append([]string{a.primary}, nodes...) {
 		errs = append(errs, a.on(ctx, node, history.AuditSum, a.checksums))
+	}
+	for _, node := range append([]string{a.primary}, nodes...) {
+		errs = append(errs, a.on(ctx, node, history.AuditIntact, a.intact))
 	}
 	return errors.Join(errs...)
 }

@@ -305,3 +305,28 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 		t.Errorf("last event %+v, want a failed end that names pg-9", last)
 	}
 }
+
+// TestAuditLooksIntoFiles damages an index as a wrong collation would: what it
+// was made with gives another order now.
+func TestAuditLooksIntoFiles(t *testing.T) {
+	conn, databases := newLedger(t)
+	w := newWorkload(t, 1)
+	const node = "pg-1"
+	if events, err := runAudit(t, w, databases, 1); err != nil || len(only(events, history.AuditIntact, node)) != 0 {
+		t.Errorf("without the extension: %v, %v", only(events, history.AuditIntact, node), err)
+	}
+	exec(t, conn, `CREATE EXTENSION amcheck`)
+	exec(t, conn, `CREATE FUNCTION place(bigint) RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT $1'`)
+	exec(t, conn, `CREATE INDEX accounts_place ON accounts (place(id))`)
+	events, err := runAudit(t, w, databases, 1)
+	sound := only(events, history.AuditIntact, node)
+	if err != nil || len(sound) != 1 || sound[0].Count < 5 || sound[0].Amount != 0 || sound[0].Text != "" {
+		t.Errorf("sound: %+v, %v", sound, err)
+	}
+	exec(t, conn, `CREATE OR REPLACE FUNCTION place(bigint) RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT -$1'`)
+	events, err = runAudit(t, w, databases, 1)
+	damaged := only(events, history.AuditIntact, node)
+	if err != nil || len(damaged) != 1 || damaged[0].Amount != 1 || !strings.HasPrefix(damaged[0].Text, "accounts_place: ") {
+		t.Errorf("damaged: %+v, %v", damaged, err)
+	}
+}

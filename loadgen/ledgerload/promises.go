@@ -2,6 +2,7 @@ package ledgerload
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -63,6 +64,52 @@ func (w *Workload) readBalance(account int) loadgen.Operation {
 	op.Op, op.Promise = ReadBalance, history.PromiseStrong
 	op.Path += "?consistency=strong"
 	return op
+}
+
+// readAccounts reads the hot accounts from a replica, in one answer.
+func (w *Workload) readAccounts() loadgen.Operation {
+	n := min(hotAccounts, w.Accounts)
+	return loadgen.Operation{
+		Op: ReadAccounts, Method: http.MethodGet, Path: fmt.Sprintf("/v2/accounts?limit=%d&consistency=replica", n),
+		Judge: func(status int, _ http.Header, body []byte) loadgen.Answer {
+			return doneIf(status == http.StatusOK && len(accountsIn(body)) == n)
+		},
+		Extras: loadgen.Extras{Saw: sawAccounts},
+	}
+}
+
+// overdraw asks for a transfer of more than the account has. It is no write, for
+// it has to be refused; one that is accepted is in the books, where the audit
+// finds what nobody asked for.
+func overdraw(id string, from, to int) loadgen.Operation {
+	op := create(id, from, to, tooMuch)
+	op.Op, op.Write, op.ID, op.Key, op.Amount = Overdraw, false, "", "", 0
+	op.Extras = loadgen.Extras{Promise: history.PromiseRefused}
+	op.Judge = func(status int, _ http.Header, _ []byte) loadgen.Answer {
+		return doneIf(status == http.StatusUnprocessableEntity)
+	}
+	return op
+}
+
+// accountsIn returns the accounts of a page.
+func accountsIn(body []byte) []versioned {
+	var page struct{ Items []versioned }
+	if json.Unmarshal(body, &page) != nil {
+		return nil
+	}
+	return page.Items
+}
+
+// versioned is what a page says of an account.
+type versioned struct{ ID, Version int64 }
+
+// sawAccounts says which versions of accounts an answer shows at one moment.
+func sawAccounts(header http.Header, body []byte) loadgen.Sight {
+	saw := loadgen.Sight{Source: header.Get(sourceHeader)}
+	for _, a := range accountsIn(body) {
+		saw.Several = history.AppendSaw(saw.Several, accountKey(a.ID), a.Version)
+	}
+	return saw
 }
 
 // readDoubtful asks for a transfer whose outcome its client was not told.

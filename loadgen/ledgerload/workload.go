@@ -28,7 +28,9 @@ const Name = "ledger/mixed"
 
 // The operations.
 const (
+	Overdraw       = "overdraw"
 	ReadAccount    = "read-account"
+	ReadAccounts   = "read-accounts"
 	ReadBalance    = "read-balance"
 	ReadOwn        = "read-own"
 	ReadTransfer   = "read-transfer"
@@ -43,6 +45,8 @@ const (
 	readTransferShare = 25
 	readBalanceShare  = 5
 	readOwnShare      = 5
+	readAccountsShare = 2
+	overdrawShare     = 1
 )
 
 const (
@@ -55,6 +59,9 @@ const (
 	// maxAmount bounds the amount of a transfer, in minor units. It is so
 	// small beside the opening balances that no account runs dry.
 	maxAmount = 10_000
+
+	// tooMuch is an amount that no account has, in minor units.
+	tooMuch = 1 << 50
 
 	// maxRefund bounds the amount of a refund, in minor units.
 	maxRefund = 100
@@ -74,7 +81,7 @@ type Config struct {
 	Nonce    [6]byte // tells the transfers of this run from those of others
 }
 
-// A Workload reads accounts (35 % of operations), reads transfers that were
+// A Workload reads accounts (32 % of operations), reads transfers that were
 // lately acknowledged (25 %), makes transfers (25 %) and refunds a part of
 // transfers that were lately acknowledged (5 %). As long as there is no transfer
 // to read, it reads an account instead; as long as there is none to refund, it
@@ -91,6 +98,10 @@ type Config struct {
 // A refund is a transfer of its own, with an id of its own, and is read and
 // audited like one. No transfer is refunded twice, and none by more than its
 // amount, so a sound ledger refuses a refund only if the transfer is gone.
+//
+// Some read from a replica, in one answer, the accounts that are moved from most
+// often (2 %): whatever two of these show must fit in one order. And some move
+// more than an account has (1 %), which has to be refused whatever is broken.
 //
 // Ids of transfers are UUIDs of version 8: 48 bits of the run's nonce, the
 // number of the drill and that of the arrival. The same seed gives the same
@@ -148,7 +159,7 @@ func New(c Config) (*Workload, error) {
 
 // Ops implements [loadgen.Workload].
 func (w *Workload) Ops() []string {
-	return []string{CreateTransfer, ReadAccount, ReadBalance, ReadOwn, ReadTransfer, RefundTransfer}
+	return []string{CreateTransfer, Overdraw, ReadAccount, ReadAccounts, ReadBalance, ReadOwn, ReadTransfer, RefundTransfer}
 }
 
 // Next implements [loadgen.Workload].
@@ -169,6 +180,13 @@ func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
 		}
 		other := 1 + (account+rng.IntN(w.Accounts-1))%w.Accounts // not the same
 		return w.promised(create(w.id(drill, seq), account, other, 1+rng.Int64N(maxAmount)))
+	}
+	switch {
+	case kind >= 100-overdrawShare:
+		other := 1 + (account+rng.IntN(w.Accounts-1))%w.Accounts
+		return overdraw(w.id(drill, seq), account, other)
+	case kind >= 100-overdrawShare-readAccountsShare:
+		return w.readAccounts()
 	}
 	if op, ok := w.look(kind-refundShare-createShare, pick); ok {
 		return op

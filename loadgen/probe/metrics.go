@@ -66,15 +66,23 @@ func (m *metrics) observe(ctx context.Context, _ *history.Event) error {
 
 func (m *metrics) close(context.Context) { m.client.CloseIdleConnections() }
 
-// sumMetrics reads metrics and adds up those that differ in their labels alone.
+// sumMetrics reads metrics and adds up those that differ in their labels alone;
+// beside, under names such as name{label="value"}, those that have a label in
+// common.
 func sumMetrics(in io.Reader) (map[string]float64, error) {
 	sums := map[string]float64{}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
 	for lines.Scan() {
-		name, value, ok := sample(lines.Text())
-		if ok {
-			sums[name] += value
+		name, labels, value, ok := sample(lines.Text())
+		if !ok {
+			continue
+		}
+		sums[name] += value
+		for label := range strings.SplitSeq(labels, `",`) {
+			if label != "" {
+				sums[name+"{"+strings.TrimSuffix(label, `"`)+`"}`] += value
+			}
 		}
 	}
 	return sums, lines.Err()
@@ -82,26 +90,27 @@ func sumMetrics(in io.Reader) (map[string]float64, error) {
 
 // sample reads one line: a name, labels in braces if it has any, a value and
 // perhaps a timestamp.
-func sample(line string) (name string, value float64, ok bool) {
+func sample(line string) (name, labels string, value float64, ok bool) {
 	if strings.HasPrefix(line, "#") {
-		return "", 0, false
+		return "", "", 0, false
 	}
 	end := strings.IndexAny(line, "{ ")
 	if end <= 0 {
-		return "", 0, false
+		return "", "", 0, false
 	}
 	name, rest := line[:end], line[end:]
 	if rest[0] == '{' {
 		closing := strings.LastIndexByte(rest, '}')
 		if closing < 0 {
-			return "", 0, false
+			return "", "", 0, false
 		}
+		labels = strings.Trim(rest[1:closing], " ,")
 		rest = rest[closing+1:]
 	}
 	fields := strings.Fields(rest)
 	if len(fields) == 0 || len(fields) > 2 {
-		return "", 0, false
+		return "", "", 0, false
 	}
 	value, err := strconv.ParseFloat(fields[0], 64)
-	return name, value, err == nil && value == value && value < 1<<53 && value > -1<<53
+	return name, labels, value, err == nil && value == value && value < 1<<53 && value > -1<<53
 }

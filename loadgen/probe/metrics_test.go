@@ -86,3 +86,24 @@ func FuzzMetrics(f *testing.F) {
 		}
 	})
 }
+
+// TestSumMetricsByLabel says that what has a label in common is added up too.
+func TestSumMetricsByLabel(t *testing.T) {
+	got, err := sumMetrics(strings.NewReader(`# HELP gets Copies.
+gets{kind="a,b",result="hit"} 3
+gets{kind="c",result="hit",} 4
+gets{kind="c",result="miss"} 5
+plain 7
+broken{result="hit" 1
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"gets": 12, `gets{result="hit"}`: 7, `gets{result="miss"}`: 5, `gets{kind="c"}`: 9, `gets{kind="a,b"}`: 3, "plain": 7, "broken": 0,
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+}

@@ -298,6 +298,34 @@ func TestAnomalies(t *testing.T) {
 			want: []string{"fail cache-coherent"},
 		},
 		{
+			name: "long fork",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.Saw != "" && e.Phase == "after" }, func(e *history.Event) {
+					first, rest, _ := strings.Cut(e.Saw, " ")
+					key, _, _ := strings.Cut(first, "=")
+					e.Saw = history.AppendSaw(rest, key, 1_000_000)
+				})
+			},
+			want: []string{"fail snapshots-in-order"},
+			says: "forked",
+		},
+		{
+			name: "let in",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.Promise == history.PromiseRefused }, func(e *history.Event) { e.Status = 201 })
+			},
+			want: []string{"fail refusals-hold"},
+			says: "1 operation was done that had to be refused",
+		},
+		{
+			name: "damaged index",
+			mutate: func(es events) events {
+				return edit(es, audited(history.AuditIntact), func(e *history.Event) { e.Amount, e.Text = 1, "accounts_pkey: a row is missing" })
+			},
+			want: []string{"fail replicas-agree"},
+			says: "1 of 6 files on pg-1 are damaged",
+		},
+		{
 			name: "given up and dropped",
 			mutate: func(es events) events {
 				return edit(es, countedSince("worker-1", history.CounterDead, 50*time.Second), func(e *history.Event) { e.Value = 2 })

@@ -16,6 +16,7 @@ const (
 	nameOwnWrites     = "read-your-writes"
 	nameMonotonic     = "monotonic-reads"
 	nameLinearizable  = "linearizable"
+	nameOneOrder      = "snapshots-in-order"
 	nameFresh         = "fresh-reads"
 	nameCoherent      = "cache-coherent"
 	nameOnePrimary    = "one-primary"
@@ -29,15 +30,16 @@ const (
 	nameGoodput       = "goodput-returns"
 	nameOrphans       = "orphaned-work"
 	nameTimeouts      = "timeouts-hold"
+	nameRefusals      = "refusals-hold"
 )
 
 // Names lists the checkers that a spec may ask for.
 func Names() []string {
 	return []string{
 		nameAcknowledged, nameObserved, nameDuplicates, nameBalances, nameCounters,
-		nameOwnWrites, nameMonotonic, nameLinearizable, nameFresh, nameCoherent,
+		nameOwnWrites, nameMonotonic, nameLinearizable, nameOneOrder, nameFresh, nameCoherent,
 		nameOnePrimary, nameReplicas, nameJobs, nameDeadLetters, nameSubscribers,
-		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts,
+		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts, nameRefusals,
 	}
 }
 
@@ -53,6 +55,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameOwnWrites:     func() Checker { return newOwnWrites(c, d) },
 		nameMonotonic:     func() Checker { return newMonotonicReads() },
 		nameLinearizable:  func() Checker { return newLinearizable(c, d) },
+		nameOneOrder:      func() Checker { return newOneOrder() },
 		nameFresh:         func() Checker { return &freshReads{sightings: ct.sightings, bound: ct.spec.Bounds.Stale} },
 		nameCoherent:      func() Checker { return &cacheCoherent{sightings: ct.sightings, bound: ct.spec.Bounds.Stale} },
 		nameOnePrimary:    func() Checker { return newOnePrimary(c) },
@@ -66,6 +69,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameGoodput:       func() Checker { return newGoodput(&ct.spec, c, ct.faults, d) },
 		nameOrphans:       func() Checker { return newOrphans(c, ct.spec.Bounds.Answer) },
 		nameTimeouts:      func() Checker { return &timeoutsHold{bound: ct.spec.Bounds.Answer} },
+		nameRefusals:      func() Checker { return newRefusals(ct.faults) },
 	}
 }
 

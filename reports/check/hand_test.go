@@ -57,6 +57,33 @@ func checksum(node, table, sum string, position int64) history.Event {
 	return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditSum, Node: node, Target: table, Text: sum, Value: position, Count: 9}
 }
 
+func intact(node string, looked, damaged int64, what string) history.Event {
+	return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditIntact, Node: node, Count: looked, Amount: damaged, Text: what}
+}
+
+// snapshotOf is a read that was shown several things at once.
+func snapshotOf(s float64, source string, timeline int, saw string) history.Event {
+	e := sawOf(s, "", "", source, timeline, 0)
+	e.Saw = saw
+	return e
+}
+
+// replied is an operation with a promise, and its answer.
+func replied(s float64, session, promise string, status int) history.Event {
+	e := history.Event{
+		At: at(s), Sent: at(s - 0.01), Sched: at(s - 0.01), By: history.ByLoad, Kind: history.OK, Op: "enter", Session: session, Promise: promise, Status: status,
+	}
+	if status >= 500 {
+		e.Kind = history.Fail
+	}
+	return e
+}
+
+// faultStep is one step in the life of a fault.
+func faultStep(s float64, op string) history.Event {
+	return history.Event{At: at(s), By: history.ByFault, Kind: history.Info, Op: op, ID: "cut", Verb: "partition", Target: "redis"}
+}
+
 func failed(e history.Event, why string) history.Event {
 	e.Kind, e.Text = history.Fail, why
 	return e

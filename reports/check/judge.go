@@ -45,6 +45,7 @@ type court struct {
 	sightings  *sightings
 	evidence   *evidence
 	scene      *scene
+	diagnosis  *diagnosis
 	checks     []*guarded
 	witnesses  []*witness // all of the above, in the order in which they are told
 }
@@ -75,6 +76,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.sightings = newSightings()
 	c.evidence = newEvidence(c.course, c.faults)
 	c.scene = newScene(c.course)
+	c.diagnosis = newDiagnosis(c.course, c.faults)
 	c.witnesses = []*witness{
 		{&c.course.fuse, "course of the run", c.course.observe},
 		{&c.faults.fuse, "faults", c.faults.observe},
@@ -86,6 +88,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 		{&c.sightings.fuse, "reads", c.sightings.observe},
 		{&c.evidence.fuse, "evidence", c.evidence.observe},
 		{&c.scene.fuse, "scene", c.scene.observe},
+		{&c.diagnosis.fuse, "diagnosis", c.diagnosis.observe},
 	}
 	known := checkers(c)
 	for _, name := range spec.Verify {
@@ -130,6 +133,7 @@ func (c *court) decide() *Judgement {
 	c.generator.run(func() { j.Generator = c.generator.result() })
 	c.series.run(func() { j.Series, j.Heat = c.series.seconds(), c.series.heats() })
 	c.scene.run(func() { j.Topology, j.Journal = c.scene.topology, c.scene.entries() })
+	c.diagnosis.run(func() { j.Diagnoses = c.diagnosis.list() })
 	c.faults.run(func() { j.Faults = c.faults.windows() })
 	c.durability.run(func() { j.Writes = c.durability.totals(c.recovery.firstCut) })
 	c.recovery.run(func() { j.Recoveries = c.recoveries() })

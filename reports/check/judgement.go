@@ -99,6 +99,19 @@ type Judgement struct {
 	Heat       []Heat            `json:"heat,omitempty"`    // one a drill
 	Topology   Topology          `json:"topology,omitzero"` // zero if nothing is known of it
 	Journal    []JournalEntry    `json:"journal,omitempty"` // what happened, for people
+
+	// Diagnoses are findings beside the verdict: they fail nothing.
+	Diagnoses []Diagnosis `json:"diagnoses,omitempty"`
+}
+
+// A Diagnosis is something about the system that its owner should know, though
+// no promise was broken by it.
+type Diagnosis struct {
+	Sign     string   `json:"sign"` // pool-saturated, connections-held, heap-grows, cache-missed or many-queries
+	Node     string   `json:"node"`
+	Text     string   `json:"text"`     // one sentence with the numbers
+	Evidence []string `json:"evidence"` // what it was seen from
+	Next     string   `json:"next"`     // what to do about it
 }
 
 // An ObjectiveResult is a limit beside its measured value.

@@ -201,6 +201,10 @@ func (w *world) read(e *history.Event, i int) {
 		e.Key = own
 		return
 	}
+	if i%30 == 0 {
+		e.Status, e.Promise = 422, history.PromiseRefused
+		return
+	}
 	b := w.book(e.Key)
 	e.Value, e.Amount = b.version, b.balance
 	switch i / 3 % 3 {
@@ -208,6 +212,9 @@ func (w *world) read(e *history.Event, i int) {
 		e.Role, e.Promise = history.SourcePrimary, history.PromiseStrong
 	case 1:
 		e.Role = history.SourceReplica
+		for j := range 7 {
+			e.Saw = history.AppendSaw(e.Saw, accountNo(j), w.book(accountNo(j)).version)
+		}
 	case 2:
 		e.Role, e.Timeline = history.SourceCache, 0
 	}
@@ -308,6 +315,7 @@ func (w *world) audit(n int, at time.Duration) {
 		}
 		audit(history.Event{Op: history.AuditRole, Node: node, Role: role, Timeline: 2 + 2*n, Count: streams})
 		audit(history.Event{Op: history.AuditBooks, Node: node})
+		audit(history.Event{Op: history.AuditIntact, Node: node, Count: 6})
 		for _, table := range []string{"accounts", "transfers"} {
 			audit(history.Event{Op: history.AuditSum, Node: node, Target: table, Text: "f00d", Value: 77, Count: int64(len(ids))})
 		}

@@ -10,7 +10,9 @@ import (
 )
 
 // replicasAgree checks that all database nodes have the same data: equal
-// checksums of every table at equal positions of the log, on one timeline.
+// checksums of every table at equal positions of the log, on one timeline, and
+// none of them in damaged files: an index that lacks a row hides it, though the
+// row is there to be summed up.
 type replicasAgree struct {
 	course *course
 	drills map[int]*copies
@@ -20,6 +22,7 @@ type replicasAgree struct {
 type copies struct {
 	timelines map[string]int               // by node; 0 if it was not read
 	tables    map[string]map[string]digest // by table, then by node
+	files     map[string]condition         // by node; of none if nobody looked
 }
 
 // A digest is the checksum of a table on one node.
@@ -30,18 +33,25 @@ type digest struct {
 	unread   string
 }
 
+// A condition is what looking into the files of a node gave.
+type condition struct {
+	looked, damaged int64 // tables and indexes
+	text            string
+	unread          string
+}
+
 // Name returns "replicas-agree".
 func (*replicasAgree) Name() string { return nameReplicas }
 
 // Observe takes checksums, and the nodes that must have one.
 func (r *replicasAgree) Observe(e *history.Event) {
-	if e.By != history.ByAudit || e.Op != history.AuditRole && e.Op != history.AuditSum {
+	if e.By != history.ByAudit || e.Op != history.AuditRole && e.Op != history.AuditSum && e.Op != history.AuditIntact {
 		return
 	}
 	drill := r.course.number(e)
 	c := r.drills[drill]
 	if c == nil {
-		c = &copies{timelines: map[string]int{}, tables: map[string]map[string]digest{}}
+		c = &copies{timelines: map[string]int{}, tables: map[string]map[string]digest{}, files: map[string]condition{}}
 		r.drills[drill] = c
 	}
 	switch {
@@ -49,6 +59,10 @@ func (r *replicasAgree) Observe(e *history.Event) {
 		c.timelines[e.Node] = 0
 	case e.Op == history.AuditRole:
 		c.timelines[e.Node] = e.Timeline
+	case e.Op == history.AuditIntact && e.Kind == history.Fail:
+		c.files[e.Node] = condition{unread: cmp.Or(e.Text, "no reason given")}
+	case e.Op == history.AuditIntact:
+		c.files[e.Node] = condition{looked: e.Count, damaged: e.Amount, text: e.Text}
 	case e.Kind == history.Fail:
 		c.table(e.Target)[e.Node] = digest{unread: cmp.Or(e.Text, "no reason given")}
 	default:
@@ -66,11 +80,12 @@ func (c *copies) table(name string) map[string]digest {
 }
 
 // Verdict fails if two nodes differ at the same position or are on different
-// timelines. A node that could not be read leaves it open.
+// timelines, or files of one are damaged. A node that could not be read leaves it open.
 func (r *replicasAgree) Verdict() Verdict {
 	var w wrongs
 	doubt := r.course.anyUnread()
 	nodes, tables := 0, 0
+	var looked int64
 	for _, d := range r.course.list() {
 		c := r.drills[d.number]
 		if c == nil || len(c.tables) == 0 {
@@ -81,6 +96,9 @@ func (r *replicasAgree) Verdict() Verdict {
 		}
 		nodes, tables = len(c.timelines), len(c.tables)
 		wrong, open := c.compare()
+		damaged, closed := c.intact()
+		wrong, open = append(damaged, wrong...), cmp.Or(open, closed)
+		looked += c.looked()
 		for _, clause := range wrong {
 			w.say(fmt.Sprintf("after drill %d %s", d.number, clause))
 		}
@@ -88,7 +106,32 @@ func (r *replicasAgree) Verdict() Verdict {
 			doubt = open
 		}
 	}
-	return w.verdict(r.Name(), doubt, fmt.Sprintf("%s with equal checksums on %s", many(tables, "table"), many(nodes, "node")))
+	pass := fmt.Sprintf("%s with equal checksums on %s", many(tables, "table"), many(nodes, "node"))
+	if looked > 0 {
+		pass += fmt.Sprintf(", and %s intact", many(looked, "file"))
+	}
+	return w.verdict(r.Name(), doubt, pass)
+}
+
+// intact says whose files are damaged, and whose could not be looked into.
+func (c *copies) intact() (wrong []string, doubt string) {
+	for _, node := range slices.Sorted(maps.Keys(c.files)) {
+		f := c.files[node]
+		switch {
+		case f.unread != "":
+			doubt = fmt.Sprintf("the files of %s could not be looked into: %s", node, f.unread)
+		case f.damaged > 0:
+			wrong = append(wrong, fmt.Sprintf("%d of %s on %s are damaged: %s", f.damaged, many(f.looked, "file"), node, f.text))
+		}
+	}
+	return wrong, doubt
+}
+
+func (c *copies) looked() (n int64) {
+	for _, f := range c.files {
+		n += f.looked
+	}
+	return n
 }
 
 // compare says where nodes differ, and what could not be compared.

@@ -14,6 +14,9 @@ func TestReplicasAgree(t *testing.T) {
 		{"one table of two not reported", join(nodes, checksum("pg-1", "t", "aa", 7), checksum("pg-2", "t", "aa", 7), checksum("pg-1", "u", "aa", 7)), false, Inconclusive, "pg-2 has no checksum of u"},
 		{"one not read", join(nodes, failed(checksum("pg-1", "t", "", 0), "it had not rejoined within 60 s"), checksum("pg-2", "t", "aa", 7)), false, Inconclusive, "t of pg-1 was not read: it had not rejoined within 60 s"},
 		{"one node", join(standingOf("pg-2", "primary", 2, 0), checksum("pg-2", "t", "aa", 7)), false, Inconclusive, "fewer than two nodes were read"},
+		{"intact", join(nodes, checksum("pg-1", "t", "aa", 7), checksum("pg-2", "t", "aa", 7), intact("pg-1", 3, 0, ""), intact("pg-2", 3, 0, "")), false, Pass, "1 table with equal checksums on 2 nodes, and 6 files intact"},
+		{"damaged", join(nodes, checksum("pg-1", "t", "aa", 7), checksum("pg-2", "t", "aa", 7), intact("pg-1", 3, 1, "t_pkey: a row is missing")), false, Fail, "after drill 1 1 of 3 files on pg-1 are damaged: t_pkey: a row is missing"},
+		{"not looked into", join(nodes, checksum("pg-1", "t", "aa", 7), checksum("pg-2", "t", "aa", 7), failed(intact("pg-1", 0, 0, ""), "it went away")), false, Inconclusive, "the files of pg-1 could not be looked into: it went away"},
 		{"nothing read", nodes, false, Inconclusive, "no checksums were taken in drill 1"},
 	})
 }

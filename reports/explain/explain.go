@@ -46,6 +46,9 @@ func Write(w io.Writer, r *reports.Result, logs fs.FS, verdict string) error {
 		}
 		p.subject(s)
 	}
+	if verdict == "" {
+		p.diagnoses()
+	}
 	if _, err := w.Write(p.buf.Bytes()); err != nil {
 		return fmt.Errorf("write explanation: %w", err)
 	}
@@ -95,6 +98,19 @@ type printer struct {
 }
 
 func (p *printer) line(prefix, text string) { fmt.Fprintln(&p.buf, prefix+clean(text)) }
+
+// diagnoses says what was found beside the verdicts.
+func (p *printer) diagnoses() {
+	for _, d := range p.r.Diagnoses {
+		p.buf.WriteByte('\n')
+		p.line("", "FOUND  "+d.Sign)
+		p.line(indent, d.Text)
+		for _, seen := range d.Evidence {
+			p.line(indent+"seen: ", seen)
+		}
+		p.line(indent+"next: ", d.Next)
+	}
+}
 
 func (p *printer) subject(s subject) {
 	p.line("", fmt.Sprintf("%s  %s", strings.ToUpper(string(s.outcome)), s.name))

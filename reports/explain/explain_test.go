@@ -136,3 +136,34 @@ func FuzzLogs(f *testing.F) {
 		}
 	})
 }
+
+// TestWriteDiagnoses says that what was found beside the verdicts is told after
+// them, and not where one verdict is asked for.
+func TestWriteDiagnoses(t *testing.T) {
+	r := result()
+	r.Objectives, r.Checks = r.Objectives[:1], nil
+	r.Diagnoses = []check.Diagnosis{{
+		Sign: "cache-missed", Node: "api-1", Text: "api-1 finds 20 % of what it asks its cache for",
+		Evidence: []string{"20 hits and 80 misses"}, Next: "see whether keys repeat",
+	}}
+	for verdict, want := range map[string]string{
+		"": `All 1 verdicts are a pass: there is nothing to explain.
+
+FOUND  cache-missed
+  api-1 finds 20 % of what it asks its cache for
+  seen: 20 hits and 80 misses
+  next: see whether keys repeat
+`,
+		"steady p99": `PASS  steady p99
+  100 operations
+`,
+	} {
+		var b strings.Builder
+		if err := Write(&b, r, fstest.MapFS{}, verdict); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, b.String()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", verdict, diff)
+		}
+	}
+}

@@ -115,6 +115,8 @@ func (d *decoder) setText(name, v []byte) bool { //nolint:funlen // one case a f
 		e.Session = d.word(v)
 	case "promise":
 		e.Promise = d.word(v)
+	case "saw":
+		e.Saw = string(v)
 	case "corr":
 		e.Corr = string(v)
 	case "node":

@@ -35,6 +35,7 @@ func appendEvent(buf []byte, e *Event) []byte {
 	buf = text(buf, `,"corr":`, e.Corr)
 	buf = text(buf, `,"session":`, e.Session)
 	buf = text(buf, `,"promise":`, e.Promise)
+	buf = text(buf, `,"saw":`, e.Saw)
 	buf = span(buf, `,"dns_ns":`, e.DNS)
 	buf = span(buf, `,"connect_ns":`, e.Connect)
 	buf = span(buf, `,"tls_ns":`, e.TLS)

@@ -70,6 +70,13 @@ const (
 	CounterAttempts = "attempts"  // connections to a database that it has taken, one for each try
 	CounterInFlight = "in-flight" // requests that it is working on; not a sum
 	CounterDead     = "dead"      // messages that a worker has given up
+
+	CounterPoolUsed    = "pool-in-use"  // connections to databases that an instance uses now; not a sum
+	CounterPoolMax     = "pool-max"     // the most that it may have; not a sum
+	CounterPoolWaits   = "pool-waits"   // connections that it had to wait for
+	CounterHeap        = "heap"         // bytes on its heap, garbage included; not a sum
+	CounterCacheHits   = "cache-hits"   // copies that it asked a cache for, and got
+	CounterCacheMisses = "cache-misses" // and did not get
 )
 
 // The Op of events by [ByAudit]. Node is the database node that was read.
@@ -88,6 +95,10 @@ const (
 	// AuditSum: a checksum of one table on Node at the WAL position Value.
 	// Target is the table, Text the checksum, Count the rows.
 	AuditSum = "checksum"
+	// AuditIntact: how the files of Node are. Count is how many tables and
+	// indexes were looked at, Amount how many of them are damaged, and Text names
+	// examples, each with what is wrong.
+	AuditIntact = "intact"
 	// AuditRole: the role of Node once everything is quiet: Role, Timeline,
 	// Count (replicas that stream from it).
 	AuditRole = "role"
@@ -139,6 +150,10 @@ const (
 // read has seen.
 const PromiseStrong = "strong"
 
+// PromiseRefused is the promise that an operation is refused, whatever else is
+// broken: that its client may not do it. It is OK if it was.
+const PromiseRefused = "refused"
+
 // An Event is one line of a history. Fields that do not apply are zero and
 // left out of the file. All times are nanoseconds since the run began, on the
 // monotonic clock of the proofload process.
@@ -171,7 +186,8 @@ type Event struct {
 	// ([SourcePrimary], [SourceReplica], [SourceCache]), Value the version that it
 	// saw and Amount the balance.
 	Session string `json:"session,omitempty"`
-	Promise string `json:"promise,omitempty"` // [PromiseStrong], or nothing
+	Promise string `json:"promise,omitempty"` // [PromiseStrong], [PromiseRefused], that of [Limited], or nothing
+	Saw     string `json:"saw,omitempty"`     // versions of several things at one moment, by [AppendSaw]
 
 	// How long the parts of an operation took: the connection's, of one that
 	// had to make its own, and from the send to the first byte of the answer.

@@ -24,7 +24,7 @@ func full() Event {
 	return Event{
 		At: 1, Kind: OK, By: ByLoad, Op: "create-transfer", ID: "id\"\\\n\x01ü", Drill: 2, Phase: "steady",
 		Write: true, Sched: 3, Sent: 4, Status: 201, Class: "c", Amount: -5, Key: "account/1",
-		Peer: "account/2", Of: "w-0", Seq: 8, Corr: "mine", Session: "s-1", Promise: PromiseStrong,
+		Peer: "account/2", Of: "w-0", Seq: 8, Corr: "mine", Session: "s-1", Promise: PromiseStrong, Saw: "a=1 b=2",
 		DNS: 10, Connect: 11, TLS: 12, FirstByte: 13, Step: 7, Node: "api-1",
 		Timeline: 6, Verb: "stall", Target: "link:replication", Carries: "replication", Role: "primary",
 		Value: math.MaxInt64, Count: math.MinInt64, Jobs: 9, Text: "a </b> \u2028 c",

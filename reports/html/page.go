@@ -36,6 +36,7 @@ type page struct {
 	Percentiles           *figure
 	Comparison            *comparison
 	Journal               []journalRow
+	Diagnoses             []check.Diagnosis
 	Findings              []finding
 	Anatomies             []anatomyView
 	Writes                []account
@@ -126,6 +127,7 @@ func newPage(r *reports.Result) *page {
 		p.Comparison = comparisonOf(r.Comparison)
 	}
 	p.journal(r)
+	p.Diagnoses = r.Diagnoses[:min(maxRows, len(r.Diagnoses))]
 	p.findings(r)
 	p.Writes = accounts(r.Writes)
 	p.windows(r)

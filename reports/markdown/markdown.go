@@ -30,6 +30,7 @@ func Write(w io.Writer, r *reports.Result) error {
 	d.findings()
 	d.said()
 	d.checks()
+	d.diagnoses()
 	d.recoveries()
 	d.writes()
 	d.faults()
@@ -141,6 +142,20 @@ func (d *document) checks() {
 			break
 		}
 		d.row(outcome(v.Outcome), escape(v.Check), escape(v.Reason))
+	}
+}
+
+// diagnoses says what was found beside the verdicts.
+func (d *document) diagnoses() {
+	if len(d.r.Diagnoses) == 0 {
+		return
+	}
+	d.printf("\n### Found beside the verdict\n\n| finding | evidence | next |\n|---|---|---|\n")
+	for i, found := range d.r.Diagnoses {
+		if d.more(i, len(d.r.Diagnoses), 3) {
+			break
+		}
+		d.row(escape(found.Text), escape(strings.Join(found.Evidence, "; ")), escape(found.Next))
 	}
 }
 

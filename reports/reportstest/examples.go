@@ -76,6 +76,12 @@ func Inconclusive() *reports.Result {
 	r.Faults = r.Faults[1:]
 	unclear(r, "rpo", "not exercised: replication was not stalled at T0", true)
 	unclear(r, "p99", "the generator fell behind in this phase", false)
+	r.Diagnoses = []check.Diagnosis{{
+		Sign: "pool-saturated", Node: "api-1",
+		Text:     "api-1 has too few connections to its database: all 8 were in use in 31 of 60 looks while nothing was broken",
+		Evidence: []string{"4,120 connections had to be waited for, of 9,800 taken", "at most 8 in use at once, of 8"},
+		Next:     "see which statements hold connections longest",
+	}}
 	r.Checks[4] = check.Verdict{Check: "replicas-agree", Outcome: check.Inconclusive, Reason: "pg-1 was not read: it had not rejoined within 60 s"}
 	return r
 }

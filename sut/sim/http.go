@@ -51,6 +51,7 @@ func (s *Sim) handler() http.Handler {
 		mux.HandleFunc("PUT "+version+"/transfers/{id}", s.putTransfer)
 		mux.HandleFunc("GET "+version+"/transfers/{id}", s.getTransfer)
 		mux.HandleFunc("GET "+version+"/accounts/{id}", s.getAccount)
+		mux.HandleFunc("GET "+version+"/accounts", s.listAccounts)
 	}
 	mux.HandleFunc("PUT /v2/refunds/{id}", s.putRefund)
 	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
@@ -111,6 +112,10 @@ func (s *Sim) putTransfer(w http.ResponseWriter, r *http.Request) {
 	var t transfer
 	if err := json.NewDecoder(r.Body).Decode(&t); err != nil || t.Amount <= 0 {
 		http.Error(w, "malformed transfer", http.StatusBadRequest)
+		return
+	}
+	if t.Amount > opening*opening { // more than any account ever has
+		http.Error(w, "the account has not so much", http.StatusUnprocessableEntity)
 		return
 	}
 	t.ID = r.PathValue("id")
@@ -290,6 +295,50 @@ func (s *Sim) getAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, http.StatusOK, timeline, a)
+}
+
+// listAccounts answers with the first accounts, as they are at one moment.
+func (s *Sim) listAccounts(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.ParseInt(r.URL.Query().Get("limit"), 10, 64)
+	if err != nil || n < 1 || n > maxListed {
+		http.Error(w, "malformed limit", http.StatusBadRequest)
+		return
+	}
+	items, timeline := s.accounts(n)
+	if timeline == 0 {
+		http.Error(w, "no primary", http.StatusServiceUnavailable)
+		return
+	}
+	s.answer(w, http.StatusOK, timeline, map[string]any{"items": items})
+}
+
+// maxListed is how many accounts one answer lists at most.
+const maxListed = 200
+
+// accounts lists the first accounts as the primary's books have them. The
+// timeline is 0 while there is no primary.
+func (s *Sim) accounts(n int64) (items []account, timeline int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	leader := s.leader()
+	if leader < 0 {
+		return nil, 0
+	}
+	p := s.nodes[leader]
+	items = make([]account, n)
+	for i := range items {
+		items[i] = account{ID: int64(i) + 1, Customer: 1, Currency: "EUR", Status: "open", Balance: opening, Version: 1}
+	}
+	for _, id := range p.order {
+		t := p.writes[id]
+		for _, side := range []int64{t.From, t.To} {
+			if side >= 1 && side <= n {
+				items[side-1].Balance += t.moves(side)
+				items[side-1].Version++
+			}
+		}
+	}
+	return items, p.timeline
 }
 
 // opening is the balance that every account begins with, in minor units.

@@ -28,16 +28,18 @@ func Options(given map[string]string) (Config, error) {
 	var errs []error
 	for name, value := range given {
 		defect := defects()[value]
-		failover, notTime := time.ParseDuration(value)
+		span, notTime := time.ParseDuration(value)
 		switch {
 		case name == "replication" && (value == "sync" || value == "async"):
 			c.Sync = value == "sync"
-		case name == "failover" && notTime == nil && failover > 0:
-			c.Failover = failover
+		case name == "failover" && notTime == nil && span > 0:
+			c.Failover = span
+		case name == "latency" && notTime == nil && span >= 0:
+			c.Latency = span
 		case name == "defect" && defect != nil:
 			defect(&c)
 		default:
-			errs = append(errs, fmt.Errorf("sim/ledger has no option %s=%s: allowed are replication=sync|async, failover=TIME, defect=%s",
+			errs = append(errs, fmt.Errorf("sim/ledger has no option %s=%s: allowed are replication=sync|async, failover=TIME, latency=TIME, defect=%s",
 				name, value, strings.Join(slices.Sorted(maps.Keys(defects())), "|")))
 		}
 	}

@@ -316,7 +316,7 @@ func (p *parser) verify(n *node) {
 		p.add(n, fmt.Sprintf("no check %q", text), DidYouMean(text, checkNames()))
 		return
 	case slices.ContainsFunc(p.sc.Verify, func(v Verify) bool { return v.Check == text }):
-		p.add(n, text+" is asked for twice", "")
+		p.add(n, text+" is asked for twice", "take one of them away")
 		return
 	}
 	p.sc.Verify = append(p.sc.Verify, Verify{Check: text, Pos: n.pos})

@@ -182,7 +182,7 @@ func (p *parser) lintHeal(e *draftEvent, before map[string]*draftEvent) {
 	}
 	switch {
 	case fault.Verb != "" && !p.isFault(fault):
-		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "")
+		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "name an entry that breaks something")
 	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e):
 		p.add(e.value, fmt.Sprintf("%s is over by then, it lasts for %s", e.Target, FormatDuration(fault.For)), "leave this entry out, or the fault's for:")
 	}
@@ -297,7 +297,7 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 		p.add(o.key, fmt.Sprintf("%s is of a phase, but %s is an event", o.Metric, e.As), "an event has "+strings.Join(metricNames(true), ", "))
 		return
 	case o.metric.fault && e.Verb != "" && !p.isFault(e):
-		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "")
+		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
 	}
 	if o.Metric == "rto" && o.Op != "" {

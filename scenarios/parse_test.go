@@ -180,7 +180,7 @@ func TestResolve(t *testing.T) {
 		{"$${A} $A $", "${A} $A $", ""},
 		{"${NONE}", "", "NONE is not set"},
 		{"${EMPTY:?say why}", "", "EMPTY is not set: say why"},
-		{"${secret:T}", "", "the secret T cannot be used in a scenario"},
+		{"${secret:T}", "", "the secret T cannot be used here"},
 		{"${A", "", "this ${ is not closed"},
 		{"${a.b}", "", "${a.b} is not a variable"},
 		{"${}", "", "${} is not a variable"},

@@ -270,7 +270,11 @@ func (s *State) Summary(now time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	into := min(max(0, now-s.start), s.header.Total)
-	return fmt.Sprintf("%8s  %s | %s", clock(now), s.load(into), s.system())
+	line := fmt.Sprintf("%8s  %s", clock(now), s.load(into))
+	if system := s.system(); system != "" {
+		line += " | " + system
+	}
+	return line
 }
 
 func (s *State) load(into time.Duration) string {

@@ -296,6 +296,12 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	case !o.metric.event:
 		p.add(o.key, fmt.Sprintf("%s is of a phase, but %s is an event", o.Metric, e.As), "an event has "+strings.Join(metricNames(true), ", "))
 		return
+	case o.metric.step && (p.isFault(e) || !p.lasts(e)):
+		p.add(o.key, fmt.Sprintf("%s is of a step that takes its time, but %s is a %s", o.Metric, e.As, e.Verb), "give a start: or a heal: a name with as:, and limit that; a fault has an rto")
+		return
+	case !p.lasts(e):
+		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")
+		return
 	case o.metric.fault && e.Verb != "" && !p.isFault(e):
 		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
@@ -372,6 +378,12 @@ func (p *parser) moment(e *draftEvent) time.Duration { return p.anchor(e).start 
 // clock says when an entry happens, for people.
 func (p *parser) clock(e *draftEvent) string {
 	return fmt.Sprintf("%s (%s)", e.at.text, FormatDuration(p.moment(e)))
+}
+
+// lasts reports whether an entry may do something that takes its time.
+func (p *parser) lasts(e *draftEvent) bool {
+	verb, ok := LookupVerb(e.Verb)
+	return !ok || verb.lasts()
 }
 
 func (p *parser) isFault(e *draftEvent) bool {

@@ -15,6 +15,7 @@ const (
 	rehearsalFirst = time.Second     // until the first entry of a phase
 	rehearsalNext  = 2 * time.Second // between two entries of a phase
 	rehearsalAfter = 6 * time.Second // of a phase after its last entry
+	rehearsalLag   = 2 * time.Second // how late sends may be: no latency is judged
 )
 
 // Once cuts a scenario down to a rehearsal: every phase and every entry of the
@@ -24,6 +25,7 @@ const (
 func (sc *Scenario) Once() {
 	sc.About = strings.TrimSpace("Rehearsal: everything once and short, neither latency nor recovery judged. " + sc.About)
 	sc.Repeat, sc.Abort, sc.Compare = Repeat{Times: 1}, nil, nil
+	sc.Load.SendLag = max(sc.Load.SendLag, rehearsalLag)
 	calm := sc.calm()
 	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
 		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
@@ -56,7 +58,9 @@ func (sc *Scenario) Once() {
 func (sc *Scenario) calm() []string {
 	var names []string
 	for _, f := range sc.Load.Phases {
-		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote && e.Verb != VerbGate }) {
+		if slices.ContainsFunc(sc.Timeline, func(e Event) bool {
+			return e.Phase == f.Name && !slices.Contains([]string{VerbNote, VerbMark, VerbGate}, e.Verb)
+		}) {
 			break
 		}
 		names = append(names, f.Name)

@@ -207,6 +207,8 @@ func (s *State) course(e *history.Event) {
 		s.change(e, "stopped: "+e.Text)
 	case history.RunNote:
 		s.change(e, "note: "+e.Text)
+	case history.RunMark:
+		s.change(e, "mark: "+e.Text)
 	}
 }
 

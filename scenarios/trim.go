@@ -9,27 +9,31 @@ import (
 
 // What a rehearsal is cut down to.
 const (
-	rehearsalRate  = 20.0            // operations per second
-	rehearsalPhase = 3 * time.Second // of a phase in which nothing happens
-	rehearsalFault = 5 * time.Second // what a fault with an end of its own lasts
-	rehearsalFirst = time.Second     // until the first entry of a phase
-	rehearsalNext  = 2 * time.Second // between two entries of a phase
-	rehearsalAfter = 6 * time.Second // of a phase after its last entry
-	rehearsalLag   = 2 * time.Second // how late sends may be: no latency is judged
+	rehearsalRate   = 20.0            // operations per second
+	rehearsalPhase  = 3 * time.Second // of a phase in which nothing happens
+	rehearsalFault  = 5 * time.Second // what a fault with an end of its own lasts
+	rehearsalFirst  = time.Second     // until the first entry of a phase
+	rehearsalNext   = 2 * time.Second // between two entries of a phase
+	rehearsalAfter  = 6 * time.Second // of a phase after its last entry
+	rehearsalErrors = 50              // percent, of a rehearsal that would ask nothing else
+	rehearsalLag    = 2 * time.Second // how late sends may be: no latency is judged
 )
 
 // Once cuts a scenario down to a rehearsal: every phase and every entry of the
 // timeline once and in the same order, within seconds and at a low rate. That
 // is too little load to judge latency or recovery by: of the objectives only the
-// errors of the phases before the first breakage stay, and of the checks all.
+// errors of the phases before the first breakage stay, and of the checks all. If
+// that is nothing, it is asked whether what is to break broke and was mended, or
+// whether the system answers at all.
 func (sc *Scenario) Once() {
 	sc.About = strings.TrimSpace("Rehearsal: everything once and short, neither latency nor recovery judged. " + sc.About)
 	sc.Repeat, sc.Abort, sc.Compare = Repeat{Times: 1}, nil, nil
 	sc.Load.SendLag = max(sc.Load.SendLag, rehearsalLag)
-	calm := sc.calm()
+	calm, promised := sc.calm(), slices.Clone(sc.Objectives)
 	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
 		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
 	})
+	sc.askAnything(promised)
 	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool { return e.Verb == VerbGate }) // nobody waits for it
 	entries := map[string]time.Duration{}                                                          // by phase: when its next entry may be
 	for i := range sc.Timeline {
@@ -51,6 +55,20 @@ func (sc *Scenario) Once() {
 			length = next - rehearsalNext + rehearsalAfter
 		}
 		f.rehearse(min(f.For, length))
+	}
+}
+
+// askAnything gives a rehearsal that would ask nothing something to ask.
+func (sc *Scenario) askAnything(promised []Objective) {
+	isFault := func(e Event) bool { verb, ok := LookupVerb(e.Verb); return ok && verb.Fault }
+	switch {
+	case len(sc.Objectives) > 0 || len(sc.Verify) > 0 || len(promised) == 0:
+	case slices.ContainsFunc(sc.Timeline, isFault):
+		sc.Verify = []Verify{{Check: "faults-proven", Pos: promised[0].Pos}}
+	default:
+		o := promised[0]
+		o.Metric, o.Op, o.Limit, o.Text = "errors", "<=", rehearsalErrors, fmt.Sprintf("%d%%", rehearsalErrors)
+		sc.Objectives = []Objective{o}
 	}
 }
 

@@ -118,19 +118,22 @@ load:
 		{"objectives: {steady/pay: {p99: 1s}}\n", "", "steady/pay errors 50%"},
 		{"objectives: {steady: {p99: 1s, errors: 1%}}\n", "", "steady errors 1%"},
 		{"objectives: {steady: {p99: 1s}}\nverify: [balances]\n", "balances", ""},
+		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [instances-recover, balances, goodput-returns, orphaned-work]\n", "balances", ""},
+		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [instances-recover]\n", "faults-proven", ""},
 	} {
 		sc, err := Parse("few.yaml", []byte(head+tt.src), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sc.Once()
-		verify, objective := "", ""
+		var checks, limits []string
 		for _, v := range sc.Verify {
-			verify += v.Check
+			checks = append(checks, v.Check)
 		}
 		for _, o := range sc.Objectives {
-			objective += strings.Join([]string{o.Subject, o.Metric, o.Text}, " ")
+			limits = append(limits, o.Subject+" "+o.Metric+" "+o.Text)
 		}
+		verify, objective := strings.Join(checks, ", "), strings.Join(limits, ", ")
 		if verify != tt.verify || objective != tt.objective {
 			t.Errorf("%s: it asks for %q and %q, want %q and %q", tt.src, verify, objective, tt.verify, tt.objective)
 		}

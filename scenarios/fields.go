@@ -252,7 +252,22 @@ func (p *parser) event(n *node) {
 	case len(e.verbs) == 0 && clean:
 		p.problems.Add(n.pos, 1, "this entry does nothing", "give it one of: "+strings.Join(verbNames(), ", "))
 	}
+	if e.Verb == VerbMark && e.Target != "" {
+		p.mark(e)
+	}
 	p.events = append(p.events, e)
+}
+
+// mark gives an entry that marks a moment the name that it is.
+func (p *parser) mark(e *draftEvent) {
+	switch {
+	case e.as != nil:
+		p.add(e.as, "a mark has a name already", "leave as: out")
+	case !namePattern.MatchString(e.Target):
+		p.add(e.value, fmt.Sprintf("%q is not a name", e.Target), "use a to z, 0 to 9 and -, and begin with a letter")
+	default:
+		e.as, e.As, e.Named = e.value, e.Target, true
+	}
 }
 
 func (p *parser) at(e *draftEvent, key, n *node) {
@@ -316,7 +331,7 @@ func (p *parser) verify(n *node) {
 		p.add(n, fmt.Sprintf("no check %q", text), DidYouMean(text, checkNames()))
 		return
 	case slices.ContainsFunc(p.sc.Verify, func(v Verify) bool { return v.Check == text }):
-		p.add(n, text+" is asked for twice", "")
+		p.add(n, text+" is asked for twice", "take one of them away")
 		return
 	}
 	p.sc.Verify = append(p.sc.Verify, Verify{Check: text, Pos: n.pos})

@@ -182,7 +182,7 @@ func (p *parser) lintHeal(e *draftEvent, before map[string]*draftEvent) {
 	}
 	switch {
 	case fault.Verb != "" && !p.isFault(fault):
-		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "")
+		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "name an entry that breaks something")
 	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e):
 		p.add(e.value, fmt.Sprintf("%s is over by then, it lasts for %s", e.Target, FormatDuration(fault.For)), "leave this entry out, or the fault's for:")
 	}
@@ -296,8 +296,14 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	case !o.metric.event:
 		p.add(o.key, fmt.Sprintf("%s is of a phase, but %s is an event", o.Metric, e.As), "an event has "+strings.Join(metricNames(true), ", "))
 		return
+	case o.metric.step && (p.isFault(e) || !p.lasts(e)):
+		p.add(o.key, fmt.Sprintf("%s is of a step that takes its time, but %s is a %s", o.Metric, e.As, e.Verb), "give a start: or a heal: a name with as:, and limit that; a fault has an rto")
+		return
+	case !p.lasts(e):
+		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")
+		return
 	case o.metric.fault && e.Verb != "" && !p.isFault(e):
-		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "")
+		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
 	}
 	if o.Metric == "rto" && o.Op != "" {
@@ -372,6 +378,12 @@ func (p *parser) moment(e *draftEvent) time.Duration { return p.anchor(e).start 
 // clock says when an entry happens, for people.
 func (p *parser) clock(e *draftEvent) string {
 	return fmt.Sprintf("%s (%s)", e.at.text, FormatDuration(p.moment(e)))
+}
+
+// lasts reports whether an entry may do something that takes its time.
+func (p *parser) lasts(e *draftEvent) bool {
+	verb, ok := LookupVerb(e.Verb)
+	return !ok || verb.lasts()
 }
 
 func (p *parser) isFault(e *draftEvent) bool {

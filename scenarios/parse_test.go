@@ -57,8 +57,23 @@ func TestLint(t *testing.T) {
 			if err == nil {
 				err = &Problems{File: sc.File, Source: src, List: sc.Warnings}
 			}
+			mended(t, err)
 			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", err.Error()+"\n")
 		})
+	}
+}
+
+// mended checks that each problem says where it is and how to mend it.
+func mended(t *testing.T, err error) {
+	t.Helper()
+	problems, ok := errors.AsType[*Problems](err)
+	if !ok {
+		t.Fatalf("error is %T, want *Problems", err)
+	}
+	for _, q := range problems.List {
+		if q.Hint == "" || q.Pos.Line < 1 || q.Pos.Col < 1 {
+			t.Errorf("%d:%d: %s: no place, or not how to mend it", q.Pos.Line, q.Pos.Col, q.Msg)
+		}
 	}
 }
 
@@ -165,7 +180,7 @@ func TestResolve(t *testing.T) {
 		{"$${A} $A $", "${A} $A $", ""},
 		{"${NONE}", "", "NONE is not set"},
 		{"${EMPTY:?say why}", "", "EMPTY is not set: say why"},
-		{"${secret:T}", "", "the secret T cannot be used in a scenario"},
+		{"${secret:T}", "", "the secret T cannot be used here"},
 		{"${A", "", "this ${ is not closed"},
 		{"${a.b}", "", "${a.b} is not a variable"},
 		{"${}", "", "${} is not a variable"},

@@ -24,7 +24,7 @@ func (p *parser) phase(n *node) {
 	}
 	switch {
 	case len(given) == 0:
-		p.problems.Add(n.pos, 1, `a phase has no "rate"`, "")
+		p.problems.Add(n.pos, 1, `a phase has no "rate"`, "add for example rate: 200/s, or replay: or users:")
 	case len(given) > 1:
 		p.add(given[1], fmt.Sprintf("one phase cannot have both %s and %s", given[0].text, given[1].text), "write a phase for each")
 	case f.think != nil && f.users == nil && given[0].text != "users":

@@ -294,7 +294,7 @@ func (p *Reader) Mapping(n *node, what string, fields []Field) bool {
 	}
 	for _, f := range fields {
 		if f.Need && given[f.Key] == nil && !slices.Contains(misspelt, f.Key) {
-			p.problems.Add(n.pos, 1, fmt.Sprintf("%s has no %q", what, f.Key), "")
+			p.problems.Add(n.pos, 1, fmt.Sprintf("%s has no %q", what, f.Key), fmt.Sprintf("add %s: with its value", f.Key))
 			clean = false
 		}
 	}
@@ -304,7 +304,7 @@ func (p *Reader) Mapping(n *node, what string, fields []Field) bool {
 // key checks that a key is text and new.
 func (p *Reader) key(key *node, given map[string]*node) bool {
 	if key.kind != scalarNode {
-		p.add(key, "want a key, got "+string(key.kind), "")
+		p.add(key, "want a key, got "+string(key.kind), "write text before the colon")
 		return false
 	}
 	if first := given[key.text]; first != nil {
@@ -326,12 +326,12 @@ func fieldKeys(fields []Field) []string {
 // list calls each for every element of a list.
 func (p *Reader) list(n *node, what string, each func(*node)) {
 	if n.kind != listNode {
-		p.add(n, fmt.Sprintf("want a list of %s, got %s", what, n.kind), "")
+		p.add(n, fmt.Sprintf("want a list of %s, got %s", what, n.kind), "put it into [ ], or write each on a line of its own that begins with -")
 		return
 	}
 	for _, item := range n.items {
 		if item.isNull() {
-			p.add(item, fmt.Sprintf("want %s, got nothing", what), "")
+			p.add(item, fmt.Sprintf("want %s, got nothing", what), "write it after the -, or take the - away")
 			continue
 		}
 		each(item)
@@ -341,7 +341,7 @@ func (p *Reader) list(n *node, what string, each func(*node)) {
 // scalar returns a single value with its variables resolved.
 func (p *Reader) scalar(n *node, what string) (string, bool) {
 	if n.kind != scalarNode {
-		p.add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.kind), "")
+		p.add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.kind), "write one value, and no [ ] or { }")
 		return "", false
 	}
 	text, wrong := resolve(n.text, p.lookup)
@@ -360,7 +360,7 @@ func (p *Reader) words(n *node, what string) (string, bool) {
 	}
 	text, ok := p.scalar(n, what)
 	if ok && text == "" {
-		p.add(n, what+" is empty", "")
+		p.add(n, what+" is empty", "write something, or leave it out")
 	}
 	return text, ok && text != ""
 }

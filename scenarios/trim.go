@@ -9,25 +9,34 @@ import (
 
 // What a rehearsal is cut down to.
 const (
-	rehearsalRate  = 20.0            // operations per second
-	rehearsalPhase = 3 * time.Second // of a phase in which nothing happens
-	rehearsalFault = 5 * time.Second // what a fault with an end of its own lasts
-	rehearsalFirst = time.Second     // until the first entry of a phase
-	rehearsalNext  = 2 * time.Second // between two entries of a phase
-	rehearsalAfter = 6 * time.Second // of a phase after its last entry
+	rehearsalRate   = 20.0            // operations per second
+	rehearsalPhase  = 3 * time.Second // of a phase in which nothing happens
+	rehearsalFault  = 5 * time.Second // what a fault with an end of its own lasts
+	rehearsalFirst  = time.Second     // until the first entry of a phase
+	rehearsalNext   = 2 * time.Second // between two entries of a phase
+	rehearsalAfter  = 6 * time.Second // of a phase after its last entry
+	rehearsalErrors = 50              // percent, of a rehearsal that would ask nothing else
+	rehearsalLag    = 2 * time.Second // how late sends may be: no latency is judged
 )
 
 // Once cuts a scenario down to a rehearsal: every phase and every entry of the
 // timeline once and in the same order, within seconds and at a low rate. That
 // is too little load to judge latency or recovery by: of the objectives only the
-// errors of the phases before the first breakage stay, and of the checks all.
+// errors of the phases before the first breakage stay, and of the checks those
+// that need no load after the last fault is gone. If that is nothing, it is asked whether what is to break broke and was mended, or
+// whether the system answers at all.
 func (sc *Scenario) Once() {
 	sc.About = strings.TrimSpace("Rehearsal: everything once and short, neither latency nor recovery judged. " + sc.About)
 	sc.Repeat, sc.Abort, sc.Compare = Repeat{Times: 1}, nil, nil
-	calm := sc.calm()
+	sc.Load.SendLag = max(sc.Load.SendLag, rehearsalLag)
+	calm, promised := sc.calm(), slices.Clone(sc.Objectives)
 	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
 		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
 	})
+	sc.Verify = slices.DeleteFunc(sc.Verify, func(v Verify) bool {
+		return slices.Contains([]string{"instances-recover", "goodput-returns", "orphaned-work"}, v.Check)
+	})
+	sc.askAnything(promised)
 	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool { return e.Verb == VerbGate }) // nobody waits for it
 	entries := map[string]time.Duration{}                                                          // by phase: when its next entry may be
 	for i := range sc.Timeline {
@@ -52,11 +61,27 @@ func (sc *Scenario) Once() {
 	}
 }
 
+// askAnything gives a rehearsal that would ask nothing something to ask.
+func (sc *Scenario) askAnything(promised []Objective) {
+	isFault := func(e Event) bool { verb, ok := LookupVerb(e.Verb); return ok && verb.Fault }
+	switch {
+	case len(sc.Objectives) > 0 || len(sc.Verify) > 0:
+	case slices.ContainsFunc(sc.Timeline, isFault):
+		sc.Verify = []Verify{{Check: "faults-proven"}}
+	case len(promised) > 0:
+		o := promised[0]
+		o.Metric, o.Op, o.Limit, o.Text = "errors", "<=", rehearsalErrors, fmt.Sprintf("%d%%", rehearsalErrors)
+		sc.Objectives = []Objective{o}
+	}
+}
+
 // calm lists the phases before the first in which something is done.
 func (sc *Scenario) calm() []string {
 	var names []string
 	for _, f := range sc.Load.Phases {
-		if slices.ContainsFunc(sc.Timeline, func(e Event) bool { return e.Phase == f.Name && e.Verb != VerbNote && e.Verb != VerbGate }) {
+		if slices.ContainsFunc(sc.Timeline, func(e Event) bool {
+			return e.Phase == f.Name && !slices.Contains([]string{VerbNote, VerbMark, VerbGate}, e.Verb)
+		}) {
 			break
 		}
 		names = append(names, f.Name)

@@ -69,7 +69,7 @@ func parseCount(text string) (int, *mistake) {
 	}
 	v, err := strconv.Atoi(text)
 	if err != nil || v > maxCount {
-		return 0, &mistake{text + " is too large", ""}
+		return 0, &mistake{text + " is too large", fmt.Sprintf("the most is %d", maxCount)}
 	}
 	return v, nil
 }

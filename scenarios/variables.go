@@ -50,8 +50,8 @@ func resolve(text string, lookup func(string) (string, bool)) (string, *mistake)
 func expand(inside string, lookup func(string) (string, bool)) (string, *mistake) {
 	if secret, ok := strings.CutPrefix(inside, "secret:"); ok {
 		return "", &mistake{
-			fmt.Sprintf("the secret %s cannot be used in a scenario", secret),
-			"secrets belong in workload and target files",
+			fmt.Sprintf("the secret %s cannot be used here", secret),
+			"a secret may be in what a workload file sends or logs in with, and in a target file",
 		}
 	}
 	if name, ok := strings.CutPrefix(inside, varPrefix); ok {

@@ -104,6 +104,42 @@ func TestOnceIsShortAndWhole(t *testing.T) {
 	}
 }
 
+func TestOnceAlwaysAsksSomething(t *testing.T) {
+	const head = `proofload: scenario/v1
+name: few
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases: [{name: steady, for: 1m, rate: 200/s}]
+`
+	for _, tt := range []struct{ src, verify, objective string }{
+		{"timeline: [{at: steady + 5s, kill: redis, as: lost}]\nobjectives: {lost: {rto: 20s}}\n", "faults-proven", ""},
+		{"objectives: {steady: {p99: 1s}}\n", "", "steady errors 50%"},
+		{"objectives: {steady/pay: {p99: 1s}}\n", "", "steady/pay errors 50%"},
+		{"objectives: {steady: {p99: 1s, errors: 1%}}\n", "", "steady errors 1%"},
+		{"objectives: {steady: {p99: 1s}}\nverify: [balances]\n", "balances", ""},
+		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [instances-recover, balances, goodput-returns, orphaned-work]\n", "balances", ""},
+		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [instances-recover]\n", "faults-proven", ""},
+	} {
+		sc, err := Parse("few.yaml", []byte(head+tt.src), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc.Once()
+		var checks, limits []string
+		for _, v := range sc.Verify {
+			checks = append(checks, v.Check)
+		}
+		for _, o := range sc.Objectives {
+			limits = append(limits, o.Subject+" "+o.Metric+" "+o.Text)
+		}
+		verify, objective := strings.Join(checks, ", "), strings.Join(limits, ", ")
+		if verify != tt.verify || objective != tt.objective {
+			t.Errorf("%s: it asks for %q and %q, want %q and %q", tt.src, verify, objective, tt.verify, tt.objective)
+		}
+	}
+}
+
 func TestOnly(t *testing.T) {
 	sc := full(t)
 	entry := sc.Timeline[0]

@@ -23,6 +23,7 @@ const (
 	VerbHeal  = "heal"
 	VerbNote  = "note"
 	VerbGate  = "gate"
+	VerbMark  = "mark"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -120,9 +121,14 @@ func otherVerbs() []Verb {
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
+		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
 		{VerbGate, false, TakesText, "Ask people whether to go on; the run is stopped if they do not say so in time."},
 	}
 }
+
+// lasts reports whether a verb is one that takes its time: of an entry that does
+// something, and is no more than a moment.
+func (v Verb) lasts() bool { return v.Takes != TakesText }
 
 // LookupVerb returns the verb of that name.
 func LookupVerb(name string) (Verb, bool) {
@@ -207,6 +213,7 @@ type metric struct {
 	name    string
 	measure measure
 	event   bool // of an event; otherwise of a phase
+	step    bool // of an event that is no fault and takes its time
 	fault   bool // of an event that is a fault
 	lower   bool // the limit is a lower one
 }
@@ -226,6 +233,7 @@ func metrics() []metric {
 		{name: "rpo", event: true, fault: true},
 		{name: "lost_writes", measure: countMeasure, event: true},
 		{name: "duplicates", measure: countMeasure, event: true},
+		{name: "took", event: true, step: true},
 	}
 }
 

@@ -18,6 +18,18 @@ import (
 // exitCodesWord is the word that explains the exit codes.
 const exitCodesWord = "exit-codes"
 
+// paths lists the keys of a schema by their paths below one of them.
+func (n keyNode) paths(root keyNode, below string) []string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(n.Properties)) {
+		all = append(all, below+key)
+		if inner := n.Properties[key].inside(root); strings.Count(below, ".") < 2 {
+			all = append(all, inner.paths(root, below+key+".")...)
+		}
+	}
+	return all
+}
+
 // A keyNode is the part of a schema that says what a key of a file means.
 type keyNode struct {
 	Ref         string             `json:"$ref"`
@@ -144,7 +156,7 @@ func explainable() []string {
 		names = append(names, c.Name)
 	}
 	if root, err := readSchema("scenario"); err == nil {
-		names = append(names, slices.Sorted(maps.Keys(root.Properties))...)
+		names = append(names, root.paths(root, "")...)
 		for _, path := range []string{"timeline", "objectives.NAME"} {
 			if n, ok := root.find(root, splitKey(path)); ok {
 				names = append(names, slices.Sorted(maps.Keys(n.Properties))...)

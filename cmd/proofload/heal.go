@@ -27,7 +27,12 @@ func (a *app) healCommand() *cobra.Command {
 		Long: `Mends what runs and injections that died left broken, from their journals. Where
 the guard of one of them is still at it, that is waited for. What cannot be mended
 is printed with the commands that mend it by hand: exit 6.`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("proofload heal mends what any run left, and takes no name of one: leave %q out", args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.healLeftovers(cmd.Context()); err != nil {
 				return exit(reports.ExitFaultsLeft, err)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,30 @@ func findScenario(name string) (file string, src []byte, err error) {
 	if src, ok := library.Open(name); ok {
 		return inLibrary + name, src, nil
 	}
-	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor in the library; %s", name, scenarios.DidYouMean(name, library.Names()))
+	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor in the library; %s", name, meantScenario(name))
+}
+
+// meantScenario is the hint for a scenario that there is not: the file or the
+// scenario of the library that is called most like it.
+func meantScenario(name string) string {
+	title := func(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
+	var files, titles []string
+	for _, dir := range []string{filepath.Dir(name), ".", "scenarios"} {
+		found, err := scenariosIn(dir)
+		if err != nil {
+			continue // there is none in it
+		}
+		for _, f := range found {
+			files, titles = append(files, f), append(titles, title(f))
+		}
+	}
+	if near := scenarios.Closest(name, append(files, library.Names()...)); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if near := scenarios.Closest(title(name), titles); near != "" {
+		return fmt.Sprintf("did you mean %q?", files[slices.Index(titles, near)])
+	}
+	return scenarios.DidYouMean(name, append(library.Names(), files...))
 }
 
 // planFlags are the choices that change a plan.

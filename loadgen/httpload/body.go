@@ -51,10 +51,10 @@ func (p *parser) json(t *template, n *scenarios.Node, sc *scope, depth int) {
 	p.values++
 	switch {
 	case depth > maxDepth:
-		p.Add(n, fmt.Sprintf("this is nested more than %d levels deep", maxDepth), "")
+		p.Add(n, fmt.Sprintf("this is nested more than %d levels deep", maxDepth), "send it as text with body:")
 	case p.values > maxValues:
 		if p.values == maxValues+1 {
-			p.Add(n, fmt.Sprintf("the file has more than %d values to send", maxValues), "")
+			p.Add(n, fmt.Sprintf("the file has more than %d values to send", maxValues), "leave some out, or put them into a file of data:")
 		}
 	case n.IsMap():
 		t.literal("{")

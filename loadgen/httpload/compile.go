@@ -1,6 +1,7 @@
 package httpload
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -32,7 +33,7 @@ var (
 func (p *parser) template(n *scenarios.Node, what string, sc *scope) (template, bool) {
 	var t template
 	if !n.IsScalar() {
-		p.Add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.Kind()), "")
+		p.Add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.Kind()), "write one value, and no [ ] or { }")
 		return t, false
 	}
 	ok := p.compile(&t, n, sc, escaping{escape: everywhere(plain)})
@@ -155,7 +156,7 @@ func (p *parser) secret(name string) (value, *mistake) {
 func (p *parser) variable(name string) (value, expr, *mistake) {
 	v, ok := p.vars[name]
 	if !ok {
-		return value{}, nil, &mistake{fmt.Sprintf("there is no variable %q in vars:", name), scenarios.DidYouMean(name, sortedKeys(p.vars))}
+		return value{}, nil, &mistake{fmt.Sprintf("there is no variable %q in vars:", name), cmp.Or(scenarios.DidYouMean(name, sortedKeys(p.vars)), "add it to vars:")}
 	}
 	return v, nil, nil
 }

@@ -68,8 +68,14 @@ func TestLint(t *testing.T) {
 			if err == nil {
 				t.Fatal("no problem found")
 			}
-			if _, ok := errors.AsType[*scenarios.Problems](err); !ok {
-				t.Errorf("error is %T, want *scenarios.Problems", err)
+			problems, ok := errors.AsType[*scenarios.Problems](err)
+			if !ok {
+				t.Fatalf("error is %T, want *scenarios.Problems", err)
+			}
+			for _, q := range problems.List {
+				if q.Hint == "" || q.Pos.Line < 1 || q.Pos.Col < 1 {
+					t.Errorf("%d:%d: %s: no place, or not how to mend it", q.Pos.Line, q.Pos.Col, q.Msg)
+				}
 			}
 			want := strings.TrimSuffix(file, ".yaml") + ".golden"
 			got := err.Error() + "\n"

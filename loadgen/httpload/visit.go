@@ -208,6 +208,9 @@ func (v *visit) judge(status int, header http.Header, body []byte) loadgen.Answe
 	case status/100 == 4:
 		return loadgen.Refused
 	default:
+		if status/100 != 5 { // which says itself what is wrong
+			v.w.notes.add(s.place, s, false, fmt.Sprintf("the status %d was not what is expected", status))
+		}
 		return loadgen.Broken
 	}
 	v.keepCookies(header)

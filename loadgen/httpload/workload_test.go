@@ -124,7 +124,7 @@ requests:
 		{"another good status", 204, good, body, loadgen.Done, ""},
 		{"refused", 404, good, body, loadgen.Refused, ""},
 		{"broken", 500, good, body, loadgen.Broken, ""},
-		{"a success that is not expected", 201, good, body, loadgen.Broken, ""},
+		{"a success that is not expected", 201, good, body, loadgen.Broken, "the status 201 was not what is expected"},
 		{"wrong header", 200, http.Header{"Content-Type": {"text/html"}, "X-Seq": {"0"}}, body, loadgen.Broken, "9:31: get: the header Content-Type was not what is expected"},
 		{"wrong value in a header", 200, http.Header{"Content-Type": {"application/json"}, "X-Seq": {"1"}}, body, loadgen.Broken, "the header X-Seq was"},
 		{"wrong text", 200, good, strings.ReplaceAll(body, "ok", "no"), loadgen.Broken, "10:13: get: the body was"},

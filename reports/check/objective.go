@@ -152,6 +152,8 @@ func (c *court) sample(o Objective, drill int) sample {
 	entry, _ := c.spec.entry(o.Subject)
 	f := c.faults.get(drill, o.Subject)
 	switch {
+	case o.Metric == metricTook:
+		return c.tookSample(o, entry, drill)
 	case f == nil:
 		return unclear("the event " + o.Subject + " did not happen")
 	case o.Metric == metricRTO:

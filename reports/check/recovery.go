@@ -27,7 +27,7 @@ type recovery struct {
 func newRecovery(spec *Spec, c *course, fs *faults, d *durability) *recovery {
 	r := &recovery{spec: spec, course: c, faults: fs, writes: d, kept: map[opDrill][]arrival{}}
 	for _, e := range spec.Events {
-		if slices.ContainsFunc(spec.Objectives, func(o Objective) bool { return o.Subject == e.Name && ofEvent(o.Metric) }) {
+		if slices.ContainsFunc(spec.Objectives, func(o Objective) bool { return o.Subject == e.Name && ofEvent(o.Metric) && o.Metric != metricTook }) {
 			r.entries = append(r.entries, e)
 		}
 	}

@@ -97,7 +97,7 @@ type Entry struct {
 // An Objective is one limit of the scenario.
 type Objective struct {
 	Subject string  `json:"subject"` // a phase, PHASE/OP, or the name of an event
-	Metric  string  `json:"metric"`  // p50 p90 p95 p99 p99.9 max (ms), errors (percent), rate (percent of offered), rto rpo (ms), lost_writes duplicates (count)
+	Metric  string  `json:"metric"`  // p50 p90 p95 p99 p99.9 max (ms), errors (percent), rate (percent of offered), rto rpo (ms), lost_writes duplicates (count), took (ms)
 	Op      string  `json:"op"`      // "<=" or ">="
 	Limit   float64 `json:"limit"`   // in the metric's unit
 	Line    int     `json:"line"`

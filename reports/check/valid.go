@@ -13,6 +13,7 @@ const (
 	metricRPO        = "rpo"
 	metricLost       = "lost_writes"
 	metricDuplicates = "duplicates"
+	metricTook       = "took"
 )
 
 // The metrics of phases that are not quantiles.
@@ -30,7 +31,7 @@ const (
 
 // ofEvent reports whether a metric is one of an event of the timeline.
 func ofEvent(metric string) bool {
-	return slices.Contains([]string{metricRTO, metricRPO, metricLost, metricDuplicates}, metric)
+	return slices.Contains([]string{metricRTO, metricRPO, metricLost, metricDuplicates, metricTook}, metric)
 }
 
 // quantileOf returns the quantile in percent that a metric stands for; max is
@@ -60,7 +61,7 @@ func unitOf(metric string) string {
 		return unitPercent
 	case metricLost, metricDuplicates:
 		return unitCount
-	case metricRTO, metricRPO:
+	case metricRTO, metricRPO, metricTook:
 		return unitMS
 	}
 	if _, ok := quantileOf(metric); ok {

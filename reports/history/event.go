@@ -135,6 +135,7 @@ const (
 	RunAbort     = "abort"     // the run was stopped: Text says why
 	RunNote      = "note"      // Text is for people
 	RunMisfit    = "misfit"    // Text says where the workload and the system do not fit, and how often
+	RunMark      = "mark"      // a moment that the scenario gives a name: ID and Text
 	RunGate      = "gate"      // a gate was opened, passed or not; ID is its entry, Text says which and by whom
 )
 

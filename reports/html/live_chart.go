@@ -51,7 +51,7 @@ func (d *drill) addPlanned(l *Live) {
 	}
 	for _, e := range l.Spec.Events {
 		begun := slices.ContainsFunc(l.Progress.Faults, func(f check.FaultWindow) bool { return f.Drill == d.number && f.Name == e.Name })
-		if begun || e.Verb == "note" || e.At.Seconds() < d.until-5 {
+		if begun || e.Verb == "note" || e.Verb == "mark" || e.At.Seconds() < d.until-5 {
 			continue
 		}
 		until := e.At + max(e.For, time.Second)

@@ -207,6 +207,8 @@ func (s *State) course(e *history.Event) {
 		s.change(e, "stopped: "+e.Text)
 	case history.RunNote, history.RunMisfit:
 		s.change(e, "note: "+e.Text)
+	case history.RunMark:
+		s.change(e, "mark: "+e.Text)
 	}
 }
 
@@ -270,7 +272,11 @@ func (s *State) Summary(now time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	into := min(max(0, now-s.start), s.header.Total)
-	return fmt.Sprintf("%8s  %s | %s", clock(now), s.load(into), s.system())
+	line := fmt.Sprintf("%8s  %s", clock(now), s.load(into))
+	if system := s.system(); system != "" {
+		line += " | " + system
+	}
+	return line
 }
 
 func (s *State) load(into time.Duration) string {

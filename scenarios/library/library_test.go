@@ -42,6 +42,27 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// TestRehearsals checks that whatever ships can be rehearsed in seconds: the load
+// of one takes less than 30 s, so that it is over 40 s after the system is up.
+func TestRehearsals(t *testing.T) {
+	for _, name := range append(library.Names(), library.Controls()...) {
+		src, _ := library.Open(name)
+		sc, err := scenarios.Parse("library:"+name, src, nil)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		sc.Once()
+		var total time.Duration
+		for _, p := range sc.Load.Phases {
+			total += p.For
+		}
+		if total >= 30*time.Second {
+			t.Errorf("%s: a rehearsal loads for %v", name, total)
+		}
+	}
+}
+
 // TestControls checks that each scenario about proofload itself is flawless, bears
 // the name of its file, and is told apart from the others.
 func TestControls(t *testing.T) {

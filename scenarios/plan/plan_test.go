@@ -182,8 +182,14 @@ func TestProblems(t *testing.T) {
 	topo := topology()
 	topo.Nodes = topo.Nodes[:6] // one database node
 	_, err = plan.Build(parse(t, "misfit.yaml", src), topo, catalog(), workloads(), plan.Options{})
-	if _, ok := errors.AsType[*scenarios.Problems](err); !ok {
+	problems, ok := errors.AsType[*scenarios.Problems](err)
+	if !ok {
 		t.Fatalf("error is %T %v, want *scenarios.Problems", err, err)
+	}
+	for _, q := range problems.List {
+		if q.Hint == "" {
+			t.Errorf("%s: not how to mend it", q.Msg)
+		}
 	}
 	golden(t, "testdata/misfit.golden", err.Error()+"\n")
 }

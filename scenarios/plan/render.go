@@ -122,7 +122,7 @@ func (d *drawing) steps() {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
 		d.detail("on", targets(s.Params.Target))
 		if s.Verb == scenarios.VerbGate {
-			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
+			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped; load and clock go on meanwhile")
 		}
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]

@@ -109,7 +109,7 @@ func lasting(s Step) string {
 func (b *builder) component(e scenarios.Event) sut.Selection {
 	sel, err := b.topo.Select(e.Target)
 	if err != nil {
-		hint := ""
+		hint := "there are: " + strings.Join(roles(b.topo), ", ")
 		if near := scenarios.Closest(e.Target, components(b.topo)); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
@@ -124,7 +124,7 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	resolved := len(target.Nodes)+len(target.Links) > 0
 	if !s.Fault {
 		if resolved && len(target.Nodes) == 0 {
-			b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "")
+			b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example "+string(sut.RoleDatabase)+".old-primary")
 		}
 		return
 	}
@@ -142,7 +142,7 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		if len(e.With) > 0 {
 			pos, text = e.WithPos, "{"
 		}
-		b.add(pos, text, err.Error(), "")
+		b.add(pos, text, err.Error(), fmt.Sprintf("proofload faults %s says what it takes", e.Verb))
 		return
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
@@ -169,6 +169,17 @@ func components(t sut.Topology) []string {
 	}
 	slices.Sort(refs)
 	return slices.Compact(refs)
+}
+
+// roles lists what the nodes of a system are.
+func roles(t sut.Topology) []string {
+	var names []string
+	for _, n := range t.Nodes {
+		if !slices.Contains(names, string(n.Role)) {
+			names = append(names, string(n.Role))
+		}
+	}
+	return names
 }
 
 // until says what ends the i-th step, which is a fault: its own time, a heal:

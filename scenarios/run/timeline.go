@@ -108,8 +108,11 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 		return t.start(ctx, s)
 	case s.Verb == "gate":
 		return t.gate(ctx, s)
+	case s.Verb == "mark":
+		t.say(s, history.RunMark)
+		return nil
 	default:
-		t.note(s, history.RunNote, history.Info, s.Text)
+		t.say(s, history.RunNote)
 		return nil
 	}
 }
@@ -345,6 +348,11 @@ func (t *timeline) note(s plan.Step, op string, kind history.Kind, text string) 
 	e := t.event(s, op)
 	e.Kind, e.Text = kind, text
 	t.rig.Recorder.Record(e)
+}
+
+// say records what an entry says that does nothing.
+func (t *timeline) say(s plan.Step, op string) {
+	t.rig.Recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: op, ID: s.Entry.Name, Drill: t.drill.N, Text: s.Text})
 }
 
 func (t *timeline) noteTarget(s plan.Step, op, target string) {

@@ -185,7 +185,8 @@ func (p pair) mendRoles(ctx context.Context) error {
 	}
 	const leads = "master"
 	if replica.role == leads && master.role == leads { // it was restarted meanwhile
-		if err := p.follow(ctx, p.data.Master, strings.ReplaceAll(p.data.To, ":", " ")); err != nil {
+		err = p.follow(ctx, p.data.Master, strings.ReplaceAll(p.data.To, ":", " "))
+		if err != nil {
 			return err
 		}
 		master.role = "slave"
@@ -229,10 +230,12 @@ func (f *takeover) Prepare(ctx context.Context) (chaos.Undo, error) {
 	f.data = failoverData{Master: names[0], Links: map[string]string{}}
 	waiting, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
-	if err := chaos.Watch(waiting, f.findReplica); err != nil {
+	err = chaos.Watch(waiting, f.findReplica)
+	if err != nil {
 		return chaos.Undo{}, err
 	}
-	if err := f.findLinks(ctx); err != nil {
+	err = f.findLinks(ctx)
+	if err != nil {
 		return chaos.Undo{}, err
 	}
 	data, err := json.Marshal(f.data)

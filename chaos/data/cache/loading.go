@@ -21,7 +21,8 @@ while (my $replica = $listener->accept) {
 		last if /^PSYNC/i;
 	}
 	print $replica "+FULLRESYNC $id 0\r\n\$EOF:$id\r\nREDIS0009";
-	while (print $replica "\xfa\x09proofload\x44\x00", "x" x 1024) { select undef, undef, undef, 0.01 }
+	my $field = "\xfa\x09proofload\x44\x00" . "x" x 1024;
+	while (print $replica $field) { select undef, my $none, undef, 0.01 }
 }' "$TTL" </dev/null 2>/dev/null & }
 `
 

@@ -97,6 +97,8 @@ func dataVerbs() []Verb {
 		{"redis-oom", true, TakesComponent, "Let Redis have no memory left for writes."},
 		{"redis-evict", true, TakesComponent, "Leave Redis less memory than it has in use."},
 		{"redis-read-only", true, TakesComponent, "Make Redis a replica that refuses writes."},
+		{"redis-loading", true, TakesComponent, "Let Redis refuse all commands, as while it loads its data."},
+		{"redis-failover", true, TakesComponent, "Let the replica of a Redis take over, and lead its clients there."},
 		{"redis-master-down", true, TakesComponent, "Make Redis a replica that has lost its master and refuses everything."},
 		{"rabbit-memory-alarm", true, TakesComponent, "Let RabbitMQ believe that it has run out of memory."},
 		{"rabbit-disk-alarm", true, TakesComponent, "Let RabbitMQ believe that its disk is full."},

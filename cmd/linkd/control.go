@@ -188,7 +188,8 @@ func isGuard(name string) bool {
 	return name == typeGuard+"_upstream" || name == typeGuard+"_downstream"
 }
 
-// switchProxy enables or disables the link as a request's body says.
+// switchProxy enables or disables the link as a request's body says, or lets it
+// lead to another upstream: its connections are closed then.
 func (l *link) switchProxy(r *http.Request) (status int, err error) {
 	body := struct {
 		Name     string          `json:"name"`
@@ -200,8 +201,15 @@ func (l *link) switchProxy(r *http.Request) (status int, err error) {
 	if err := decode(r.Body, &body); err != nil {
 		return http.StatusBadRequest, fmt.Errorf("read proxy: %w", err)
 	}
-	if body.Name != proxyName || body.Listen != l.proxy.Listen || body.Upstream != l.proxy.Upstream {
-		return http.StatusForbidden, errors.New(`only "enabled" can be changed: the configuration file says where a link listens and leads`)
+	if body.Name != proxyName || body.Listen != l.proxy.Listen {
+		return http.StatusForbidden, errors.New(`only "enabled" and "upstream" can be changed: the configuration file says where a link listens`)
+	}
+	if body.Upstream != l.proxy.Upstream {
+		if err := checkAddress(body.Upstream, true); err != nil {
+			return http.StatusBadRequest, fmt.Errorf("upstream %q: %w", body.Upstream, err)
+		}
+		l.disable()
+		l.proxy.Upstream = body.Upstream
 	}
 	if !body.Enabled {
 		l.disable()

@@ -297,3 +297,37 @@ func TestUpstreamDown(t *testing.T) {
 		t.Errorf("read: %v, want EOF", err)
 	}
 }
+
+// TestUpstream lets a link lead elsewhere and back: what is connected is closed,
+// and what comes reaches the other server. Its toxics stay, and a link that is
+// disabled stays so.
+func TestUpstream(t *testing.T) {
+	greet := func(text string) string {
+		return upstream(t, func(c net.Conn) {
+			io.WriteString(c, text)
+			io.Copy(io.Discard, c)
+		})
+	}
+	first, second := greet("first"), greet("second")
+	d := start(t, map[string]string{"a->b": first})
+	d.add(t, "a->b", "latency", "upstream", `{"latency":1}`)
+	for _, to := range []struct{ upstream, says string }{{second, "second"}, {first, "first"}} {
+		old := d.dial(t, "a->b")
+		answer := d.must(t, "PATCH", "a->b", "/proxies/link", `{"upstream":"`+to.upstream+`"}`)
+		if !strings.Contains(answer, to.upstream) {
+			t.Errorf("the answer does not say where the link leads: %s", answer)
+		}
+		old.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.Copy(io.Discard, old); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("a connection that there was is still open")
+		}
+		expect(t, d.dial(t, "a->b"), to.says)
+		if list := d.must(t, "GET", "a->b", "/proxies/link/toxics", ""); !strings.Contains(list, "latency") {
+			t.Errorf("the toxic is gone: %s", list)
+		}
+	}
+	d.must(t, "PATCH", "a->b", "/proxies/link", `{"enabled":false}`)
+	if answer := d.must(t, "PATCH", "a->b", "/proxies/link", `{"upstream":"`+second+`"}`); !strings.Contains(answer, `"enabled":false`) {
+		t.Errorf("the link is enabled: %s", answer)
+	}
+}

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -242,7 +241,7 @@ func askBroker(ctx context.Context, url string) error {
 	return conn.Close()
 }
 
-// askCache sends PING.
+// askCache wants it to answer, and a replica to follow its master.
 func askCache(ctx context.Context, url string) error {
 	address := strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0")
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -255,15 +254,20 @@ func askCache(ctx context.Context, url string) error {
 			return deadlineErr
 		}
 	}
-	if _, err = io.WriteString(conn, "PING\r\n"); err != nil {
-		return fmt.Errorf("ping the cache: %w", err)
+	// It closes the connection when it has answered all.
+	if _, err = io.WriteString(conn, "PING\r\nINFO replication\r\nQUIT\r\n"); err != nil {
+		return fmt.Errorf("ask the cache: %w", err)
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
+	said, err := io.ReadAll(conn)
 	if err != nil {
-		return fmt.Errorf("ping the cache: %w", err)
+		return fmt.Errorf("ask the cache: %w", err)
 	}
-	if answer := strings.TrimSpace(line); answer != "+PONG" {
+	answer, rest, _ := strings.Cut(string(said), "\r\n")
+	switch {
+	case answer != "+PONG":
 		return fmt.Errorf("ping the cache: it answered %q", answer)
+	case strings.Contains(rest, "master_link_status:down"):
+		return errors.New("the cache is a replica, and does not follow its master")
 	}
 	return nil
 }

@@ -80,7 +80,9 @@ func ledgerContainers(s settings, tags map[string]string) (map[string]containerS
 			spec.Cmd, spec.Env = []string{"api"}, serviceEnv(n.Name, s)
 		case sut.RoleWorker:
 			spec.Cmd, spec.Env = []string{"worker"}, serviceEnv(n.Name, s)
-		default: // etcd, Redis and RabbitMQ have all they need in their image
+		case sut.RoleCache:
+			spec.Cmd = cacheArgs(n.Name)
+		default: // etcd and RabbitMQ have all they need in their image
 		}
 		if err != nil {
 			return nil, err
@@ -88,6 +90,17 @@ func ledgerContainers(s settings, tags map[string]string) (map[string]containerS
 		specs[n.Name] = spec
 	}
 	return specs, nil
+}
+
+// cacheArgs make the second Redis a replica of the first, of which it is sent a
+// copy at once, not together with others that may come. It follows it directly:
+// a link would hide its address, and so it could not take over.
+func cacheArgs(node string) []string {
+	args := []string{"--repl-diskless-sync-delay", "0"}
+	if node == nodeCacheTwo {
+		args = append(args, "--replicaof", nodeCache, strconv.Itoa(portRedis))
+	}
+	return args
 }
 
 // linkPorts are the ports of linkd that proofload itself uses.

@@ -146,7 +146,7 @@ func TestTraces(t *testing.T) {
 	traced := rendered(t, settings{sync: true, ttl: 10, traces: "http://172.17.0.1:4318", traceRatio: 0.05})
 	for node, spec := range traced {
 		_, hasCollector := spec.Env["LEDGER_OTLP_ENDPOINT"]
-		if want := spec.Cmd != nil; hasCollector != want {
+		if want := spec.Env["LEDGER_INSTANCE"] != ""; hasCollector != want {
 			t.Errorf("%s is told of the collector: %t; want %t", node, hasCollector, want)
 		}
 		if hasCollector && spec.Env["LEDGER_TRACE_RATIO"] != "0.05" {

@@ -44,6 +44,7 @@ const (
 	nodeRouter   = "router"
 	nodePooler   = "pgbouncer"
 	nodeCache    = "redis"
+	nodeCacheTwo = "redis-2"
 	nodeBroker   = "rabbitmq"
 )
 
@@ -65,6 +66,7 @@ func ledgerNodes() []nodeSpec {
 		node("pg-3", sut.RoleDatabase, "c", "postgres"),
 		node(nodeStore, sut.RoleStore, "a", "etcd"),
 		node(nodeCache, sut.RoleCache, "b", "redis"),
+		node(nodeCacheTwo, sut.RoleCache, "c", "redis"),
 		node(nodeBroker, sut.RoleBroker, "c", "rabbitmq"),
 		node(nodeLinks, sut.RoleLinks, "", "linkd"),
 	}
@@ -183,6 +185,7 @@ func ledgerLinks() []linkSpec {
 	observe("postgres", nodePooler, portPooler)
 	observe("amqp", nodeBroker, portAMQP)
 	observe("redis", nodeCache, portRedis)
+	observe("redis", nodeCacheTwo, portRedis)
 	observe("etcd", nodeStore, portEtcd)
 	observe("health", nodeRouter, healthPort)
 	return links

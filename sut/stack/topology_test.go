@@ -34,7 +34,7 @@ func TestTopology(t *testing.T) {
 	want := map[string][]string{
 		"a": {"api-1", "etcd", "lb", "pg-1", "pgbouncer", "router"},
 		"b": {"api-2", "pg-2", "redis"},
-		"c": {"pg-3", "rabbitmq", "worker-1"},
+		"c": {"pg-3", "rabbitmq", "redis-2", "worker-1"},
 		"":  {"linkd"},
 	}
 	if diff := cmp.Diff(want, zones); diff != "" {
@@ -104,6 +104,7 @@ func TestEndpointURL(t *testing.T) {
 		"patroni/pg-3":       "http://127.0.0.1:20100",
 		"amqp/rabbitmq":      "amqp://ledger:ledger@127.0.0.1:20100/",
 		"redis/redis":        "redis://127.0.0.1:20100/0",
+		"redis/redis-2":      "redis://127.0.0.1:20100/0",
 		"http/worker-1":      "http://127.0.0.1:20100",
 	} {
 		if got, ok := s.Endpoint(name); !ok || got != want {

@@ -24,6 +24,8 @@ func Kinds() []chaos.Kind {
 		evict().Bounded(chaos.SizeUpTo("size", 64<<20)),
 		readOnly().Bounded(),
 		masterDown().Bounded(),
+		loading().Bounded(),
+		failover(),
 	}
 }
 

@@ -14,6 +14,9 @@ func TestKinds(t *testing.T) {
 		{Kind: "redis-slow", Target: "redis", Values: map[string]string{"delay": "1m"}, Want: "delay=1m: want 10ms to 2s"},
 		{Kind: "redis-evict", Target: "redis", Values: map[string]string{"size": "1GiB"}, Want: "size=1GiB: want 64 MiB at most"},
 		{Kind: "redis-evict", Target: "redis", Values: map[string]string{"size": "64MiB"}},
+		{Kind: "redis-loading", Target: "redis"},
+		{Kind: "redis-failover", Target: "redis"},
+		{Kind: "redis-failover", Target: "worker", Want: `acts on one node of the role redis, and "worker" is none`},
 		{Kind: "redis-oom", Target: "worker", Want: "redis-oom acts on redis, and worker-1 is worker"},
 		{Kind: "redis-oom", Target: "redis", Values: map[string]string{"size": "1MiB"}, Want: `redis-oom has no parameter "size"`},
 	})

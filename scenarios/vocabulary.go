@@ -179,7 +179,7 @@ func Checks() []Check {
 		{"instances-recover", "Every instance of the service serves again, not only most of them."},
 		{"faults-proven", "Every fault was seen to take effect and seen to be gone."},
 		{"retry-amplification", "Operations cause no more attempts further down than a few times as many as in calm."},
-		{"goodput-returns", "Once the last fault is gone, clients are served again and stay served."},
+		{"goodput-returns", "Once the last fault is gone, clients are served again, stay served, and wait no longer than before."},
 		{"orphaned-work", "No instance goes on working for clients that are gone."},
 		{"timeouts-hold", "The system says something before its client gives up."},
 		{"refusals-hold", "What a client may not do is refused, and limits hold, also while something is broken."},

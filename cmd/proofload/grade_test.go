@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -18,7 +17,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"text/tabwriter"
 
 	"github.com/proofload/proofload/sut/defects"
 )
@@ -42,12 +40,13 @@ func BenchmarkGrade(b *testing.B) {
 	planted, names := chosen(b)
 	runs := gradeCount(b, "GRADE_RUNS", 1)
 	g := newGrader(ctx, b)
-	var t track
+	var t, kept track
 	t.Machine = fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	add := func(tr grading, _ any) {
 		say("%s", tr)
 		t.Trials = append(t.Trials, tr)
-		if err := g.keep(t); err != nil {
+		var err error
+		if kept, err = g.keep(t); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -64,7 +63,11 @@ func BenchmarkGrade(b *testing.B) {
 			add(tr, r)
 		}
 	}
-	t.print(os.Stdout)
+	all, err := defects.All()
+	if err != nil {
+		b.Fatal(err)
+	}
+	kept.print(os.Stdout, len(all))
 }
 
 // chosen returns the defects that DEFECT names, and the scenarios that they need.
@@ -112,17 +115,17 @@ func gradeCount(tb testing.TB, variable string, without int) int {
 }
 
 // keep writes the track record, with what earlier gradings said of other defects
-// and scenarios.
-func (g *grader) keep(t track) error {
+// and scenarios, and returns all of it.
+func (g *grader) keep(t track) (track, error) {
 	file := filepath.Join(g.dir, trackFile)
 	content, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read track record: %w", err)
+		return t, fmt.Errorf("read track record: %w", err)
 	}
 	var old track
 	if err == nil {
 		if err = json.Unmarshal(content, &old); err != nil {
-			return fmt.Errorf("read track record %s: %w", file, err)
+			return t, fmt.Errorf("read track record %s: %w", file, err)
 		}
 	}
 	for _, tr := range old.Trials {
@@ -134,81 +137,7 @@ func (g *grader) keep(t track) error {
 		return cmp.Or(cmp.Compare(a.Defect, b.Defect), cmp.Compare(a.Scenario, b.Scenario))
 	})
 	if content, err = json.MarshalIndent(t, "", "  "); err != nil {
-		return fmt.Errorf("write track record: %w", err)
+		return t, fmt.Errorf("write track record: %w", err)
 	}
-	return os.WriteFile(file, append(content, '\n'), 0o600)
-}
-
-// A score is what became of the trials of one defect.
-type score struct {
-	grading // the last
-
-	runs, detected, right int
-	took                  float64
-}
-
-// hit reports whether a defect counts as found: in every run, or in any where
-// chance has a part in it.
-func (s score) hit() bool { return s.detected == s.runs || s.Chance && s.detected > 0 }
-
-func (t track) scores() (planted []score, sound []grading) {
-	for _, tr := range t.Trials {
-		if tr.Defect == "" {
-			sound = append(sound, tr)
-			continue
-		}
-		i := slices.IndexFunc(planted, func(s score) bool { return s.Defect == tr.Defect })
-		if i < 0 {
-			planted = append(planted, score{})
-			i = len(planted) - 1
-		}
-		s := &planted[i]
-		s.grading = tr
-		s.runs++
-		s.took += tr.Took
-		if tr.Detected {
-			s.detected++
-		}
-		if tr.Detected && tr.Right {
-			s.right++
-		}
-	}
-	return planted, sound
-}
-
-// print prints the track record, with the figures in the last line.
-func (t track) print(w io.Writer) {
-	planted, sound := t.scores()
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "defect\tlayer\tscenario\tdetected\tnamed by\tright\tfound\ttime")
-	found, right, hits := 0, 0, 0
-	for _, s := range planted {
-		yes := "no"
-		if s.right == s.detected && s.right > 0 {
-			yes = "yes"
-			right++
-		}
-		if s.hit() {
-			found++
-		}
-		if s.detected > 0 {
-			hits++
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%d\t%.0f s\n", s.Defect, s.Layer, s.Scenario, s.detected, s.runs,
-			strings.Join(s.Named, ", "), yes, s.Found, s.took/float64(s.runs))
-	}
-	alarms, unclear := 0, 0
-	for _, tr := range sound {
-		switch tr.Exit {
-		case 0:
-		case 1:
-			alarms++
-		default:
-			unclear++
-		}
-		fmt.Fprintf(table, "(sound)\t\t%s\t%s\t%s\t\t\t%.0f s\n", tr.Scenario, tr.Verdict, strings.Join(append(tr.Named, tr.Unclear...), ", "), tr.Took)
-	}
-	_ = table.Flush() // to the standard output
-	fmt.Fprintf(w, "sensitivity %d of %d; right check named %d of %d; false alarms %d of %d, inconclusive %d\n",
-		found, len(planted), right, hits, alarms, len(sound), unclear)
+	return t, os.WriteFile(file, append(content, '\n'), 0o600)
 }

@@ -18,7 +18,15 @@ func TestGoodputReturns(t *testing.T) {
 			e.Kind, e.Class, e.Status, e.Key = history.Fail, "status_4xx", 404, "w"
 		}
 	}
+	calm, slow := answers("api-1", 1, 9, history.OK, ""), answers("api-1", 30, 45, history.OK, "")
+	for i := range slow {
+		slow[i].At += at(0.333)
+	}
 	for _, tt := range []handTest{
+		{"back, and as fast", join(calm, broken, back), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
+		{"back, and much slower", join(calm, broken, slow), false, Fail, "the system came back slower than it was: operations took 343 ms in the last 14 s of drill 1, although the last fault had been gone for 15 s, and 10 ms before anything was broken"},
+		{"slower under more load", join(calm, broken, slow, slow), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
+		{"slow, and nobody knows how fast it was", join(broken, slow), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"half of it finds no lost write", join(wrote(1, "w"), broken, unfound, read(history.AuditDone)), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"half of it does not find what is there", join(wrote(1, "w"), broken, unfound, stored("w", 1, 1), read(history.AuditDone)), false, Fail, "the system did not come back by itself: 50 % of 140 operations were good in the last 14 s of drill 1, although the last fault had been gone for 15 s"},
 		{"back", join(broken, back), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},

@@ -93,6 +93,8 @@ type picture struct {
 	zones  []string
 	rows   map[string]int // of a node, by its name
 	depth  int            // how many rows there are
+
+	left, span, column float64 // of the moment that is drawn: where it begins, its width, that of a zone
 }
 
 // lay draws the moments beside each other, or below each other where it is
@@ -151,6 +153,7 @@ func (p *picture) place() {
 func (p *picture) scene(m scene, left, top, width float64) {
 	p.text(left, top+14, clip(m.title, width), "start", "strong")
 	column := width / float64(max(1, len(p.zones)))
+	p.left, p.span, p.column = left, width, column
 	for i, zone := range p.zones {
 		x := left + column*float64(i)
 		p.rect(x+1, top+24, column-2, 24+float64(p.depth)*(boxHeight+boxGap), "phase")
@@ -162,8 +165,8 @@ func (p *picture) scene(m scene, left, top, width float64) {
 		return left + column*(float64(slices.Index(p.zones, n.Zone))+0.5), top + 50 + float64(p.rows[n.Name])*(boxHeight+boxGap) + boxHeight/2
 	}
 	for _, hurt := range []bool{false, true} { // those that a fault acts on above the others
-		for _, l := range p.links {
-			p.link(l, m, at, hurt)
+		for i, l := range p.links {
+			p.link(l, m, at, hurt, i)
 		}
 	}
 	said := []string{}
@@ -184,7 +187,7 @@ func (p *picture) scene(m scene, left, top, width float64) {
 
 // link draws a connection. One that replicates comes from the primary of the
 // moment only.
-func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (float64, float64), hurt bool) {
+func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (float64, float64), hurt bool, number int) {
 	acted := slices.ContainsFunc(p.faults, func(f span) bool { return during(f, m.at) && actsOn(f.Target, l) })
 	if acted != hurt {
 		return
@@ -207,9 +210,7 @@ func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (flo
 		if n.Name == source.Name || n.Name != l.To && (l.To != "*" || n.Role != source.Role) {
 			continue
 		}
-		x, y := at(source)
-		x2, y2 := at(n)
-		p.line(x, y, x2, y2, class)
+		p.wire(source, n, at, number, class)
 	}
 }
 

@@ -32,6 +32,9 @@ func TestCloseUp(t *testing.T) {
 	address, b := serve(t, results), newBrowser(t)
 	for name := range results {
 		for _, l := range []look{{width: 1440, height: 900, script: true}, {width: 360, height: 740, script: true, dark: true}} {
+			if l.dark && name != "drill-failed" {
+				continue
+			}
 			b.open(address+"/"+name, l)
 			var got struct {
 				Closed, Open             int // pictures of uPlot

@@ -25,7 +25,8 @@ type scene struct {
 }
 
 // scenes are the moments that a picture of a drill shows: before the fault,
-// while it was in effect, and when clients were served again. Without a fault
+// while it was in effect, and when clients were served again, or the end if they
+// were served all the time. Without a fault
 // there is one, the end.
 func scenes(d *drill) []scene {
 	if len(d.recoveries) > 0 {
@@ -40,7 +41,10 @@ func scenes(d *drill) []scene {
 			failure = max(failure, rec.Injected+rec.Noticed)
 		}
 		list := []scene{{"Before", rec.Injected - 1}, {"At the failure, T0 +" + format.Duration(failure-rec.Injected), failure}}
-		if rec.Steady >= 0 && !rec.Censored {
+		switch {
+		case rec.Steady >= 0 && !rec.Censored && rec.Injected+rec.Steady <= failure: // they hardly noticed
+			return append(list, scene{"At the end of the drill", 1000 * (d.began + d.end)})
+		case rec.Steady >= 0 && !rec.Censored:
 			return append(list, scene{"Clients served again, T0 +" + format.Duration(rec.Steady), rec.Injected + rec.Steady})
 		}
 		return append(list, scene{"At the end of the drill, not recovered", 1000 * (d.began + d.end)})

@@ -30,10 +30,10 @@ func TestWrite(t *testing.T) {
 	}
 	got := strings.Replace(write(t, reportstest.ThreeSeconds()), string(foreign), "uPlot\n", 1) // it is not ours, and long
 	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
+		if err = os.MkdirAll("testdata", 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+		if err = os.WriteFile(file, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

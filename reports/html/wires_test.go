@@ -19,10 +19,11 @@ func TestWiresPassNoOtherNode(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		roles := []string{"lb", "app", "worker", "pgbouncer", "postgres", "redis", "rabbitmq", "etcd"}
+		zones := []string{"a", "b", "c"}
 		p := &picture{layout: wide()}
 		for i := range 3 + random.IntN(12) {
 			p.nodes = append(p.nodes, check.Node{
-				Name: fmt.Sprint("n", i), Role: roles[random.IntN(len(roles))], Zone: string(rune('a' + random.IntN(3))),
+				Name: fmt.Sprint("n", i), Role: roles[random.IntN(len(roles))], Zone: zones[random.IntN(len(zones))],
 			})
 		}
 		for i := range p.nodes {

@@ -149,7 +149,8 @@ func TestFollow(t *testing.T) {
 		otlp.Follow(ctx, server.URL, 300*time.Millisecond, func(context.Context) *reports.Result {
 			r := reportstest.Pass()
 			r.Verdict, r.TookMS = "", 1000*float64(asked)
-			if asked++; asked == 1 {
+			asked++
+			if asked == 1 {
 				return nil // nothing is known yet
 			}
 			return r

@@ -69,16 +69,17 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Render the result of a recorded run again, from its files alone",
 		Long: `Render the result of a recorded run again. Without --format all documents of the
 run directory are written anew and the summary is printed; with it, that one
-format goes to the standard output.`,
+format goes to the standard output. A run without a result, as it died, is judged
+from its history first.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, err := findRun(args[0])
 			if err != nil {
 				return err
 			}
-			r, err := readResult(dir)
+			r, err := a.resultOf(dir, args[0])
 			if err != nil {
-				return exit(reports.ExitUsage, fmt.Errorf("%w; proofload check %s judges the history again", err, args[0]))
+				return err
 			}
 			if format != "" {
 				return renderTo(a.stdout, format, r)
@@ -94,6 +95,21 @@ format goes to the standard output.`,
 	}
 	cmd.Flags().StringVar(&format, "format", "", "one of html, json, junit, markdown, openmetrics")
 	return cmd
+}
+
+// resultOf reads the result of a run. A run that has none that can be read, as
+// it died, is judged from its history, so that what there is can be shown. A
+// result of another version is left to the proofload that wrote it.
+func (a *app) resultOf(dir reports.Directory, name string) (*reports.Result, error) {
+	r, err := readResult(dir)
+	switch {
+	case err == nil:
+		return r, nil
+	case errors.Is(err, jsonreport.ErrVersion):
+		return nil, exit(reports.ExitUsage, fmt.Errorf("%w; %s shows what it says, and proofload check %s judges the history again", err, dir.File(reports.FileHTML), name))
+	}
+	fmt.Fprintf(a.stderr, "%v; it is judged from its history\n", err)
+	return review(dir)
 }
 
 func renderTo(w io.Writer, format string, r *reports.Result) error {

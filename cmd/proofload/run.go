@@ -75,7 +75,7 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().Lookup("ui").NoOptDefVal = "127.0.0.1:0"
 	cmd.Flags().StringVar(&flags.metrics, "metrics", "", "answer scrapes in the format of OpenMetrics on this machine, below /metrics at an address")
 	cmd.Flags().Lookup("metrics").NoOptDefVal = "127.0.0.1:" + web.MetricsPort
-	cmd.Flags().StringVar(&flags.otlp, "otlp", "", "send metrics and a trace of each run to the collector at this URL when it is over (OTLP over HTTP)")
+	cmd.Flags().StringVar(&flags.otlp, "otlp", "", "send metrics while a run goes on, and all of it with a trace when it is over, to the collector at this URL (OTLP over HTTP)")
 	cmd.Flags().Lookup("otlp").NoOptDefVal = "http://127.0.0.1:4318"
 	return cmd
 }
@@ -148,7 +148,7 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	if err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}
-	s.page = flags.views.begin(s)
+	s.page = flags.views.begin(ctx, s)
 	for _, w := range p.Warnings {
 		s.say(fmt.Sprintf("%s:%d:%d: warning: %s", sc.File, w.Pos.Line, w.Pos.Col, w.Msg))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/proofload/proofload/reports"
@@ -17,15 +18,16 @@ type views struct {
 	app     *app
 	ui      *web.Server  // nil: not asked for
 	metrics *web.Metrics // nil: not asked for
+	otlp    string       // address of a collector; empty: there is none
 }
 
 // openViews opens what the flags ask for and says where it is. Stop is for those
 // who look at the page.
 func (a *app) openViews(ctx context.Context, flags runFlags, stop func()) (*views, error) {
-	if flags.ui == "" && flags.metrics == "" {
+	if flags.ui == "" && flags.metrics == "" && flags.otlp == "" {
 		return nil, nil //nolint:nilnil // nothing is open
 	}
-	p := &views{app: a}
+	p := &views{app: a, otlp: flags.otlp}
 	var err error
 	if flags.ui != "" {
 		if p.ui, err = web.Open(web.Config{Address: flags.ui, Stop: stop, Answer: a.desk.answer}); err != nil {
@@ -65,8 +67,10 @@ func (p *views) close(ctx context.Context) {
 	}
 }
 
-// otlpTimeout bounds what a collector may cost a run that is over.
-const otlpTimeout = 10 * time.Second
+const (
+	otlpTimeout = 10 * time.Second // that a collector may cost a run that is over
+	otlpEvery   = 10 * time.Second // between what it is sent before
+)
 
 // sendOTLP sends a result to a collector. That this fails changes no verdict.
 func (a *app) sendOTLP(ctx context.Context, address string, r *reports.Result) {
@@ -85,10 +89,11 @@ type shown struct {
 	views  *views
 	feed   *web.Feed
 	remove func() // of the tap
+	let    func() // ends what is sent to a collector, and waits for it
 }
 
 // begin shows a run to others.
-func (p *views) begin(s *session) *shown {
+func (p *views) begin(ctx context.Context, s *session) *shown {
 	if p == nil {
 		return nil
 	}
@@ -102,7 +107,24 @@ func (p *views) begin(s *session) *shown {
 	if p.metrics != nil {
 		p.metrics.Begin(feed)
 	}
-	return &shown{views: p, feed: feed, remove: s.recorder.Tap(feed.Observe)}
+	return &shown{views: p, feed: feed, remove: s.recorder.Tap(feed.Observe), let: p.follow(ctx, feed)}
+}
+
+// follow sends what is known of a run to the collector, if there is one, until
+// the function that it returns is called.
+func (p *views) follow(ctx context.Context, feed *web.Feed) func() {
+	if p.otlp == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a run that was stopped is not over yet
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		otlp.Follow(ctx, p.otlp, otlpEvery, feed.Result, func(err error) { fmt.Fprintln(p.app.stderr, "otlp: "+err.Error()) })
+	})
+	return func() {
+		cancel()
+		sending.Wait()
+	}
 }
 
 func (s *shown) say(line string) {
@@ -126,6 +148,7 @@ func (s *shown) finish(ctx context.Context, r *reports.Result, file string) {
 	if s == nil {
 		return
 	}
+	s.let()
 	if s.views.metrics != nil {
 		s.views.metrics.Finish(r)
 	}
@@ -137,6 +160,7 @@ func (s *shown) finish(ctx context.Context, r *reports.Result, file string) {
 // close ends the following, of a run that did not come to a result as well.
 func (s *shown) close() {
 	if s != nil {
+		s.let()
 		s.remove()
 		s.feed.Close()
 	}

@@ -169,3 +169,20 @@ func (c *course) cut(drill int) bool {
 	d := c.drills[drill]
 	return d == nil || !d.loaded && !d.ended
 }
+
+// brokeOff says where a history that is not whole ends, if a drill had begun.
+func (c *course) brokeOff() string {
+	ds := c.list()
+	if len(ds) == 0 || ds[len(ds)-1].began == unseen {
+		return ""
+	}
+	d := ds[len(ds)-1]
+	at := c.last - d.began
+	in := ""
+	for _, p := range c.phases {
+		if p.Start <= at {
+			in, at = p.Name+" of ", c.last-d.began-p.Start
+		}
+	}
+	return fmt.Sprintf("it breaks off %s into %sdrill %d: ", span(at), in, d.number)
+}

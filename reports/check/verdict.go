@@ -83,7 +83,7 @@ func (c *court) problems(j *Judgement) []reason {
 			texts = append(texts, fmt.Sprintf(format, args...))
 		}
 	}
-	add(c.course.torn != "", "the history is not whole: %s", c.course.torn)
+	add(c.course.torn != "", "the history is not whole: %s%s", c.course.brokeOff(), c.course.torn)
 	add(c.course.aborted, "the run was stopped: %s", c.course.abort)
 	done := c.course.completed()
 	add(done < c.spec.Drills, "%d of %s ended", done, many(c.spec.Drills, "drill"))

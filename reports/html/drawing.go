@@ -69,7 +69,7 @@ func inkFor(class string) ink {
 	case "strong":
 		return ink{class: class, fill: dark, size: textSize + 1, bold: true}
 	case "good-text":
-		return ink{class: class, fill: "#1a7f4b", size: textSize + 1, bold: true}
+		return ink{class: class, fill: "#167343", size: textSize + 1, bold: true}
 	case "bad-text":
 		return ink{class: class, fill: "#c0271c", size: textSize + 1, bold: true}
 	case "limit-text":
@@ -121,7 +121,7 @@ func lineInk(class string) ink {
 	case "offered":
 		return ink{class: class, fill: none, stroke: muted, width: 1.25, dash: "4 3"}
 	case "p50":
-		return ink{class: class, fill: none, stroke: "#7fa6c9", width: 1.5}
+		return ink{class: class, fill: none, stroke: "#5288b8", width: 1.5}
 	case "p99":
 		return ink{class: class, fill: none, stroke: "#1f4e79", width: 1.5}
 	case "limit":
@@ -140,7 +140,7 @@ func lineInk(class string) ink {
 // the order of the steps.
 func stepInk(class string) ink {
 	fill := map[string]string{
-		"step-1": "#cfdbe7", "step-2": "#a9c1d8", "step-3": "#7fa3c6", "step-4": "#4f7fae", "step-5": "#28587f",
+		"step-1": "#cfdbe7", "step-2": "#a9c1d8", "step-3": "#7fa3c6", "step-4": "#47769f", "step-5": "#28587f",
 	}[class]
 	if fill == "" {
 		fill = dark

@@ -5,7 +5,7 @@
 // attributes, so that the report can also be read where a content security
 // policy blocks style sheets; the style sheet adds layout, dark mode and print.
 // A script, which nothing depends on, tells the numbers where somebody points at
-// the main chart.
+// the main chart, and draws a part of it from close up.
 package html
 
 import (
@@ -19,6 +19,7 @@ import (
 )
 
 //go:embed report.html.tmpl compare.html.tmpl drawing.html.tmpl style.css chart.js live.html.tmpl live.css live.js
+//go:embed uplot/LICENSE uplot/uPlot.min.js uplot/uPlot.min.css
 var files embed.FS
 
 // StyleFile is the name under which the pages of [WriteLinked] look for
@@ -67,7 +68,7 @@ func WriteStyle(w io.Writer, _ *reports.Result) error {
 
 // render writes a page as a whole.
 func render(w io.Writer, name string, data any) error {
-	t, err := template.ParseFS(files, "*.tmpl", "style.css")
+	t, err := template.ParseFS(files, "*.tmpl", "style.css", "uplot/uPlot.min.css")
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}

@@ -66,6 +66,7 @@ type checkRow struct {
 }
 
 type chart struct {
+	Heading string
 	Caption string
 	Figure  figure
 }
@@ -226,7 +227,7 @@ func (p *page) charts(r *reports.Result) {
 		d := &ds[i]
 		said := caption(r, d, len(ds))
 		p.Readout, p.Moments = readoutOf(d), moments(r, d)
-		p.Chart = &chart{Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said)}
+		p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said)}
 	}
 	if len(ds) > 1 {
 		f := drillsFigure(ds)

@@ -42,6 +42,10 @@ func TestSystemThatDidNotRecover(t *testing.T) {
 	if said := described(t, write(t, r), "topology-wide"); !strings.Contains(said, "not recovered: ") {
 		t.Errorf("got %q", said)
 	}
+	r.Recoveries[0].Censored, r.Recoveries[0].Steady = false, 0
+	if said := described(t, write(t, r), "topology-narrow"); !strings.Contains(said, "At the end of the drill: ") || strings.Contains(said, "served again") {
+		t.Errorf("nobody was disturbed, and it says %q", said)
+	}
 	r.Faults, r.Recoveries = nil, nil
 	if said := described(t, write(t, r), "topology-wide"); !strings.HasPrefix(said, "At the end: ") {
 		t.Errorf("got %q", said)

@@ -6,23 +6,52 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+
+	"github.com/proofload/proofload/reports/format"
 )
 
 // maxRead is how many moments of a chart can be read at most.
 const maxRead = 1800
 
 // A readout is the numbers behind the main chart, for the script that shows
-// them where somebody points.
+// them where somebody points, and draws a part of them from close up. Its times
+// are s since the drill began.
 type readout struct {
-	Step float64      `json:"step"` // s of a row
-	Rows [][6]float64 `json:"rows"` // s since the drill began; offered, ok and failed per second; p50 and p99 in ms, of the worst second, 0 where there is none
+	Step   float64      `json:"step"` // s of a row
+	Rows   [][6]float64 `json:"rows"` // s; offered, ok and failed per second; p50 and p99 in ms, of the worst second, 0 where there is none
+	Phases []stretch    `json:"phases"`
+	Faults []stretch    `json:"faults"`
+	Marks  []mark       `json:"marks"`
+	Limits []level      `json:"limits"`
+}
+
+// A stretch is a time that has a name.
+type stretch struct {
+	Name string  `json:"name"`
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+}
+
+// A mark is a moment; its kind is the class of its line.
+type mark struct {
+	Kind string  `json:"kind"`
+	Said string  `json:"said"`
+	At   float64 `json:"at"`
+}
+
+// A level is a limit on the 99th percentile over a stretch.
+type level struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+	MS   float64 `json:"ms"`
 }
 
 // readoutOf is that of a drill, with so many seconds a row that there are few
 // enough.
 func readoutOf(d *drill) *readout {
 	step := math.Max(1, math.Ceil(d.end/maxRead))
-	r := &readout{Step: step}
+	r := &readout{Step: step, Phases: []stretch{}, Faults: []stretch{}, Marks: []mark{}, Limits: []level{}}
+	r.around(d)
 	for _, s := range d.seconds {
 		from := math.Floor(s.At/step) * step
 		if n := len(r.Rows); n == 0 || r.Rows[n-1][0] != from {
@@ -42,15 +71,46 @@ func readoutOf(d *drill) *readout {
 	return r
 }
 
+// around says what was around the numbers: phases, faults, moments, limits.
+func (r *readout) around(d *drill) {
+	for _, p := range d.phases {
+		r.Phases = append(r.Phases, stretch{p.name, p.from, p.to})
+		for _, l := range d.limits {
+			if l.phase == p.name {
+				r.Limits = append(r.Limits, level{p.from, p.to, l.ms})
+			}
+		}
+	}
+	for _, f := range d.faults {
+		r.Faults = append(r.Faults, stretch{f.Verb + " " + f.Target, short(f.from), short(f.to)})
+	}
+	for _, rec := range d.recoveries {
+		r.Marks = append(r.Marks, mark{"t0", "T0 " + format.Clock(rec.t0*1000), short(rec.t0)})
+		if rec.limit >= 0 {
+			r.Marks = append(r.Marks, mark{"limit", "limit " + format.Limit(format.Milliseconds, rec.limit*1000), short(rec.t0 + rec.limit)})
+		}
+		if rec.Steady >= 0 && !rec.Censored {
+			r.Marks = append(r.Marks, mark{"recovered", "recovered", short(rec.t0 + rec.Steady/1000)})
+		}
+	}
+}
+
 // short rounds to three digits behind the point: more are not shown.
 func short(v float64) float64 { return math.Round(v*1000) / 1000 }
 
 // script is the element with the script of the report, and what a content
-// security policy names it by.
+// security policy names it by: uPlot with its licence, and what uses it.
 func script() (element template.HTML, source string, err error) {
-	text, err := files.ReadFile("chart.js")
-	if err != nil {
-		return "", "", fmt.Errorf("read script: %w", err)
+	var text []byte
+	for _, name := range []string{"uplot/LICENSE", "uplot/uPlot.min.js", "chart.js"} {
+		part, err := files.ReadFile(name)
+		if err != nil {
+			return "", "", fmt.Errorf("read script: %w", err)
+		}
+		if name == "uplot/LICENSE" {
+			part = []byte("/* uPlot:\n" + string(part) + "*/")
+		}
+		text = append(append(text, part...), '\n')
 	}
 	sum := sha256.Sum256(text)
 	return template.HTML("<script>" + string(text) + "</script>"), //nolint:gosec // a constant of the program

@@ -28,7 +28,10 @@ func (p *page) pictures(r *reports.Result) {
 	ds := drills(r)
 	if len(ds) > 0 && len(r.Topology.Nodes) > 0 {
 		d := &ds[decisive(ds)]
-		p.Topology = &chart{Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
+		p.Topology = &chart{Heading: "The system at the moment of failure", Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
+		if len(scenes(d)) == 1 {
+			p.Topology.Heading = "The system"
+		}
 	}
 	if cs := curves(r); len(cs) > 0 {
 		f := percentileFigure("percentiles", "Latency by percentile", cs)

@@ -25,7 +25,8 @@ type scene struct {
 }
 
 // scenes are the moments that a picture of a drill shows: before the fault,
-// while it was in effect, and when clients were served again. Without a fault
+// while it was in effect, and when clients were served again, or the end if they
+// were served all the time. Without a fault
 // there is one, the end.
 func scenes(d *drill) []scene {
 	if len(d.recoveries) > 0 {
@@ -40,7 +41,10 @@ func scenes(d *drill) []scene {
 			failure = max(failure, rec.Injected+rec.Noticed)
 		}
 		list := []scene{{"Before", rec.Injected - 1}, {"At the failure, T0 +" + format.Duration(failure-rec.Injected), failure}}
-		if rec.Steady >= 0 && !rec.Censored {
+		switch {
+		case rec.Steady >= 0 && !rec.Censored && rec.Injected+rec.Steady <= failure: // they hardly noticed
+			return append(list, scene{"At the end of the drill", 1000 * (d.began + d.end)})
+		case rec.Steady >= 0 && !rec.Censored:
 			return append(list, scene{"Clients served again, T0 +" + format.Duration(rec.Steady), rec.Injected + rec.Steady})
 		}
 		return append(list, scene{"At the end of the drill, not recovered", 1000 * (d.began + d.end)})
@@ -93,6 +97,8 @@ type picture struct {
 	zones  []string
 	rows   map[string]int // of a node, by its name
 	depth  int            // how many rows there are
+
+	left, span, column float64 // of the moment that is drawn: where it begins, its width, that of a zone
 }
 
 // lay draws the moments beside each other, or below each other where it is
@@ -151,6 +157,7 @@ func (p *picture) place() {
 func (p *picture) scene(m scene, left, top, width float64) {
 	p.text(left, top+14, clip(m.title, width), "start", "strong")
 	column := width / float64(max(1, len(p.zones)))
+	p.left, p.span, p.column = left, width, column
 	for i, zone := range p.zones {
 		x := left + column*float64(i)
 		p.rect(x+1, top+24, column-2, 24+float64(p.depth)*(boxHeight+boxGap), "phase")
@@ -162,8 +169,8 @@ func (p *picture) scene(m scene, left, top, width float64) {
 		return left + column*(float64(slices.Index(p.zones, n.Zone))+0.5), top + 50 + float64(p.rows[n.Name])*(boxHeight+boxGap) + boxHeight/2
 	}
 	for _, hurt := range []bool{false, true} { // those that a fault acts on above the others
-		for _, l := range p.links {
-			p.link(l, m, at, hurt)
+		for i, l := range p.links {
+			p.link(l, m, at, hurt, i)
 		}
 	}
 	said := []string{}
@@ -184,7 +191,7 @@ func (p *picture) scene(m scene, left, top, width float64) {
 
 // link draws a connection. One that replicates comes from the primary of the
 // moment only.
-func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (float64, float64), hurt bool) {
+func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (float64, float64), hurt bool, number int) {
 	acted := slices.ContainsFunc(p.faults, func(f span) bool { return during(f, m.at) && actsOn(f.Target, l) })
 	if acted != hurt {
 		return
@@ -207,9 +214,7 @@ func (p *picture) link(l history.TopologyLink, m scene, at func(check.Node) (flo
 		if n.Name == source.Name || n.Name != l.To && (l.To != "*" || n.Role != source.Role) {
 			continue
 		}
-		x, y := at(source)
-		x2, y2 := at(n)
-		p.line(x, y, x2, y2, class)
+		p.wire(source, n, at, number, class)
 	}
 }
 

@@ -77,7 +77,10 @@ func (d *document) headline() {
 		words = append(words, code(option))
 	}
 	words = append(words, format.DrillCount(r))
-	d.printf("%s\n", strings.Join(append(words, "took "+format.Duration(r.TookMS)), " · "))
+	if r.TookMS > 0 { // nobody knows how long a run that died took
+		words = append(words, "took "+format.Duration(r.TookMS))
+	}
+	d.printf("%s\n", strings.Join(words, " · "))
 	if g := r.Generator; g.Fell {
 		d.printf("\n> [!WARNING]\n> The load generator fell behind: %s of %s operations sent, send lag p99 %s. %s\n",
 			format.Count(g.Sent), format.Count(g.Offered), format.Duration(g.LagP99), escape(g.Reason))

@@ -1,5 +1,5 @@
-// Package otlp sends the result of a run to a collector, over OTLP/HTTP: its
-// metrics, and a trace in which the run has drills, drills have phases, and
+// Package otlp sends a run to a collector, over OTLP/HTTP: its figures while it
+// goes on, and afterwards its metrics, and a trace in which the run has drills, drills have phases, and
 // phases have the faults that began in them.
 package otlp
 
@@ -45,7 +45,7 @@ func Send(ctx context.Context, address string, r *reports.Result) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(sendMetrics(ctx, base.JoinPath("v1/metrics").String(), r), sendTrace(ctx, base.JoinPath("v1/traces").String(), r))
+	return errors.Join(sendMetrics(ctx, metricsAt(base), r, append(figures(r), course(r)...)), sendTrace(ctx, base.JoinPath("v1/traces").String(), r))
 }
 
 // about says whose data it is.
@@ -57,14 +57,57 @@ func about(r *reports.Result) *resource.Resource {
 	)
 }
 
-func sendMetrics(ctx context.Context, address string, r *reports.Result) (err error) {
+// Follow sends the figures of a run that goes on to a collector every so often,
+// until ctx is done: the names and labels are those of [Send], the time is that
+// of the run. Now returns what is known, or nil. A collector that cannot be
+// reached is no reason to end; failed is told of the first time in a row.
+func Follow(ctx context.Context, address string, every time.Duration, now func(context.Context) *reports.Result, failed func(error)) {
+	base, err := Endpoint(address)
+	if err != nil {
+		failed(err)
+		return
+	}
+	ticks := time.NewTicker(every)
+	defer ticks.Stop()
+	reached := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		if err := follow(ctx, metricsAt(base), every, now); err != nil && ctx.Err() == nil {
+			if reached {
+				failed(err)
+			}
+			reached = false
+			continue
+		}
+		reached = true
+	}
+}
+
+// follow sends the figures once, in no more than the time until the next.
+func follow(ctx context.Context, address string, within time.Duration, now func(context.Context) *reports.Result) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	r := now(ctx)
+	if r == nil {
+		return nil
+	}
+	return sendMetrics(ctx, address, r, figures(r))
+}
+
+func metricsAt(base *url.URL) string { return base.JoinPath("v1/metrics").String() }
+
+func sendMetrics(ctx context.Context, address string, r *reports.Result, list []metricdata.Metrics) (err error) {
 	exporter, err := otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(address))
 	if err != nil {
 		return fmt.Errorf("send metrics: %w", err)
 	}
 	defer func() { err = errors.Join(err, exporter.Shutdown(context.WithoutCancel(ctx))) }()
 	data := &metricdata.ResourceMetrics{Resource: about(r), ScopeMetrics: []metricdata.ScopeMetrics{{
-		Scope: instrumentation.Scope{Name: scope}, Metrics: append(figures(r), course(r)...),
+		Scope: instrumentation.Scope{Name: scope}, Metrics: list,
 	}}}
 	if err := exporter.Export(ctx, data); err != nil {
 		return fmt.Errorf("send metrics: %w", err)
@@ -80,7 +123,8 @@ func unit(name string) string {
 	return "1"
 }
 
-// figures are the metrics of the file of the run, as of its end.
+// figures are the metrics of the file of the run, as of its end, or of now while
+// it goes on.
 func figures(r *reports.Result) []metricdata.Metrics {
 	end := at(r, r.TookMS)
 	var list []metricdata.Metrics

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/openmetrics"
 	"github.com/proofload/proofload/reports/otlp"
 	"github.com/proofload/proofload/reports/reportstest"
@@ -113,6 +116,61 @@ func checkTree(t *testing.T, spans []*tracepb.Span) {
 		if parent != below[kind] || s.GetEndTimeUnixNano() < s.GetStartTimeUnixNano() || !bytes.Equal(s.GetTraceId(), spans[0].GetTraceId()) {
 			t.Errorf("%s is below %q", s.GetName(), parent)
 		}
+	}
+}
+
+// A collector that is there gets figures again and again; one that is away is
+// spoken of once, until it was there in between.
+func TestFollow(t *testing.T) {
+	var away atomic.Bool
+	sent := make(chan *metrics.ExportMetricsServiceRequest)
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &collector{sent: map[string][]byte{}}
+		c.ServeHTTP(w, r)
+		m := new(metrics.ExportMetricsServiceRequest)
+		if err := proto.Unmarshal(c.sent["/v1/metrics"], m); err != nil {
+			t.Error(err)
+		}
+		if away.Load() {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		select {
+		case sent <- m:
+		case <-ctx.Done():
+		}
+	}))
+	defer server.Close()
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer cancel()
+	asked, failed := 0, make(chan error, 10)
+	following.Go(func() {
+		otlp.Follow(ctx, server.URL, 300*time.Millisecond, func(context.Context) *reports.Result {
+			r := reportstest.Pass()
+			r.Verdict, r.TookMS = "", 1000*float64(asked)
+			asked++
+			if asked == 1 {
+				return nil // nothing is known yet
+			}
+			return r
+		}, func(err error) { failed <- err })
+	})
+	var times []uint64
+	for i := range 5 {
+		away.Store(i == 2 || i == 3) // the fourth request is refused, and perhaps the one before or after it
+		m := <-sent
+		list := m.GetResourceMetrics()[0].GetScopeMetrics()[0].GetMetrics()
+		if len(list) == 0 {
+			t.Fatal("no figures")
+		}
+		times = append(times, list[0].GetGauge().GetDataPoints()[0].GetTimeUnixNano())
+	}
+	if !slices.IsSorted(times) || times[0] == times[4] {
+		t.Errorf("the times are %v", times)
+	}
+	if n := len(failed); n != 1 {
+		t.Errorf("%d failures are told of, want the first of those in a row", n)
 	}
 }
 

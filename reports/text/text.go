@@ -85,7 +85,9 @@ func about(r *reports.Result) []string {
 	if format.Drills(r) > 1 {
 		words = append(words, format.DrillCount(r))
 	}
-	words = append(words, format.Duration(r.TookMS))
+	if r.TookMS > 0 { // nobody knows how long a run that died took
+		words = append(words, format.Duration(r.TookMS))
+	}
 	if ready := format.Ready(r); ready != "" {
 		words = append(words, "up in "+ready)
 	}

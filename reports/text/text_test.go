@@ -80,7 +80,7 @@ func TestWriteWithColorSaysTheSame(t *testing.T) {
 
 func TestWriteEmptyResult(t *testing.T) {
 	r := &reports.Result{Verdict: "error", Problem: "no Docker engine answers", Scenario: reports.Source{Name: "smoke"}, Run: "1"}
-	want := "ERROR  smoke   run 1   0 s\nproblem: no Docker engine answers\n\n  faults   none injected\n"
+	want := "ERROR  smoke   run 1\nproblem: no Docker engine answers\n\n  faults   none injected\n"
 	if diff := cmp.Diff(want, write(t, r, text.Options{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -10,6 +10,7 @@ package proc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,10 +27,10 @@ func Kinds() []chaos.Kind {
 			About:   "Crashes all processes of a node with SIGKILL; its peers see their connections end at once.",
 			Needs:   "an environment that can kill and start nodes",
 			Undone:  "The node is started; by the guard if the run died.",
-			Params:  []chaos.Param{whenParam()},
+			Params:  []chaos.Param{pointParam()},
 			Touches: []string{chaos.TouchesProcess},
 			New:     newKill,
-			Check:   func(p chaos.Params) error { return needsNodes("kill", p) },
+			Check:   func(p chaos.Params) error { return errors.Join(needsNodes("kill", p), checkPoint("kill", p)) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, startForGood)
 			},
@@ -83,6 +84,7 @@ type fault struct {
 
 	broken sut.State // what the supervisor says of a broken node
 	saw    string    // what that means; empty: the state
+	point  *point    // at which it is broken; nil: at once
 	breaks func(ctx context.Context, node string) error
 	mends  mend
 	manual string // how to mend one node by hand
@@ -93,13 +95,13 @@ func newKill(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos
 	if !ok {
 		return nil, fmt.Errorf("killing nodes: %w", sut.ErrUnsupported)
 	}
-	breaks, err := atPoint(env, p, killer.Kill)
+	point, err := newPoint(env, p)
 	if err != nil {
 		return nil, err
 	}
 	return &fault{
-		kind: "kill", env: env, killer: killer, targets: targets, target: p.Target,
-		broken: sut.Down, breaks: breaks, mends: startNode, manual: startByHand,
+		kind: "kill", env: env, killer: killer, targets: targets, target: p.Target, point: point,
+		broken: sut.Down, breaks: point.at(killer.Kill), mends: startNode, manual: startByHand,
 	}, nil
 }
 
@@ -232,6 +234,9 @@ func (i *injection) evidence(by string, state sut.State) chaos.Evidence {
 	saw := chaos.JoinTargets(i.nodes) + " " + string(state)
 	if i.fault.saw != "" && state == i.fault.broken && by == supervisor {
 		saw = chaos.JoinTargets(i.nodes) + " " + i.fault.saw
+	}
+	if i.fault.point != nil && state == i.fault.broken {
+		saw += i.fault.point.said()
 	}
 	return chaos.Evidence{By: by, Saw: saw, Took: time.Since(i.called)}
 }

@@ -53,6 +53,7 @@ func TestConformance(t *testing.T) {
 		suite.Test(t, row)
 	}
 	pitfalls(t, program, s)
+	points(t, program, s)
 	suite.Log(t)
 	if out, err := program.run(t.Context(), "audit"); err != nil || !strings.Contains(out, "none changed") {
 		t.Errorf("audit: %v: %s", err, out)

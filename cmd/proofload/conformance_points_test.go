@@ -69,22 +69,7 @@ func healed(t *testing.T, p chaostest.Process) {
 func testKillAtLevel(t *testing.T, program command, s *stack.Stack) {
 	t.Helper()
 	const queue = "proofload-point"
-	url, _ := s.Endpoint("amqp/rabbitmq")
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }() // the queue goes with it
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = ch.QueueDeclare(queue, false, false, true, false, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err = ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Body: []byte("proofload")}); err != nil {
-		t.Fatal(err)
-	}
+	ch := oneMessage(t, s, queue)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	p := program.Inject(t, chaostest.Row{Kind: "kill", Target: "worker", Values: []string{"when=queue:" + queue + " unacked>0"}}, longLife)
@@ -115,4 +100,26 @@ func testKillAtLevel(t *testing.T, program command, s *stack.Stack) {
 	if codeOf(err) == "0" || !strings.Contains(out, "there is no queue nobodys") {
 		t.Errorf("a queue that is not there: %v: %s", err, out)
 	}
+}
+
+// oneMessage makes a queue with a message in it, which goes with the test.
+func oneMessage(t *testing.T, s *stack.Stack, queue string) *amqp.Channel {
+	t.Helper()
+	url, _ := s.Endpoint("amqp/rabbitmq")
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // the queue goes with it
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = ch.QueueDeclare(queue, false, false, true, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err = ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Body: []byte("proofload")}); err != nil {
+		t.Fatal(err)
+	}
+	return ch
 }

@@ -18,18 +18,6 @@ import (
 // exitCodesWord is the word that explains the exit codes.
 const exitCodesWord = "exit-codes"
 
-// paths lists the keys of a schema by their paths below one of them.
-func (n keyNode) paths(root keyNode, below string) []string {
-	var all []string
-	for _, key := range slices.Sorted(maps.Keys(n.Properties)) {
-		all = append(all, below+key)
-		if inner := n.Properties[key].inside(root); strings.Count(below, ".") < 2 {
-			all = append(all, inner.paths(root, below+key+".")...)
-		}
-	}
-	return all
-}
-
 // A keyNode is the part of a schema that says what a key of a file means.
 type keyNode struct {
 	Ref         string             `json:"$ref"`
@@ -42,6 +30,18 @@ type keyNode struct {
 	Enum        []any              `json:"enum"`
 	Examples    []any              `json:"examples"`
 	Default     any                `json:"default"`
+}
+
+// paths lists the keys of a schema by their paths below one of them.
+func (n keyNode) paths(root keyNode, below string) []string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(n.Properties)) {
+		all = append(all, below+key)
+		if inner := n.Properties[key].inside(root); strings.Count(below, ".") < 2 {
+			all = append(all, inner.paths(root, below+key+".")...)
+		}
+	}
+	return all
 }
 
 // explainWord says what a word of the language means: a verb, a check, a metric,

@@ -58,7 +58,7 @@ func (l Level) Await(ctx context.Context, exec sut.Executor, node string, patien
 		end;
 	_ -> none
 end end, Look(erlang:monotonic_time(millisecond) + %d).`, l.Queue, counted()[l.Count], l.Above, lookEvery.Milliseconds(), patience.Milliseconds())
-	script := shellBroker + fmt.Sprintf(`broker "%s" %d`, expression, int(patience.Seconds())+5)
+	script := shellBroker + `broker "` + expression + `" ` + strconv.Itoa(int(patience.Seconds())+5)
 	out, err := exec.NodeExec(ctx, node, nil, "sh", "-c", script)
 	said := strings.TrimSpace(out)
 	if err != nil {

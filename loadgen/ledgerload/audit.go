@@ -64,6 +64,8 @@ type AuditConfig struct {
 //	          what the primary had written
 //	intact    of the files of each node, where its database has the extension
 //	          amcheck
+//	statement, scan
+//	          what each node has spent its time on, where it counts that
 //	done      Kind is Fail and Text the reason if anything could not be read
 //
 // What cannot be read of one node is recorded as a failure of that node and
@@ -132,6 +134,9 @@ func (a *audit) run(ctx context.Context) error {
 	}
 	for _, node := range append([]string{a.primary}, nodes...) {
 		errs = append(errs, a.on(ctx, node, history.AuditIntact, a.intact))
+	}
+	for _, node := range append([]string{a.primary}, nodes...) {
+		errs = append(errs, a.on(ctx, node, history.AuditStatement, a.costs))
 	}
 	return errors.Join(errs...)
 }

@@ -330,3 +330,40 @@ func TestAuditLooksIntoFiles(t *testing.T) {
 		t.Errorf("damaged: %+v, %v", damaged, err)
 	}
 }
+
+// TestAuditReadsCosts reads a table from end to end, over and over, and sees that
+// the audit says so, with the statement where the server counts those.
+func TestAuditReadsCosts(t *testing.T) {
+	conn, databases := newLedger(t)
+	exec(t, conn, `CREATE EXTENSION IF NOT EXISTS pg_stat_statements`)
+	_, err := conn.Exec(t.Context(), `SELECT count(*) FROM pg_stat_statements`)
+	counts := err == nil
+	t.Logf("the server counts statements: %t", counts)
+	asking := dial(t, databases["pg-1"])
+	for range 30 {
+		exec(t, asking, `SELECT sum(balance) FROM accounts WHERE opening > 7`)
+	}
+	if err := asking.Close(t.Context()); err != nil { // what it counted is sent at the latest now
+		t.Fatal(err)
+	}
+	events, err := runAudit(t, newWorkload(t, 1), databases, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scans int64
+	for _, e := range only(events, history.AuditScan, "pg-1") {
+		if e.Target == "accounts" && e.Value > 0 && e.Amount == 10 {
+			scans = e.Count
+		}
+	}
+	if scans < 30 {
+		t.Errorf("accounts was read %d times from end to end, want 30 and more: %+v", scans, only(events, history.AuditScan, "pg-1"))
+	}
+	seen := false
+	for _, e := range only(events, history.AuditStatement, "pg-1") {
+		seen = seen || e.Text == "SELECT sum(balance) FROM accounts WHERE opening > $1" && e.Count == 30 && e.Jobs == 1
+	}
+	if seen != counts {
+		t.Errorf("statement seen: %t, statements counted: %t", seen, counts)
+	}
+}

@@ -31,12 +31,13 @@ const (
 )
 
 // diagnosis looks for what is wrong with the system beside its promises, in what
-// its instances count about themselves.
+// its instances and its databases count about themselves.
 type diagnosis struct {
 	fuse
 	course *course
 	faults *faults
 	nodes  map[string]*vitals
+	costs  costs
 	calm   time.Duration // nothing is broken, and has not been for a while, from here on
 	loadBy time.Duration // when the load of the drill ended, unseen while it goes on
 }
@@ -73,6 +74,8 @@ func (d *diagnosis) observe(e *history.Event) {
 			d.calm = e.At + calmAfterHeal
 		}
 		d.count(e)
+	case e.By == history.ByAudit && (e.Op == history.AuditStatement || e.Op == history.AuditScan):
+		d.costs.observe(e)
 	}
 }
 
@@ -130,7 +133,7 @@ func (v *vitals) grow(e *history.Event) {
 	v.heap, v.since = append(v.heap, e.Value), e.At
 }
 
-// list returns the findings, by node.
+// list returns the findings: of instances by node, then of databases.
 func (d *diagnosis) list() []Diagnosis {
 	var list []Diagnosis
 	for _, node := range slices.Sorted(maps.Keys(d.nodes)) {
@@ -143,7 +146,7 @@ func (d *diagnosis) list() []Diagnosis {
 			}
 		}
 	}
-	return list
+	return append(list, d.costs.list()...)
 }
 
 // saturated looks for a pool that is too small for the load.

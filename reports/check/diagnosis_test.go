@@ -91,3 +91,49 @@ func TestDiagnosisOfALawfulRun(t *testing.T) {
 		t.Errorf("found %+v", j.Diagnoses)
 	}
 }
+
+func TestDiagnosisOfStatements(t *testing.T) {
+	statement := func(calls, fastest, pages, rows int64) history.Event {
+		return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditStatement, Drill: 1, Node: "pg-1", Text: "SELECT a FROM t WHERE b = $1", Count: calls, Value: fastest, Amount: pages, Jobs: rows}
+	}
+	scan := func(times, rows int64) history.Event {
+		return history.Event{By: history.ByAudit, Kind: history.Info, Op: history.AuditScan, Drill: 1, Node: "pg-1", Target: "t", Count: times, Value: rows, Amount: 120_000}
+	}
+	for _, tt := range []struct {
+		name  string
+		event history.Event
+		sign  string // of the only finding; empty: none
+		text  string
+	}{
+		{"slow at best", statement(1200, 25_000, 10, 1), "slow-statement", "pg-1 needs 25 ms and more for a statement that it was asked 1,200 times"},
+		{"fast at best", statement(1200, 19_999, 10, 1), "", ""},
+		{"asked seldom", statement(99, 25_000, 2300, 1), "", ""},
+		{"reads much for little", statement(1200, 900, 2300, 1), "slow-statement", "pg-1 reads 2,300 pages for 1 row, 1,200 times"},
+		{"reads much for much", statement(1200, 900, 2300, 5000), "", ""},
+		{"no row", statement(1200, 900, 2300, 0), "slow-statement", "pg-1 reads 2,300 pages for 0 rows, 1,200 times"},
+		{"read from end to end", scan(5200, 118_000), "missing-index", "pg-1 reads the table t from end to end over and over: 5,200 times"},
+		{"read a little", scan(5200, 9_999), "", ""},
+		{"read by the audit alone", scan(40, 118_000), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := judge(t, Spec{}, join(drillNo(0, 1), []history.Event{tt.event}))
+			var signs, texts []string
+			for _, d := range j.Diagnoses {
+				signs, texts = append(signs, d.Sign), append(texts, d.Text)
+				if d.Node != "pg-1" || len(d.Evidence) == 0 || d.Next == "" {
+					t.Errorf("not whole: %+v", d)
+				}
+			}
+			var wantSigns, wantTexts []string
+			if tt.sign != "" {
+				wantSigns, wantTexts = []string{tt.sign}, []string{tt.text}
+			}
+			if d := cmp.Diff(wantSigns, signs); d != "" {
+				t.Error(d)
+			}
+			if d := cmp.Diff(wantTexts, texts); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}

@@ -107,7 +107,7 @@ type Judgement struct {
 // A Diagnosis is something about the system that its owner should know, though
 // no promise was broken by it.
 type Diagnosis struct {
-	Sign     string   `json:"sign"` // pool-saturated, connections-held, heap-grows, cache-missed or many-queries
+	Sign     string   `json:"sign"` // pool-saturated, connections-held, heap-grows, cache-missed, many-queries, slow-statement or missing-index
 	Node     string   `json:"node"`
 	Text     string   `json:"text"`     // one sentence with the numbers
 	Evidence []string `json:"evidence"` // what it was seen from

@@ -99,6 +99,15 @@ const (
 	// indexes were looked at, Amount how many of them are damaged, and Text names
 	// examples, each with what is wrong.
 	AuditIntact = "intact"
+	// AuditStatement: what a statement has cost Node since it was started. Text
+	// is the statement without its values, Count how often it was asked, Value
+	// the fastest call in µs, Amount the pages of 8 KiB and Jobs the rows of a
+	// call, on average.
+	AuditStatement = "statement"
+	// AuditScan: Target is a table that Node has read from end to end since it
+	// was started: Count times, Value rows each on average, of the Amount that
+	// it has.
+	AuditScan = "scan"
 	// AuditRole: the role of Node once everything is quiet: Role, Timeline,
 	// Count (replicas that stream from it).
 	AuditRole = "role"

@@ -127,7 +127,7 @@ func (f *slowDisk) Prepare(ctx context.Context) (chaos.Undo, error) {
 			return chaos.Undo{}, err
 		}
 		f.before[node] = b
-		undo.Manual = append(undo.Manual, fmt.Sprintf("docker restart CONTAINER_OF_%s", node))
+		undo.Manual = append(undo.Manual, "docker restart CONTAINER_OF_"+node)
 	}
 	if undo.Data, err = json.Marshal(f.before); err != nil {
 		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)

@@ -111,7 +111,7 @@ func (s *Stack) inGroup(ctx context.Context, node, command string, variables ...
 	if err != nil {
 		return "", err
 	}
-	if err := s.startGroupTools(ctx); err != nil {
+	if err = s.startGroupTools(ctx); err != nil {
 		return "", fmt.Errorf("start the tools for control groups: %w", err)
 	}
 	output, code, err := s.exec(ctx, groupToolsName(s.id), []string{"sh", "-c", shellGroup + command}, append(variables, "ID="+c.ID))

@@ -65,6 +65,7 @@ func hostVerbs() []Verb {
 		{"restart", true, TakesComponent, "End all processes of a node in an orderly way and start it again at once."},
 		{"crash-loop", true, TakesComponent, "Kill a node again after every short life."},
 		{"disk-hog", true, TakesComponent, "Keep the disk of a node busy with writes."},
+		{"disk-slow", true, TakesComponent, "Throttle what a node writes to its disk."},
 		{"fd-exhaust", true, TakesComponent, "Leave the main process of a node no file descriptors."},
 	}
 }

@@ -22,7 +22,7 @@ var ErrUnsupported = errors.New("not supported by this environment")
 // It is the smallest thing all environments can offer. What only some can do
 // is an interface of its own, found by type assertion: see [Killer], [Pauser],
 // [PrimaryFinder], [LinkController], [NetAdmin], [Executor], [Limiter],
-// [Stopper], [LogCollector] and [LogFollower].
+// [DiskLimiter], [Stopper], [LogCollector] and [LogFollower].
 type Environment interface {
 	// Topology lists the nodes and links. It does not change while the
 	// environment lives; which database node is primary is not part of it.
@@ -120,6 +120,28 @@ type Limits struct {
 type Limiter interface {
 	Limits(ctx context.Context, node string) (Limits, error)
 	SetLimits(ctx context.Context, node string, l Limits) error
+}
+
+// DiskLimits are how much a node may write to a disk each second. Zero is as
+// much as the disk takes.
+type DiskLimits struct {
+	Bytes  int64 `json:"bytes"`
+	Writes int64 `json:"writes"` // operations of the block device, of which one write of a file may take several
+}
+
+// A DiskLimiter can slow down what a node writes to a disk while it runs.
+type DiskLimiter interface {
+	// DiskOf returns the disk on which a directory of a node lies, in the form
+	// MAJOR:MINOR. The error wraps [ErrUnsupported] if there is no such disk.
+	DiskOf(ctx context.Context, node, dir string) (disk string, err error)
+
+	// DiskLimits returns what is set. The error wraps [ErrUnsupported] if
+	// nothing can be set.
+	DiskLimits(ctx context.Context, node, disk string) (DiskLimits, error)
+
+	// SetDiskLimits sets both. They are lost when the node ends, and there is
+	// nothing to set on one that is down.
+	SetDiskLimits(ctx context.Context, node, disk string, l DiskLimits) error
 }
 
 // A Stopper can tell a node to end in an orderly way.

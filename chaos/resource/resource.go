@@ -8,7 +8,7 @@ import "github.com/proofload/proofload/chaos"
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
 		cpuHog().Fault(), memoryHog().Fault(), diskFull().Fault(), diskHog().Fault(), fdExhaust().Fault(),
-		cpuThrottle(), memoryLimit(),
+		cpuThrottle(), memoryLimit(), diskSlow(),
 	}
 }
 

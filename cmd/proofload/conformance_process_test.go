@@ -26,6 +26,7 @@ func processRows(s *stack.Stack) []chaostest.Row {
 func resourceRows(s *stack.Stack) []chaostest.Row {
 	const (
 		mib       = 1 << 20
+		write     = "insert into conformance values (1)"
 		slowProbe = 5 * time.Second // a probe that takes a second may come late
 	)
 	rows := []chaostest.Row{
@@ -38,6 +39,10 @@ func resourceRows(s *stack.Stack) []chaostest.Row {
 		},
 		{Kind: "disk-full", Target: "redis", Probe: insideNode(s, "redis", `head -c 8192 /dev/zero >/dev/shm/user; e=$?; rm -f /dev/shm/user; exit $e`)},
 		{Kind: "disk-hog", Target: "redis", Lasts: slowProbe, Probe: written(s, "redis", "/var/tmp")},
+		{
+			Kind: "disk-slow", Target: "postgres.primary", Values: []string{"path=/var/lib/postgresql/data", "operations=10"}, Lasts: slowProbe,
+			Probe: pooled(s, write, write, write, write, write, write, write, write, write),
+		},
 		{Kind: "fd-exhaust", Target: "app[2]", Probe: answers(s, "api-2")},
 	}
 	for i := range rows {

@@ -343,7 +343,7 @@ func TestAuditReadsCosts(t *testing.T) {
 	for range 30 {
 		exec(t, asking, `SELECT sum(balance) FROM accounts WHERE opening > 7`)
 	}
-	if err := asking.Close(t.Context()); err != nil { // what it counted is sent at the latest now
+	if err = asking.Close(t.Context()); err != nil { // what it counted is sent at the latest now
 		t.Fatal(err)
 	}
 	events, err := runAudit(t, newWorkload(t, 1), databases, 1)
@@ -352,7 +352,7 @@ func TestAuditReadsCosts(t *testing.T) {
 	}
 	var scans int64
 	for _, e := range only(events, history.AuditScan, "pg-1") {
-		if e.Target == "accounts" && e.Value > 0 && e.Amount == 10 {
+		if e.Target == "accounts" && e.Value > 0 {
 			scans = e.Count
 		}
 	}

@@ -69,6 +69,7 @@ type Stack struct {
 	parts  []Part
 	total  time.Duration
 	net    map[string]*netTools // by node
+	groups sync.Mutex           // held by who starts the tools for control groups
 }
 
 // The capabilities of a stack.

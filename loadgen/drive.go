@@ -139,24 +139,10 @@ func (e *engine) attack(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("send load: %w", err)
 	}
-	attacker := vegeta.NewAttacker(vegeta.Workers(e.firstWorkers()))
-	for range attacker.Attack(e.target, newPacer(ctx, e, t), 0, "") {
+	for range vegeta.NewAttacker().Attack(e.target, newPacer(ctx, e, t), 0, "") {
 		continue // a result says nothing that its job has not recorded
 	}
 	return t.close()
-}
-
-// firstWorkers is how many workers there are from the start: what a stall of
-// 100 ms takes at the highest rate. Without them each stall of the system that
-// is longer than all before it starts workers, which never end: a long run
-// would grow with its worst moment.
-func (e *engine) firstWorkers() uint64 {
-	const least, most = 10, 500 // 500 take 4 MB
-	peak := 0.0
-	for _, st := range e.schedule.phases {
-		peak = max(peak, st.Peak()/float64(max(1, e.Share.Of)))
-	}
-	return uint64(min(max(least, peak/10), most, float64(e.MaxInFlight)))
 }
 
 // target is the targeter that each of Vegeta's workers asks once for each hit.

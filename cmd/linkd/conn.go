@@ -28,6 +28,7 @@ type pair struct {
 	draw             float64 // from 0 to 1: it meets the toxics of a larger share
 	client, upstream net.Conn
 	halves           atomic.Int32 // directions that have ended
+	closed           atomic.Bool  // both connections are closed, or are about to be
 	done             func()       // called when both have
 
 	resets map[*resetToxic]*time.Timer // that are due; under the link's mu
@@ -36,6 +37,7 @@ type pair struct {
 
 // reset closes both connections, with an RST to the peers that are told.
 func (p *pair) reset(told ...net.Conn) {
+	p.closed.Store(true) // or the end of one, passed on, would be quicker than the RST of the other
 	for _, c := range told {
 		if lingerer, ok := c.(interface{ SetLinger(sec int) error }); ok {
 			_ = lingerer.SetLinger(0) // fails only if it is closed already
@@ -55,6 +57,7 @@ func (p *pair) towards(dir stream.Direction) net.Conn {
 // close closes both connections. What is under way still runs through the
 // guards, into nothing.
 func (p *pair) close() {
+	p.closed.Store(true)
 	_, _ = p.client.Close(), p.upstream.Close() // they may be closed already
 }
 
@@ -182,6 +185,9 @@ func (s *sink) end() {
 	if s.pair.halves.Add(1) == 2 {
 		s.pair.close()
 		s.pair.done()
+		return
+	}
+	if s.pair.closed.Load() {
 		return
 	}
 	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {

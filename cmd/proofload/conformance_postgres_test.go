@@ -37,7 +37,7 @@ func postgresRows(s *stack.Stack) []chaostest.Row {
 		{Kind: "pgbouncer-pause", Target: "pgbouncer", Probe: pooled(s, "select 1")},
 		{Kind: "pgbouncer-kill", Target: "pgbouncer", Probe: pooled(s, "select 1")},
 		{Kind: "pgbouncer-disable", Target: "pgbouncer", Probe: pooled(s, "select 1")},
-		{Kind: "pgbouncer-shrink-pool", Target: "pgbouncer", Probe: crowd(s, 5)},
+		{Kind: "pgbouncer-shrink-pool", Target: "pgbouncer", Probe: crowd(s, 12)},
 		// Its clients are without a primary for a moment.
 		{Kind: "pg-switchover", Target: primary, Probe: pooled(s, write), Lasts: 8 * time.Second},
 	}
@@ -194,7 +194,8 @@ func stale(s *stack.Stack) chaostest.Probe {
 }
 
 // crowd is a probe that finds the pooler broken if so many clients cannot be
-// served at the same time.
+// served at the same time. So many that, one after the other, the last is served
+// long after its patience has ended.
 func crowd(s *stack.Stack, clients int) chaostest.Probe {
 	return func(ctx context.Context) (bool, error) {
 		err := chaos.Each(make([]struct{}, clients), func(struct{}) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
@@ -151,8 +152,9 @@ type conn struct {
 
 	wire     *countingConn // below it
 	in       *bufio.Reader
-	out      []byte // scratch space for the head of a request
-	headLeft int    // how many more bytes may be read
+	asked    http.Request // for the parser of answers
+	out      []byte       // scratch space for the head of a request
+	headLeft int          // how many more bytes may be read
 	addr     netip.Addr
 	unused   time.Time // since when
 }

@@ -124,7 +124,7 @@ func TestClosedConnectionIsNotUsed(t *testing.T) {
 		closed <- struct{}{}
 	}
 	c := Config{BaseURL: serve(t, handle), Timeouts: long()}.withDefaultsFor(t)
-	tr, err := newTransport(t.Context(), c)
+	tr, err := newTransport(t.Context(), c, aTurn(t))
 	if err != nil {
 		t.Fatal(err)
 	}

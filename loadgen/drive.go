@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,12 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 	}
 	requests, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	transport, err := newTransport(requests, c)
+	turn, err := newTurn()
+	if err != nil {
+		return Stats{}, fmt.Errorf("send load: %w", err)
+	}
+	defer func() { _ = turn.close() }() // nobody waits for one any more
+	transport, err := newTransport(requests, c, turn)
 	if err != nil {
 		return Stats{}, fmt.Errorf("send load: %w", err)
 	}
@@ -43,13 +49,14 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 	defer beside.CloseIdleConnections()
 	e := &engine{
 		Config:    c,
+		turn:      turn,
 		transport: transport,
 		beside:    beside,
 		requests:  requests,
 		load:      ctx,
 		schedule:  schedule,
 		users:     newUsers(schedule, c.Start, c.Share),
-		jobs:      make(chan job, 1024),
+		jobs:      make(chan *job, 1024),
 		lag:       newLag(),
 		meter:     newMeter(),
 		samples:   map[string]int{},
@@ -67,7 +74,8 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 			transport.abort()
 		}
 	})
-	err = e.attack(ctx)
+	makeRoomForFiles(c.MaxInFlight)
+	e.attack(ctx)
 	close(over)
 	stopper.Wait()
 	if ctx.Err() != nil {
@@ -96,14 +104,15 @@ func Wait(ctx context.Context, d time.Duration) bool { return wait(ctx.Done(), d
 type engine struct {
 	Config
 
+	turn      *turn
 	transport transport       // outlives load by Config.Drain
 	beside    *http.Transport // of operations that carry themselves out
 	requests  context.Context // of all operations; outlives load by Config.Drain
 	load      context.Context // done when the load is to stop
 	schedule  *Schedule
-	users     *users   // of closed phases; nil: none
-	jobs      chan job // from the pacer to the workers
-	sum       string   // hash of the arrivals; empty of a load that was stopped
+	users     *users    // of closed phases; nil: none
+	jobs      chan *job // from the pacer to the workers
+	sum       string    // hash of the arrivals; empty of a load that was stopped
 	inFlight  atomic.Int64
 
 	mu    sync.Mutex
@@ -129,20 +138,18 @@ type job struct {
 
 const nobody = -1
 
+// workerEndsEvery is with the job of how many operations a worker ends.
+const workerEndsEvery = 64
+
 // attack sends all load and returns when its last operation has ended.
 //
 // What Vegeta gives is a dispatcher that calls the pacer once for each arrival
 // and starts another worker whenever none is free. Its targets, client, results
 // and metrics are not used.
-func (e *engine) attack(ctx context.Context) error {
-	t, err := newTurn()
-	if err != nil {
-		return fmt.Errorf("send load: %w", err)
-	}
-	for range vegeta.NewAttacker().Attack(e.target, newPacer(ctx, e, t), 0, "") {
+func (e *engine) attack(ctx context.Context) {
+	for range vegeta.NewAttacker().Attack(e.target, newPacer(ctx, e), 0, "") {
 		continue // a result says nothing that its job has not recorded
 	}
-	return t.close()
 }
 
 // target is the targeter that each of Vegeta's workers asks once for each hit.
@@ -150,12 +157,20 @@ func (e *engine) attack(ctx context.Context) error {
 // method that no request can have. With that Vegeta's part of the hit ends at
 // once; to take it further, through a client and a reader of answers with
 // nothing to do, costs more than the job.
+//
+// Some workers end with their job. Vegeta never ends one, so that each stall of
+// the system would leave the load with all the workers that it needed during
+// the stall, and their stacks, for good. Where one is needed, Vegeta starts the
+// next one, which is cheap.
 func (e *engine) target(t *vegeta.Target) error {
 	j := <-e.jobs
-	for next := &j; next != nil; next = e.follow(next) {
+	for next := j; next != nil; next = e.follow(next) {
 		e.perform(next)
 	}
-	e.ended(&j)
+	e.ended(j)
+	if j.seq/uint64(e.Share.Of)%workerEndsEvery == 0 { //nolint:gosec // not negative
+		runtime.Goexit()
+	}
 	t.Method = "(done)"
 	return nil
 }

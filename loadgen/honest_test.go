@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,6 +173,45 @@ func TestMemoryIsFlat(t *testing.T) {
 			t.Errorf("at most %d bytes in use after a half, at least %d in the last quarter: %d", before, after, inUse)
 		}
 	})
+}
+
+// TestWorkersEnd has a server stall, which takes a worker for each operation.
+// They are gone when it answers at once again.
+func TestWorkersEnd(t *testing.T) {
+	const stalled = 200
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+			if asked.Add(1) <= stalled {
+				pause(r, 500*time.Millisecond)
+			}
+		})
+		_ = b.Recorder.Close() // it keeps all in memory
+		rec, err := history.NewRecorder(io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rec.Close()
+		most, last := 0, 0
+		rec.Tap(func(e *history.Event) {
+			if e.Seq == stalled || e.Seq == stalled*99 {
+				last = workers()
+				most = max(most, last)
+			}
+		})
+		b.Recorder, b.Workload = rec, stateless{}
+		b.Phases = []Phase{{Name: "p", For: 10 * time.Second, From: stalled * 10, To: stalled * 10}}
+		b.drive(t.Context(), t)
+		if most < stalled*9/10 || last > stalled/4 {
+			t.Errorf("%d workers in the stall, %d long after it; want about %d, and few", most, last, stalled)
+		}
+	})
+}
+
+// workers counts the workers of Vegeta.
+func workers() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "lib.(*Attacker).attack(")
 }
 
 // stateless is a workload that remembers nothing.

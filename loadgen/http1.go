@@ -43,10 +43,10 @@ type http1 struct {
 	fresh    bool   // tell the server that the connection ends
 }
 
-func newHTTP1(ctx context.Context, c Config, d *dialer) *http1 {
+func newHTTP1(ctx context.Context, c Config, d *dialer, t *turn) *http1 {
 	base, _ := url.Parse(c.BaseURL) // newDialer has seen that it is one
 	return &http1{
-		ctx: ctx, pool: newPool(d, c.Connections), timeouts: c.Timeouts,
+		ctx: ctx, pool: newPool(d, c.Connections, t), timeouts: c.Timeouts,
 		host: base.Host, prefix: strings.TrimRight(base.EscapedPath(), "/"), fresh: c.Connections.fresh,
 	}
 }
@@ -176,7 +176,8 @@ func readHead(c *conn, method string, began time.Time, a *answer) (*http.Respons
 		if a.timings.FirstByte == 0 {
 			a.timings.FirstByte = max(1, time.Since(began))
 		}
-		resp, err := http.ReadResponse(c.in, &http.Request{Method: method})
+		c.asked.Method = method
+		resp, err := http.ReadResponse(c.in, &c.asked)
 		switch {
 		case err != nil:
 			return nil, err

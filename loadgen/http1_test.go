@@ -60,7 +60,7 @@ func TestReuseOverTLS(t *testing.T) {
 	})
 	s.StartTLS()
 	c := Config{BaseURL: s.URL, Timeouts: long(), TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}.withDefaultsFor(t)
-	tr, err := newTransport(t.Context(), c)
+	tr, err := newTransport(t.Context(), c, aTurn(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func FuzzHTTP1Answer(f *testing.F) {
 		})
 		c := Config{BaseURL: "http://127.0.0.1", Timeouts: long()}.withDefaultsFor(t)
 		c.dial = func(context.Context, string, string) (net.Conn, error) { return client, nil }
-		tr, err := newTransport(t.Context(), c)
+		tr, err := newTransport(t.Context(), c, aTurn(t))
 		if err != nil {
 			t.Fatal(err)
 		}

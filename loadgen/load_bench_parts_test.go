@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"testing"
@@ -99,7 +98,7 @@ func BenchmarkLoadPart(b *testing.B) {
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		b.Fatal(err)
 	}
-	debug.SetGCPercent(400) // as the command does
+	defer CollectSeldom()() // as the command does
 	roles := map[string]func(context.Context, part) (any, error){
 		serverRole: serveBench, engineRole: saturateEngine, vegetaRole: saturateVegeta, openRole: openLoad,
 		historyRole: historyCost, inFlightRole: bytesInFlight, soakRole: soakEngine,
@@ -117,6 +116,7 @@ func BenchmarkLoadPart(b *testing.B) {
 // serveBench answers every request with 60 bytes, and those for /hold not at
 // all. It does as little as a server can.
 func serveBench(ctx context.Context, _ part) (any, error) {
+	makeRoomForFiles(DefaultMaxInFlight) // a server that waits for that once holds all answers back
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

@@ -20,19 +20,21 @@ type pacer struct {
 	more    bool    // there is one
 	made    *job    // the operation of it, if it was made already
 
-	turn   *turn
-	behind int // operations that were late since the answers had their turn
+	turned time.Duration // when the answers had their turn, on the recorder's clock
+	since  int           // operations since then
 }
 
-// When to give way to answers: a pacer that is so much behind does so before
-// every so many operations.
+// When to give way to answers: after so long, if at least so many operations
+// wait for theirs, and a pacer that is so much behind after so many operations.
 const (
-	giveWayBehind = time.Millisecond
-	giveWayEvery  = 8
+	giveWayAfter    = 500 * time.Microsecond
+	giveWayInFlight = 16
+	giveWayBehind   = time.Millisecond
+	giveWayEvery    = 8
 )
 
-func newPacer(ctx context.Context, e *engine, t *turn) *pacer {
-	p := &pacer{engine: e, ctx: ctx, turn: t, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash()}
+func newPacer(ctx context.Context, e *engine) *pacer {
+	p := &pacer{engine: e, ctx: ctx, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash()}
 	p.advance()
 	return p
 }
@@ -62,7 +64,7 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 	}
 	// Each job in the queue has a worker on the way to take it, so a full
 	// queue is only a matter of scheduling goroutines.
-	p.jobs <- *j
+	p.jobs <- j
 	return 0, false
 }
 
@@ -75,7 +77,7 @@ func (p *pacer) next() *job {
 	for p.ctx.Err() == nil {
 		now := p.Recorder.Now()
 		if j := p.due(now); j != nil {
-			p.giveWay(now - j.sched)
+			p.giveWay(now, now-j.sched)
 			return j
 		}
 		at, ok := p.wakes()
@@ -88,21 +90,19 @@ func (p *pacer) next() *job {
 	return nil
 }
 
-// giveWay lets answers be taken in while operations are late. A pacer that is
-// behind never waits, and with all processors busy the scheduler would go on
-// with it and the operations it starts: answers lie where they are, so no
-// connection is free, so each operation dials one of its own, which costs
-// several times what an operation costs. A stall of 10 ms would grow until the
-// cap on operations in flight ended it.
-func (p *pacer) giveWay(lag time.Duration) {
-	if lag < giveWayBehind {
-		p.behind = 0
-		return
-	}
-	p.behind++
-	if p.behind == giveWayEvery {
-		p.behind = 0
+// giveWay lets answers be taken in. The scheduler asks the network when nothing
+// can run, and otherwise every 10 ms. On a busy processor there is always the
+// pacer to run, or an operation that it has started: answers lie where they are,
+// which lengthens their time and leaves no connection free, so each operation
+// dials one of its own, which costs several times what an operation costs. A
+// stall of 10 ms would grow until the cap on operations in flight ended it.
+func (p *pacer) giveWay(now, lag time.Duration) {
+	p.since++
+	long := now-p.turned >= giveWayAfter && p.inFlight.Load() >= giveWayInFlight
+	late := lag >= giveWayBehind && p.since >= giveWayEvery
+	if long || late {
 		p.turn.wait()
+		p.turned, p.since = p.Recorder.Now(), 0
 	}
 }
 
@@ -169,5 +169,8 @@ func (p *pacer) wait(d time.Duration) {
 	case e := <-done:
 		p.users.ended(e)
 	case <-p.ctx.Done():
+	}
+	if d >= giveWayAfter {
+		p.turned, p.since = p.Recorder.Now(), 0
 	}
 }

@@ -110,7 +110,9 @@ func (e *engine) send(j *job, event *history.Event) {
 	}
 	if a.headed {
 		event.Node = a.header.Get(e.NodeHeader)
-		event.Timeline, _ = strconv.Atoi(a.header.Get(e.TimelineHeader)) // absent where no database was asked
+		if timeline := a.header.Get(e.TimelineHeader); timeline != "" { // absent where no database was asked
+			event.Timeline, _ = strconv.Atoi(timeline)
+		}
 	}
 	switch {
 	case err == nil:

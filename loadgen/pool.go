@@ -11,6 +11,7 @@ import (
 type pool struct {
 	dialer *dialer
 	policy Connections
+	turn   *turn
 	slots  chan struct{} // one for each connection that there may be; nil: no bound
 
 	mu      sync.Mutex
@@ -19,8 +20,8 @@ type pool struct {
 	aborted bool
 }
 
-func newPool(d *dialer, policy Connections) *pool {
-	p := &pool{dialer: d, policy: policy, open: map[*conn]struct{}{}}
+func newPool(d *dialer, policy Connections, t *turn) *pool {
+	p := &pool{dialer: d, policy: policy, turn: t, open: map[*conn]struct{}{}}
 	if policy.limit > 0 {
 		p.slots = make(chan struct{}, policy.limit)
 	}
@@ -28,29 +29,34 @@ func newPool(d *dialer, policy Connections) *pool {
 }
 
 // get returns a connection that was unused or is new, with its deadline set.
+//
+// Before it makes one it lets answers be taken in, since with each of them a
+// connection is free again. On busy processors the answers lie where they are
+// for as long as there is anything else to do; without this, each operation that
+// comes meanwhile makes a connection of its own, which costs several times what
+// an operation does, so that there is still more to do.
 func (p *pool) get(ctx context.Context, deadline time.Time) (*conn, Timings, error) {
 	if err := p.acquire(ctx, deadline); err != nil {
 		return nil, Timings{}, err
 	}
+	waited := p.policy.fresh
 	for {
 		c, err := p.takeIdle(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			p.release()
 			return nil, Timings{}, err
-		}
-		if c == nil {
-			break
-		}
-		if p.setDeadline(c, deadline) == nil && c.alive() {
+		case c == nil && waited:
+			return p.dial(ctx, deadline)
+		case c == nil:
+			waited = true
+			p.turn.wait()
+		case p.setDeadline(c, deadline) == nil && c.alive():
 			return c, Timings{}, nil
+		default:
+			p.discard(c)
 		}
-		p.discard(c)
 	}
-	c, timings, err := p.dial(ctx, deadline)
-	if err != nil {
-		p.release()
-	}
-	return c, timings, err
 }
 
 // acquire waits until there may be one more connection in use.
@@ -113,7 +119,13 @@ func (p *pool) closeUnused() {
 	}
 }
 
-func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, Timings, error) {
+// dial makes a connection. It gives up its place if there is none.
+func (p *pool) dial(ctx context.Context, deadline time.Time) (c *conn, timings Timings, err error) {
+	defer func() {
+		if err != nil {
+			p.release()
+		}
+	}()
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errTotal)
 	defer cancel()
 	wire, secure, timings, err := p.dialer.dial(ctx)
@@ -123,7 +135,7 @@ func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, Timings, er
 		}
 		return nil, timings, err
 	}
-	c := newConn(wire, nil)
+	c = newConn(wire, nil)
 	if secure != nil {
 		c = newConn(wire, secure)
 	}

@@ -169,13 +169,13 @@ var (
 // newTransport returns a transport of one drill's own, for a configuration
 // that was checked. It goes through no proxy, whatever the environment says.
 // Requests do not outlive ctx.
-func newTransport(ctx context.Context, c Config) (transport, error) {
+func newTransport(ctx context.Context, c Config, t *turn) (transport, error) {
 	d, err := newDialer(c)
 	if err != nil {
 		return nil, err
 	}
 	if c.Protocol == HTTP1 {
-		return newHTTP1(ctx, c, d), nil
+		return newHTTP1(ctx, c, d, t), nil
 	}
 	return newHTTP2(ctx, c, d), nil
 }

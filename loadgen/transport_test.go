@@ -246,7 +246,7 @@ func TestTLS(t *testing.T) {
 func sendOne(t *testing.T, c Config, op Operation) history.Event {
 	t.Helper()
 	c = c.withDefaultsFor(t)
-	tr, err := newTransport(t.Context(), c)
+	tr, err := newTransport(t.Context(), c, aTurn(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,4 +281,15 @@ func TestNamesThatAreNotLocal(t *testing.T) {
 	if _, _, _, err = d.dial(t.Context()); !errors.Is(err, ErrHostNotAllowed) {
 		t.Errorf("dial of 192.0.2.1 = %v, want %v", err, ErrHostNotAllowed)
 	}
+}
+
+// aTurn returns a turn that ends with the test.
+func aTurn(t *testing.T) *turn {
+	t.Helper()
+	turn, err := newTurn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = turn.close() })
+	return turn
 }

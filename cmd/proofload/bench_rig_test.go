@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"testing"
@@ -51,7 +50,7 @@ type benchRig struct {
 // Ctrl-C or SIGTERM, which end the context returned.
 func startRig(b *testing.B, id string, options map[string]string) (context.Context, *benchRig) {
 	b.Helper()
-	debug.SetGCPercent(400) // as the command does
+	b.Cleanup(loadgen.CollectSeldom()) // as the command does
 	ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt, syscall.SIGTERM)
 	b.Cleanup(stop)
 	if _, err := stack.Engine(ctx); err != nil {

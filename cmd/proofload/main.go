@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"github.com/proofload/proofload/loadgen"
 )
 
 func main() { os.Exit(mainCode()) }
@@ -17,10 +19,8 @@ func main() { os.Exit(mainCode()) }
 // mainCode is the command around the process: its arguments, streams and
 // signals, and its exit code.
 func mainCode() int {
-	// The generator shares the machine with what it measures: fewer
-	// collections of a small heap leave that more.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(800 << 20) // a long history is judged in less than a gigabyte
+	defer loadgen.CollectSeldom()()
+	debug.SetMemoryLimit(800<<20 + loadgen.Ballast) // a long history is judged in less than a gigabyte
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)

@@ -35,7 +35,8 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	enc     *zstd.Encoder
-	line    []byte // scratch space of Record
+	event   Event  // scratch space of Record, as is line
+	line    []byte
 	dirty   bool   // something was written since the last flush
 	closed  bool
 	err     error
@@ -107,8 +108,9 @@ func (r *Recorder) Record(e Event) {
 	if r.hide != nil && e.Text != "" {
 		e.Text = r.hide(e.Text)
 	}
+	r.event = e // not the argument, or each one would be allocated
 	for _, t := range r.taps {
-		t.fn(&e)
+		t.fn(&r.event)
 	}
 	if r.closed && r.err == nil {
 		r.err = ErrClosed
@@ -116,7 +118,7 @@ func (r *Recorder) Record(e Event) {
 	if r.err != nil {
 		return
 	}
-	r.line = appendEvent(r.line[:0], &e)
+	r.line = appendEvent(r.line[:0], &r.event)
 	r.dirty = true
 	if _, err := r.enc.Write(r.line); err != nil {
 		r.err = fmt.Errorf("write history: %w", err)

@@ -44,6 +44,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -74,6 +76,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	makeRoomForFiles()
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
 	srv, err := newServer(ctx, cfg, logger)
 	if err != nil {
@@ -81,6 +84,18 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	defer srv.close()
 	return serve(ctx, *control, srv.routes(), logger)
+}
+
+// makeRoomForFiles has the kernel make room for the files of so many
+// connections now. It doubles the room whenever that is used up, and the
+// connection that meets that waits 20 ms and more, and with it all links of a
+// process that has one processor. Without it, links are only less even.
+func makeRoomForFiles() {
+	const connections = 8 << 10
+	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 2*connections)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
 }
 
 // serve answers on the control address until ctx is done, and lets running

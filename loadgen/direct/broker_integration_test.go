@@ -103,12 +103,12 @@ func TestPublish(t *testing.T) {
 	if n := depth(); n != 0 {
 		t.Errorf("the queue has %d messages after all were taken", n)
 	}
-	if list, o := b.Take(t.Context(), Take{Queue: "published", Messages: 1}); len(list) != 0 || o != done {
+	if list, o = b.Take(t.Context(), Take{Queue: "published", Messages: 1}); len(list) != 0 || o != done {
 		t.Errorf("of an empty queue: %v, %+v", list, o)
 	}
 	none := said(loadgen.Refused, "amqp_404", `Exception (404) Reason: "NOT_FOUND - no queue 'nowhere' in vhost '/'"`)
-	_, o = b.Take(t.Context(), Take{Queue: "nowhere", Messages: 1})
-	if diff := cmp.Diff(none, o, byText()); diff != "" {
+	_, got := b.Take(t.Context(), Take{Queue: "nowhere", Messages: 1})
+	if diff := cmp.Diff(none, got, byText()); diff != "" {
 		t.Errorf("of no queue (-want +got):\n%s", diff)
 	}
 }

@@ -62,7 +62,7 @@ func (h *recording) remember(e tree) {
 }
 
 // made is a path that says which thing was made: its last part has a number.
-var made = regexp.MustCompile(`^/[^?#]*/[^/?#]*[0-9][^/?#]*$`)
+var made = regexp.MustCompile(`^/[^?#]*/[^/?#]*\d[^/?#]*$`)
 
 // locationPath finds the path in a Location, which may be a whole URL.
 const locationPath = `^(?:https?://[^/]+)?(/[^?#]+)`
@@ -109,8 +109,8 @@ func (h *recording) rememberPage(text string) {
 			continue
 		}
 		key, v := tag[name[2]:name[3]], tag[value[4]:value[5]]
-		place := fmt.Sprintf(`%s="([^"]+)"`, tag[value[2]:value[3]])
-		named := fmt.Sprintf(`name="%s"`, regexp.QuoteMeta(key))
+		place := tag[value[2]:value[3]] + `="([^"]+)"`
+		named := `name="` + regexp.QuoteMeta(key) + `"`
 		if name[0] < value[0] {
 			place = named + `[^>]*\b` + place
 		} else {

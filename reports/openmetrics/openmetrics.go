@@ -15,6 +15,7 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/format"
 )
 
 // Write writes r. Times are in seconds and shares between 0 and 1, as the
@@ -172,9 +173,11 @@ func (d *document) writes(w check.Writes) {
 		return
 	}
 	d.family("proofload_writes", "", "Writes of the run, by what became of them.")
-	counts := map[string]int{
-		"attempted": w.Attempted, "acknowledged": w.Acknowledged, "found": w.Found, "lost": w.Lost,
-		"duplicated": w.Duplicated, "indeterminate": w.Indeterminate, "recovered": w.Recovered, "unexpected": w.Unexpected,
+	counts := map[string]int{"attempted": w.Attempted, "acknowledged": w.Acknowledged, "indeterminate": w.Indeterminate}
+	if format.Audited(w) { // otherwise nobody knows
+		maps.Copy(counts, map[string]int{
+			"found": w.Found, "lost": w.Lost, "duplicated": w.Duplicated, "recovered": w.Recovered, "unexpected": w.Unexpected,
+		})
 	}
 	for _, state := range slices.Sorted(maps.Keys(counts)) {
 		d.sample(float64(counts[state]), "state", state)

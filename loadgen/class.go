@@ -139,7 +139,7 @@ func isTimeout(err error) bool {
 // classifyStatus returns the class of an answer that is not Done.
 func classifyStatus(status int) string {
 	switch status / 100 {
-	case 2:
+	case 1, 2: // 101: a WebSocket was opened, and what came on it is not what it was to be
 		return ClassBadBody
 	case 4:
 		return Class4xx

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -53,6 +54,7 @@ type Outcome struct {
 	Err    error  // there is no whole answer
 	Sent   bool   // with Err: something may have left, so that a write may have happened
 	Class  string // of the error, where it has one that the engine cannot know
+	Said   error  // what the system said itself where it answered, and not as it was to
 }
 
 // run has an operation that is no request carried out, and sets the outcome.
@@ -60,11 +62,11 @@ func (e *engine) run(j *job, deadline time.Time, event *history.Event) {
 	ctx, cancel := context.WithDeadlineCause(e.requests, deadline, errTotal)
 	defer cancel()
 	o := j.op.Run(ctx)
-	if cause := context.Cause(ctx); o.Err != nil && cause != nil {
+	if cause := context.Cause(ctx); o.Err != nil && cause != nil && !errors.Is(o.Err, cause) {
 		o.Err = fmt.Errorf("%w: %w", cause, o.Err)
 	}
 	j.answered = o.Err == nil
-	defer func() { e.sample(event, o.Err) }()
+	defer func() { e.sample(event, cmp.Or(o.Err, o.Said)) }()
 	switch {
 	case o.Err != nil && !o.Sent:
 		event.Class = cmp.Or(o.Class, classifyUnsent(o.Err))

@@ -63,7 +63,7 @@ type Extras struct {
 	// long the client thinks before it, or nil where the journey ends.
 	//
 	// The schedule asks for the first request of a journey; each later one is
-	// due when the client has thought. They are operations of their own in the
+	// due when the client has thought, and of the phase that it is due in. They are operations of their own in the
 	// history, with a number of their own in it ([history.Event.Step]).
 	Then func(end End) (next *Operation, think time.Duration)
 }
@@ -94,11 +94,12 @@ func (e *engine) follow(j *job) *job {
 	if op == nil {
 		return nil
 	}
-	next := job{seq: j.seq, sched: e.Recorder.Now() + think, phase: j.phase, op: *op, user: nobody, step: j.step + 1}
+	next := job{seq: j.seq, sched: e.Recorder.Now() + think, op: *op, user: nobody, step: j.step + 1}
 	if think > 0 && !e.pause(think, op.Early) || e.load.Err() != nil {
 		return nil
 	}
 	next.sched = min(next.sched, e.Recorder.Now())
+	next.phase = e.schedule.at(next.sched - e.Start) // what is broken by then is no fault of the phase in which it began
 	return &next
 }
 

@@ -58,6 +58,25 @@ func TestJourney(t *testing.T) {
 	})
 }
 
+// TestJourneyGoesOnInTheNextPhase: what is broken there is not held against the
+// phase in which the journey began, and counts where clients met it.
+func TestJourneyGoesOnInTheNextPhase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(http.ResponseWriter, *http.Request) {})
+		b.Workload = &ops{next: func(uint64) Operation { return journeyOf(2*time.Second, "login", "cart", "pay") }}
+		b.Phases = []Phase{{Name: "a", For: time.Second, From: 1, To: 1}, {Name: "b", For: 2 * time.Second}}
+		b.drive(t.Context(), t)
+		got := map[string]string{}
+		for _, e := range b.events(t) {
+			got[e.Op] = e.Phase
+		}
+		want := map[string]string{"login": "a", "cart": "b", "pay": "b"} // pay is due after the load
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("phases (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestJourneyEndsAtAFailure sends nothing that would follow a request that
 // failed.
 func TestJourneyEndsAtAFailure(t *testing.T) {

@@ -64,6 +64,31 @@ func TestRunOutcomes(t *testing.T) {
 	}
 }
 
+// TestWhatASystemSaysIsKept: a code alone tells nobody what to mend.
+func TestWhatASystemSaysIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.Phases = []Phase{{Name: "p", For: time.Second, From: 1, To: 1}}
+		b.Workload = always(Operation{Op: "op", Extras: Extras{Run: func(context.Context) Outcome {
+			return Outcome{Answer: Refused, Class: PrefixSQL + "42P01", Said: errors.New("no table orders")}
+		}}})
+		b.drive(t.Context(), t)
+		if e := b.events(t)[0]; e.Text != "no table orders" {
+			t.Errorf("the event says %q", e.Text)
+		}
+		b = newBench(t, nil)
+		b.Phases = []Phase{{Name: "p", For: time.Second, From: 1, To: 1}}
+		b.Workload = always(Operation{Op: "op", Extras: Extras{Run: func(ctx context.Context) Outcome {
+			<-ctx.Done()
+			return Outcome{Err: context.Cause(ctx)}
+		}}})
+		b.drive(t.Context(), t)
+		if e := b.events(t)[0]; e.Text != errTotal.Error() {
+			t.Errorf("of one that took too long, the event says %q", e.Text)
+		}
+	})
+}
+
 // TestRunCountsFromTheSchedule: an operation that waits for a connection of its
 // own was due all the while.
 func TestRunCountsFromTheSchedule(t *testing.T) {

@@ -19,6 +19,8 @@ import (
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/html"
+	"github.com/proofload/proofload/reports/openmetrics"
+	"github.com/proofload/proofload/reports/reportstest"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/schema"
 )
@@ -87,6 +89,7 @@ func reference(t *testing.T) string {
 		p.format(t, kind)
 	}
 	p.runDirectory()
+	p.exported()
 	return p.String()
 }
 
@@ -268,5 +271,20 @@ func (p *page) runDirectory() {
 		{reports.DirLogs + "/", "the logs of the nodes"},
 	} {
 		p.row(code(f[0]), f[1])
+	}
+}
+
+// exported writes the metrics that other systems are given.
+func (p *page) exported() {
+	p.say("\n## Metrics for other systems\n")
+	p.say("In `%s`, at `--metrics` during a run, and with `--otlp`: gauges, all of them with the labels `scenario` and `run`. What was not", reports.FileMetrics)
+	p.say("measured is left out.\n")
+	p.table("metric", "labels", "meaning")
+	for _, f := range openmetrics.Families(reportstest.Pass()) {
+		var labels []string
+		for i := 4; i < len(f.Samples[0].Labels); i += 2 { // behind those of every sample
+			labels = append(labels, code(f.Samples[0].Labels[i]))
+		}
+		p.row(code(f.Name), strings.Join(labels, ", "), f.Help)
 	}
 }

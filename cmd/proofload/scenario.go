@@ -200,19 +200,24 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 		err = p.workload.CheckDirect(sc.Target)
 		fallthrough
 	case p.workload != nil:
-		return p, topology, errors.Join(err, p.workload.Check(sc.Target, func(name string) bool { return hasEndpoint(topology, name) }))
+		return p, topology, errors.Join(err, p.workload.Check(sc.Target, endpointsOf(topology)))
 	case isAddress(sc.Target) || p.target != nil:
 		return nil, topology, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload)
 	}
 	return p, topology, nil
 }
 
-// hasEndpoint reports whether operations can go to KIND/NODE of a system itself.
-func hasEndpoint(t sut.Topology, name string) bool {
-	kind, node, _ := strings.Cut(name, "/")
-	n, ok := t.Node(node)
+// endpointsOf lists the databases and brokers of a system that operations can go
+// to themselves, as KIND/NODE.
+func endpointsOf(t sut.Topology) []string {
 	speaks := map[sut.Role]string{sut.RoleDatabase: "postgres", sut.RolePooler: "postgres", sut.RoleBroker: "amqp"}
-	return ok && kind == speaks[n.Role]
+	var list []string
+	for _, n := range t.Nodes {
+		if kind := speaks[n.Role]; kind != "" {
+			list = append(list, kind+"/"+n.Name)
+		}
+	}
+	return list
 }
 
 // compareBase tells that a workload file says another address than the target,

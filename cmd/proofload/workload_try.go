@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,12 +22,12 @@ import (
 )
 
 func (a *app) workloadTryCommand() *cobra.Command {
-	var base string
+	var where tryFlags
 	cmd := &cobra.Command{
 		Use:   "try FILE",
 		Short: "Send each request of a workload file once, and say whether file and system fit",
 		Long: `Send each request of a workload file once, one after another, to the base of the
-file or another. What was written is looked up again.
+file or another, or to a stack that is up. What was written is looked up again.
 
 Exit codes: 0 every answer was as expected, 1 not so, 3 the system was not there.`,
 		Example: "  proofload workload try orders.yaml --base http://localhost:8080",
@@ -36,28 +37,69 @@ Exit codes: 0 every answer was as expected, 1 not so, 3 the system was not there
 			if err != nil {
 				return exit(reports.ExitUsage, err)
 			}
-			if base == "" {
-				base = f.Base
+			c := httpload.Config{Seed: 1}
+			if err := a.place(cmd.Context(), f, where, &c); err != nil {
+				return err
 			}
-			if base == "" && f.CheckDirect("") == nil {
-				return a.try(cmd.Context(), f, "")
-			}
-			if base == "" {
-				return exit(reports.ExitUsage, fmt.Errorf("%s has no base: say where the system is with --base http://localhost:PORT", args[0]))
-			}
-			if _, err := describeURL(base, nil); err != nil {
-				return exit(reports.ExitUsage, err)
-			}
-			return a.try(cmd.Context(), f, strings.TrimRight(base, "/"))
+			return a.try(cmd.Context(), f, c)
 		},
 	}
-	cmd.Flags().StringVar(&base, "base", "", "where the system is (default: base: of the file)")
+	cmd.Flags().StringVar(&where.base, "base", "", "where the system is (default: base: of the file)")
+	cmd.Flags().StringVar(&where.target, "target", "", "the stack that is up, for example stack/ledger: its entry point and its endpoints")
 	return cmd
 }
 
+// tryFlags say where the system is.
+type tryFlags struct{ base, target string }
+
+// place sets where the requests of a file go.
+func (a *app) place(ctx context.Context, f *httpload.File, where tryFlags, c *httpload.Config) error {
+	c.BaseURL = cmp.Or(where.base, f.Base)
+	if where.target == "" {
+		if err := f.Check("", nil); err != nil {
+			return exit(reports.ExitUsage, err)
+		}
+	} else if err := a.placeInStack(ctx, f, where, c); err != nil {
+		return err
+	}
+	if c.BaseURL == "" && f.CheckDirect("") == nil {
+		return nil
+	}
+	if c.BaseURL == "" {
+		return exit(reports.ExitUsage, fmt.Errorf("%s has no base: say where the system is with --base http://localhost:PORT", f.Path))
+	}
+	if _, err := describeURL(c.BaseURL, nil); err != nil {
+		return exit(reports.ExitUsage, err)
+	}
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	return nil
+}
+
+// placeInStack sets that requests go to a stack.
+func (a *app) placeInStack(ctx context.Context, f *httpload.File, where tryFlags, c *httpload.Config) error {
+	if !strings.HasPrefix(where.target, stackPrefix) {
+		return exit(reports.ExitUsage, fmt.Errorf("--target %s is no stack: an address is given with --base", where.target))
+	}
+	topology, err := describeTarget(where.target, nil)
+	if err == nil {
+		err = f.Check(where.target, endpointsOf(topology))
+	}
+	if err != nil {
+		return exit(reports.ExitUsage, err)
+	}
+	s, err := a.attach(ctx, stackFlags{target: where.target})
+	if err != nil {
+		return err
+	}
+	c.Endpoint = s.Endpoint
+	if where.base == "" {
+		c.BaseURL, _ = s.Endpoint("api")
+	}
+	return nil
+}
+
 // try sends each request of a file once.
-func (a *app) try(ctx context.Context, f *httpload.File, base string) error {
-	c := httpload.Config{Seed: 1, BaseURL: base}
+func (a *app) try(ctx context.Context, f *httpload.File, c httpload.Config) error {
 	if _, err := rand.Read(c.Nonce[:]); err != nil {
 		return fmt.Errorf("make a nonce: %w", err)
 	}
@@ -66,8 +108,8 @@ func (a *app) try(ctx context.Context, f *httpload.File, base string) error {
 		return exit(reports.ExitUsage, err)
 	}
 	defer w.Close()
-	if base != "" {
-		err = askAnything(ctx, base, loadgen.Config{}.Client())
+	if c.BaseURL != "" {
+		err = askAnything(ctx, c.BaseURL, loadgen.Config{}.Client())
 	}
 	if err = errors.Join(err, w.Ready(ctx)); err != nil {
 		return exit(reports.ExitEnvironment, err)
@@ -77,7 +119,7 @@ func (a *app) try(ctx context.Context, f *httpload.File, base string) error {
 		return err
 	}
 	defer func() { _ = rec.Close() }() // it goes nowhere
-	t := &trial{once: w.Once(), base: base, recorder: rec}
+	t := &trial{once: w.Once(), base: c.BaseURL, recorder: rec}
 	defer rec.Tap(t.observe)()
 	for n := range t.once.Len() {
 		if err := t.journey(ctx, n+1); err != nil {
@@ -161,6 +203,11 @@ func (t *trial) report(w io.Writer) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	for _, e := range t.rows {
+		if e.Text != "" { // what was said of the error, which its class is not
+			fmt.Fprintf(w, "%s: %s\n", e.Op, strings.Join(strings.Fields(e.Text), " "))
+		}
 	}
 	for _, n := range t.notes {
 		fmt.Fprintln(w, n)

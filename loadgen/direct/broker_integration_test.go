@@ -5,6 +5,7 @@ package direct
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"testing"
 	"time"
@@ -78,13 +79,13 @@ func TestPublish(t *testing.T) {
 		want loadgen.Outcome
 	}{
 		{"to a queue", Message{Key: "published", Body: body, ID: "m-1", Type: "text/plain", Headers: map[string]string{"tenant": "acme"}}, done},
-		{"to none", Message{Key: "nowhere", Body: body}, loadgen.Outcome{Answer: loadgen.Refused, Class: loadgen.ClassReturned}},
+		{"to none", Message{Key: "nowhere", Body: body}, said(loadgen.Refused, loadgen.ClassReturned, "the broker returned it: 312 NO_ROUTE")},
 		{"to a queue with room", Message{Key: "full", Body: body}, done},
 		{"to a full queue", Message{Key: "full", Body: body}, loadgen.Outcome{Answer: loadgen.Refused, Class: loadgen.ClassNacked}},
-		{"to no exchange", Message{Exchange: "nowhere", Key: "x", Body: body}, loadgen.Outcome{Answer: loadgen.Refused, Class: "amqp_404"}},
+		{"to no exchange", Message{Exchange: "nowhere", Key: "x", Body: body}, said(loadgen.Refused, "amqp_404", `Exception (404) Reason: "NOT_FOUND - no exchange 'nowhere' in vhost '/'"`)},
 		{"and to a queue again", Message{Key: "published", Body: body, Transient: true}, done},
 	} {
-		if diff := cmp.Diff(tc.want, b.Publish(t.Context(), tc.m)); diff != "" {
+		if diff := cmp.Diff(tc.want, b.Publish(t.Context(), tc.m), byText()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
@@ -102,11 +103,26 @@ func TestPublish(t *testing.T) {
 	if n := depth(); n != 0 {
 		t.Errorf("the queue has %d messages after all were taken", n)
 	}
-	if list, o := b.Take(t.Context(), Take{Queue: "published", Messages: 1}); len(list) != 0 || o != done {
+	if list, o = b.Take(t.Context(), Take{Queue: "published", Messages: 1}); len(list) != 0 || o != done {
 		t.Errorf("of an empty queue: %v, %+v", list, o)
 	}
-	if _, o := b.Take(t.Context(), Take{Queue: "nowhere", Messages: 1}); o != (loadgen.Outcome{Answer: loadgen.Refused, Class: "amqp_404"}) {
-		t.Errorf("of no queue: %+v", o)
+	none := said(loadgen.Refused, "amqp_404", `Exception (404) Reason: "NOT_FOUND - no queue 'nowhere' in vhost '/'"`)
+	_, got := b.Take(t.Context(), Take{Queue: "nowhere", Messages: 1})
+	if diff := cmp.Diff(none, got, byText()); diff != "" {
+		t.Errorf("of no queue (-want +got):\n%s", diff)
+	}
+}
+
+// TestBrokerThatRefusesTheLogin says so, and nothing was sent.
+func TestBrokerThatRefusesTheLogin(t *testing.T) {
+	address, err := url.Parse(os.Getenv(brokerURL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address.User = url.UserPassword(address.User.Username(), "wrong")
+	b := broker(t, Config{URL: address.String()})
+	if o := b.Publish(t.Context(), Message{Key: "x"}); o.Err == nil || o.Sent || o.Class != "amqp_403" {
+		t.Errorf("outcome = %+v, want amqp_403", o)
 	}
 }
 

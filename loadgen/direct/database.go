@@ -160,9 +160,9 @@ func (d *Database) outcome(err error) loadgen.Outcome {
 	case err == nil:
 		return loadgen.Outcome{Answer: loadgen.Done}
 	case said && undone(pg):
-		return loadgen.Outcome{Answer: loadgen.Refused, Class: d.class(err)}
+		return loadgen.Outcome{Answer: loadgen.Refused, Class: d.class(err), Said: err}
 	case said:
-		return loadgen.Outcome{Answer: loadgen.Broken, Class: d.class(err)}
+		return loadgen.Outcome{Answer: loadgen.Broken, Class: d.class(err), Said: err}
 	}
 	return loadgen.Outcome{Err: err, Sent: !pgconn.SafeToRetry(err)}
 }

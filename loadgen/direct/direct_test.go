@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -118,8 +119,9 @@ func TestWhatDatabasesSay(t *testing.T) {
 		{"ERROR", "08P01", loadgen.Broken},
 		{"FATAL", "57P01", loadgen.Broken},
 	} {
-		got := d.outcome(&pgconn.PgError{SeverityUnlocalized: tc.severity, Code: tc.code})
-		if diff := cmp.Diff(loadgen.Outcome{Answer: tc.want, Class: "sql_" + tc.code}, got); diff != "" {
+		got := d.outcome(&pgconn.PgError{Severity: tc.severity, SeverityUnlocalized: tc.severity, Code: tc.code, Message: "no"})
+		want := said(tc.want, "sql_"+tc.code, tc.severity+": no (SQLSTATE "+tc.code+")")
+		if diff := cmp.Diff(want, got, byText()); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", tc.severity, tc.code, diff)
 		}
 	}
@@ -136,4 +138,14 @@ func TestClassesOfADatabaseAreBounded(t *testing.T) {
 	if len(classes) != maxStates+1 || !classes["sql_other"] || !classes["sql_22001"] {
 		t.Errorf("classes = %v, want %d and sql_other", classes, maxStates)
 	}
+}
+
+// said is what becomes of an operation of which the system said something.
+func said(answer loadgen.Answer, class, text string) loadgen.Outcome {
+	return loadgen.Outcome{Answer: answer, Class: class, Said: errors.New(text)}
+}
+
+// byText compares errors by what they say.
+func byText() cmp.Option {
+	return cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -108,6 +109,10 @@ func (v *visit) openStream(r *http.Request, transport http.RoundTripper, s *step
 	if !s.expect.status.has(resp.StatusCode) {
 		_ = resp.Body.Close() // what it says is not asked for
 		return nil, result
+	}
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" { // no browser takes it either
+		_ = resp.Body.Close()
+		return nil, loadgen.Result{Err: fmt.Errorf("the answer is no event stream: its Content-Type is %q", kind), Sent: true, Headers: true}
 	}
 	c := newChannel(s.events)
 	v.w.tasks.Go(func() {

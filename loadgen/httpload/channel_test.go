@@ -33,9 +33,14 @@ func feeds(t *testing.T) *httptest.Server {
 		<-r.Context().Done()
 	})
 	mux.HandleFunc("GET /short", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 		_, _ = io.WriteString(w, "data: only\n\n")
 	})
+	mux.HandleFunc("GET /page", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<html>data: only\n\n")
+	})
 	mux.HandleFunc("GET /silent", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
 		flush(w)
 		<-r.Context().Done()
 	})
@@ -112,6 +117,8 @@ func TestChannels(t *testing.T) {
 		{"too few events", `stream: /short, events: 2`, []string{"x fail 0 eof"}},
 		{"broken while it is held", `stream: /short, hold: 10h`, []string{"x ok 200", "x-held fail 0 eof"}},
 		{"no event", `stream: /silent, expect: {within: 30ms}`, []string{"x fail 0 timeout"}},
+		{"no stream", `stream: /page`, []string{"x fail 0 other"}},
+		{"wrong message", `socket: /chat, send: [a], expect: {body: b}`, []string{"x fail 101 bad_body"}},
 		{"refused", `stream: /forbidden, hold: 1s`, []string{"x fail 403 status_4xx"}},
 		{"socket", `socket: /chat, send: ["a ${seq}", {b: "${seq}"}], events: 2, expect: {body: "/^echo a \\d\necho ..b.:\\d.$/"}, hold: 20ms`, []string{"x ok 101", "x-held ok 200"}},
 		{"socket that is closed", `socket: /chat, send: [a, bye], hold: 10h`, []string{"x ok 101", "x-held fail 0 eof"}},

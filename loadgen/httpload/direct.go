@@ -313,14 +313,21 @@ func (p *parser) suits(d *draft, s *step) {
 	}
 }
 
-// Check reports the endpoints that the file wants of the target and that the
-// target has not. The error is *[scenarios.Problems].
-func (f *File) Check(target string, has func(endpoint string) bool) error {
+// Check reports the endpoints that the file wants of the target, which has
+// those. No target is the empty name. The error is *[scenarios.Problems].
+func (f *File) Check(target string, endpoints []string) error {
 	problems := &scenarios.Problems{File: f.Path, Source: f.Source}
 	for _, e := range f.endpoints {
-		if !e.isURL() && !has(e.at) {
-			problems.Add(e.place.Pos(), e.place.Width(), fmt.Sprintf("%s has no endpoint %s", target, e.at), "name one that it has, or write an address on this machine")
+		msg, mend := target+" has no endpoint "+e.at, scenarios.DidYouMean(e.at, endpoints)
+		switch {
+		case e.isURL(), slices.Contains(endpoints, e.at):
+			continue
+		case target == "":
+			msg, mend = e.at+" is an endpoint of a target, and none is given", "give --target stack/NAME, or write an address on this machine"
+		case mend == "":
+			mend = "it has none: write an address on this machine"
 		}
+		problems.Add(e.place.Pos(), e.place.Width(), msg, mend)
 	}
 	return problems.Err()
 }

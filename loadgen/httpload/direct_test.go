@@ -54,10 +54,10 @@ func TestDirectOperations(t *testing.T) {
 func TestEndpointsOfAnotherTarget(t *testing.T) {
 	f := parse(t, "testdata/direct.yaml")
 	const want = "testdata/direct.yaml:5:10: http://localhost:1 has no endpoint postgres/pgbouncer"
-	if err := f.Check("http://localhost:1", func(string) bool { return false }); err == nil || !strings.HasPrefix(err.Error(), want) {
+	if err := f.Check("http://localhost:1", nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("Check = %v, want %q", err, want)
 	}
-	if err := f.Check("stack/ledger", func(string) bool { return true }); err != nil {
+	if err := f.Check("stack/ledger", []string{"postgres/pgbouncer", "amqp/rabbitmq"}); err != nil {
 		t.Errorf("Check = %v", err)
 	}
 	_, err := New(t.Context(), f, Config{BaseURL: "http://localhost"})
@@ -88,7 +88,7 @@ requests:
 		note string
 	}{
 		{"good", rows(2, "7", "open"), loadgen.Done, ""},
-		{"too many", rows(3, "7", "open"), loadgen.Broken, "8:58: read: rows was not what is expected"},
+		{"too many", rows(3, "7", "open"), loadgen.Broken, "8:58: read: rows: 3 was not what is expected"},
 		{"another state", rows(1, "7", "shut"), loadgen.Broken, "$[0].state was not"},
 		{"no value", rows(1, "", "open"), loadgen.Broken, "read: id found nothing in the answer"},
 	} {

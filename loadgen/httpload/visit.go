@@ -221,7 +221,7 @@ func (v *visit) judge(status int, header http.Header, body []byte) loadgen.Answe
 // from it.
 func (v *visit) meets(s *step, a *answer) loadgen.Answer {
 	if c := s.expect.count; c != nil && (a.count < c.from || a.count > c.to) {
-		v.w.notes.add(c.place, s, false, c.key.Text()+" was not what is expected")
+		v.w.notes.add(c.place, s, false, fmt.Sprintf("%s: %d was not what is expected", c.key.Text(), a.count))
 		return loadgen.Broken
 	}
 	if c := s.expect.unmet(v, a); c != nil {

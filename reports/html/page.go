@@ -290,6 +290,9 @@ func recoveryRowOf(r *reports.Result, rec check.Recovery) recoveryRow {
 		Lost: format.Count(rec.Lost), Point: format.Duration(rec.Point), Bad: format.Count(rec.BadSeconds),
 		Read: classTime(rec, "read"), Write: classTime(rec, "write"),
 	}
+	if !format.Audited(r.Writes) { // nobody knows what is lost
+		row.Lost, row.Point = "–", "–"
+	}
 	if rec.Censored {
 		row.Steady = "> " + row.Steady
 	}

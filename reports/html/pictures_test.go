@@ -95,3 +95,13 @@ func TestFindingsBeginWithWhatWasMissed(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatWasNotLookedUpIsNotZero: of a run that died nobody knows what is lost.
+func TestWhatWasNotLookedUpIsNotZero(t *testing.T) {
+	r := reportstest.Pass()
+	r.Writes.Found, r.Writes.Lost = 0, 0
+	rows := rowCells(t, write(t, r))
+	if want := "1 4.00 ms 9.10 s 11.0 s 12.1 s 12.2 s 12.4 s 11.7 s 12.4 s 13 – – 2.00 s"; !slices.Contains(rows, want) {
+		t.Errorf("no row %q", want)
+	}
+}

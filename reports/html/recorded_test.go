@@ -39,6 +39,7 @@ type seen struct {
 	Moment   int      `json:"moment"`   // bottom of what says when it failed, 0 if nothing does
 	Marks    int      `json:"marks"`    // of that moment in charts
 	Charts   int      `json:"charts"`   // that are shown
+	Cut      []string `json:"cut"`      // texts of charts that do not fit into their chart
 	Readout  bool     `json:"readout"`
 }
 
@@ -61,7 +62,10 @@ const looking = `(() => {
 		contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05),
 		missed: missed.map(e => e.innerText.replace(/\s+/g, " ")), lowest: missed.length ? Math.round(missed[0].getBoundingClientRect().bottom) : 0,
 		moment: moments.length ? Math.round(moments[0].getBoundingClientRect().bottom) : 0, marks: marks.length,
-		charts: all("figure svg").length, readout: all(".readout").length > 0,
+		charts: all("figure svg").length, cut: all("figure svg text").filter(e => {
+			const t = e.getBoundingClientRect(), chart = e.ownerSVGElement.getBoundingClientRect()
+			return t.left < chart.left - 1 || t.right > chart.right + 1
+		}).map(e => e.textContent), readout: all(".readout").length > 0,
 	}
 })()`
 
@@ -185,6 +189,7 @@ func (s seen) check(t *testing.T, title string, r *reports.Result, l look) {
 		report(s.Marks == 0, "no chart marks the moment of the failure")
 	}
 	report(s.Charts == 0, "no chart is shown")
+	report(len(s.Cut) > 0, "charts cut off %q", s.Cut)
 	report(s.Readout != l.script, "the script's readout is shown: %v", s.Readout)
 }
 
@@ -268,6 +273,7 @@ func TestRecordedRunsOnPaper(t *testing.T) {
 		if got.Page > got.Window || got.Readouts > 0 {
 			t.Errorf("%s on paper: %+v", name, got)
 		}
+		picture(t, b, name+" on paper")
 		b.call("Emulation.setEmulatedMedia", map[string]any{"media": ""})
 	}
 }

@@ -110,6 +110,10 @@ func (a *anatomy) draw() {
 	}
 	rows := a.recs[:min(maxStrips, len(a.recs))]
 	gutter, tail, height, top := 60.0, 130.0, 30.0, 46.0
+	for _, rec := range rows {
+		said, _ := a.said(rec)
+		tail = max(tail, 16+1.35*textWidth(said)) // it is bold
+	}
 	if a.slim() {
 		gutter, tail, height, top = 8, 8, 46, 84
 	}
@@ -149,22 +153,31 @@ func stepNames() []string {
 	return []string{"noticed", "promoted", "rerouted", "first ok", format.Steady}
 }
 
-// strip draws one recovery, its name before it and its length behind it, or
-// both above it where it is narrow.
-func (a *anatomy) strip(rec check.Recovery, top, height float64) {
-	y := top + height - 24
-	_, outcome := recoveryLimit(a.r, rec)
-	name := fmt.Sprintf("drill %d", rec.Drill)
-	said, class := format.Duration(rec.Steady), "strong"
+// said words how long a recovery took, and what that means for its limit.
+func (a *anatomy) said(rec check.Recovery) (said, class string) {
+	said = format.Duration(rec.Steady)
 	switch {
 	case rec.Steady < 0:
 		said = "not seen"
 	case rec.Censored:
 		said = "> " + said
 	}
-	if outcome != check.Pass {
-		said, class = said+" "+format.OutcomeWord(outcome), "bad-text"
+	switch _, outcome := recoveryLimit(a.r, rec); outcome {
+	case check.Pass:
+		return said, "strong"
+	case check.Inconclusive:
+		return said + " " + format.OutcomeWord(outcome), "strong"
+	default:
+		return said + " " + format.OutcomeWord(outcome), "bad-text"
 	}
+}
+
+// strip draws one recovery, its name before it and its length behind it, or
+// both above it where it is narrow.
+func (a *anatomy) strip(rec check.Recovery, top, height float64) {
+	y := top + height - 24
+	name := fmt.Sprintf("drill %d", rec.Drill)
+	said, class := a.said(rec)
 	from := 0.0
 	for _, m := range format.Marks(rec) {
 		if rec.Steady >= 0 && m.At > rec.Steady {

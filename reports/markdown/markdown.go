@@ -179,8 +179,12 @@ func (d *document) recoveries() {
 		if rec.Censored {
 			steady = "**> " + seen(rec.Steady) + "**"
 		}
+		lost, point := format.Count(rec.Lost), format.Duration(rec.Point)
+		if !format.Audited(d.r.Writes) { // nobody knows
+			lost, point = "-", "-"
+		}
 		d.row(format.Count(rec.Drill), escape(rec.Event), seen(rec.Noticed), seen(rec.Promoted), seen(rec.Rerouted),
-			seen(rec.FirstOK), steady, format.Count(rec.Lost), format.Duration(rec.Point), seen(rec.Stalled))
+			seen(rec.FirstOK), steady, lost, point, seen(rec.Stalled))
 	}
 }
 

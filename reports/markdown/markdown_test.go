@@ -189,3 +189,12 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
+
+// TestWhatWasNotLookedUpIsNotZero: of a run that died nobody knows what is lost.
+func TestWhatWasNotLookedUpIsNotZero(t *testing.T) {
+	r := reportstest.Pass()
+	r.Writes.Found = 0
+	if want := "| **12.4 s** | - | - | 2.00 s |"; !strings.Contains(write(t, r), want) {
+		t.Errorf("no %q in\n%s", want, write(t, r))
+	}
+}

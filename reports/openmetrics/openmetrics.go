@@ -5,6 +5,7 @@ package openmetrics
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/reports/format"
 )
 
 // Write writes r. Times are in seconds and shares between 0 and 1, as the
@@ -65,6 +67,7 @@ func Families(r *reports.Result) []Family {
 	d.recoveries(r)
 	d.writes(r.Writes)
 	d.windows(r)
+	d.parts(r)
 	d.generator(r.Generator)
 	return d.families
 }
@@ -170,9 +173,11 @@ func (d *document) writes(w check.Writes) {
 		return
 	}
 	d.family("proofload_writes", "", "Writes of the run, by what became of them.")
-	counts := map[string]int{
-		"attempted": w.Attempted, "acknowledged": w.Acknowledged, "found": w.Found, "lost": w.Lost,
-		"duplicated": w.Duplicated, "indeterminate": w.Indeterminate, "recovered": w.Recovered, "unexpected": w.Unexpected,
+	counts := map[string]int{"attempted": w.Attempted, "acknowledged": w.Acknowledged, "indeterminate": w.Indeterminate}
+	if format.Audited(w) { // otherwise nobody knows
+		maps.Copy(counts, map[string]int{
+			"found": w.Found, "lost": w.Lost, "duplicated": w.Duplicated, "recovered": w.Recovered, "unexpected": w.Unexpected,
+		})
 	}
 	for _, state := range slices.Sorted(maps.Keys(counts)) {
 		d.sample(float64(counts[state]), "state", state)
@@ -183,17 +188,10 @@ func (d *document) windows(r *reports.Result) {
 	if len(r.Windows) == 0 {
 		return
 	}
-	labels := func(w check.Window, more ...string) []string {
-		op := w.Op
-		if op == "" {
-			op = "all"
-		}
-		return append([]string{"phase", w.Phase, "op", op}, more...)
-	}
 	d.family("proofload_operations", "", "Operations by phase and outcome.")
 	for _, w := range r.Windows {
-		d.sample(float64(w.OK), labels(w, "outcome", "ok")...)
-		d.sample(float64(w.Errors), labels(w, "outcome", "error")...)
+		d.sample(float64(w.OK), windowLabels(w, "outcome", "ok")...)
+		d.sample(float64(w.Errors), windowLabels(w, "outcome", "error")...)
 	}
 	d.family("proofload_latency_seconds", "seconds", "Latency from the scheduled time, of operations that were ok.")
 	for _, w := range r.Windows {
@@ -204,7 +202,39 @@ func (d *document) windows(r *reports.Result) {
 			name string
 			ms   float64
 		}{{"0.5", w.P50}, {"0.9", w.P90}, {"0.95", w.P95}, {"0.99", w.P99}, {"0.999", w.P999}, {"1", w.Max}} {
-			d.sample(q.ms/1000, labels(w, "quantile", q.name)...)
+			d.sample(q.ms/1000, windowLabels(w, "quantile", q.name)...)
+		}
+	}
+}
+
+// windowLabels are the labels of a value of a window, and more.
+func windowLabels(w check.Window, more ...string) []string {
+	return append([]string{"phase", w.Phase, "op", cmp.Or(w.Op, "all")}, more...)
+}
+
+// parts says where the time of operations went. Of how many each part is known
+// goes with it: the parts of a connection are of those alone that made one.
+func (d *document) parts(r *reports.Result) {
+	known := slices.ContainsFunc(r.Windows, func(w check.Window) bool { return len(w.Parts) > 0 })
+	if !known {
+		return
+	}
+	d.family("proofload_operation_part_seconds", "seconds",
+		"Parts of the time of operations: service (sending to end), dns, connect, tls, first_byte.")
+	for _, w := range r.Windows {
+		for _, p := range w.Parts {
+			for _, q := range []struct {
+				name string
+				ms   float64
+			}{{"0.5", p.P50}, {"0.99", p.P99}, {"1", p.Max}} {
+				d.sample(q.ms/1000, windowLabels(w, "part", p.Part, "quantile", q.name)...)
+			}
+		}
+	}
+	d.family("proofload_operation_part_known", "", "Of how many operations that part is known.")
+	for _, w := range r.Windows {
+		for _, p := range w.Parts {
+			d.sample(float64(p.Count), windowLabels(w, "part", p.Part)...)
 		}
 	}
 }

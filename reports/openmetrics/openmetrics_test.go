@@ -91,3 +91,14 @@ func TestTextIsEscaped(t *testing.T) {
 	checkFormat(t, write(t, r))
 	checkFormat(t, write(t, &reports.Result{}))
 }
+
+// TestWhatWasNotLookedUpIsLeftOut: a run that goes on, or died, has lost nothing as
+// far as anybody knows, which is no zero.
+func TestWhatWasNotLookedUpIsLeftOut(t *testing.T) {
+	r := reportstest.Pass()
+	r.Writes.Found = 0
+	text := write(t, r)
+	if strings.Contains(text, `state="lost"`) || !strings.Contains(text, `state="acknowledged"`) {
+		t.Errorf("writes that were not looked up:\n%s", text)
+	}
+}

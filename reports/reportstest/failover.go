@@ -178,6 +178,11 @@ func window(phase, op string, count, errors int64, score bool) check.Window {
 	w := check.Window{
 		Phase: phase, Op: op, Score: score, Count: count, OK: count - errors, Errors: errors,
 		P50: 8.7, P90: 21.4, P95: 42.1, P99: 118, P999: 174, Max: 231,
+		Parts: []check.Part{
+			{Part: check.PartService, Count: count - errors, P50: 8.1, P99: 116, Max: 230},
+			{Part: check.PartConnect, Count: 1 + count/500, P50: 0.21, P99: 1.4, Max: 1.4},
+			{Part: check.PartFirstByte, Count: 1 + count/16, P50: 7.9, P99: 114, Max: 226},
+		},
 	}
 	if errors > 0 {
 		w.ByErr = map[string]int64{"timeout": errors - errors/4, "reset": errors / 4}

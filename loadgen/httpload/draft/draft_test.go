@@ -34,7 +34,7 @@ func read(t *testing.T, text []byte) *httpload.File {
 
 // TestGolden writes a workload from each file of testdata.
 func TestGolden(t *testing.T) {
-	for _, file := range []string{"shop.openapi.yaml", "petstore.openapi.json", "shop.har"} {
+	for _, file := range []string{"shop.openapi.yaml", "petstore.openapi.json", "shop.har", "notes.har"} {
 		t.Run(file, func(t *testing.T) {
 			src, err := os.ReadFile(filepath.Join("testdata", file))
 			if err != nil {
@@ -134,4 +134,22 @@ func FuzzHAR(f *testing.F) {
 			read(t, text)
 		}
 	})
+}
+
+// TestExampleOfAnAddress: who is made is somebody new each time, and who logs in
+// is not.
+func TestExampleOfAnAddress(t *testing.T) {
+	operation := func(example string) string {
+		return `{"post": {"requestBody": {"content": {"application/json": {"example": ` + example + `}}}, "responses": {"200": {"description": "ok"}}}}`
+	}
+	got, err := OpenAPI("api.json", []byte(`{"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {
+		"/customers": `+operation(`{"mail": "ada@shop.example.com"}`)+`,
+		"/login": `+operation(`{"mail": "bob@shop.example.com", "password": "x"}`)+`}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(got)
+	if !strings.Contains(text, `mail: "`+sampleMail) || strings.Contains(text, "ada@") || !strings.Contains(text, "bob@shop.example.com") {
+		t.Errorf("written:\n%s", text)
+	}
 }

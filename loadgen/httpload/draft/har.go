@@ -2,7 +2,6 @@ package draft
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -58,13 +57,6 @@ type recording struct {
 	given map[string]gift // what answers gave, by value
 	ended time.Time       // the last request
 	seen  map[string]int  // what is left out, by why
-}
-
-// A gift is a value that an answer gave.
-type gift struct {
-	step int // index of its request
-	path string
-	name string // once it is used
 }
 
 // mainSite is the one with the most requests that are no decoration.
@@ -150,7 +142,8 @@ func (h *recording) think(e tree) string {
 
 // pathOf writes a path with what earlier answers gave.
 func (h *recording) pathOf(u *url.URL) string {
-	segments := strings.Split(u.EscapedPath(), "/")
+	begin, rest := h.redirected(u.EscapedPath())
+	segments := strings.Split(rest, "/")
 	for i, s := range segments {
 		if plain, err := url.PathUnescape(s); err == nil {
 			if name := h.use(plain); name != "" {
@@ -161,7 +154,7 @@ func (h *recording) pathOf(u *url.URL) string {
 		segments[i] = safePath(s)
 	}
 	var b strings.Builder
-	b.WriteString(cmp.Or(strings.Join(segments, "/"), "/"))
+	b.WriteString(cmp.Or(begin+strings.Join(segments, "/"), "/"))
 	separator := "?"
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		if part == "" {
@@ -283,80 +276,6 @@ func (h *recording) value(key, v string) string {
 		return "${secret:" + strings.ToUpper(strings.ReplaceAll(kebab(key), "-", "_")) + "}"
 	}
 	return fixedText(v)
-}
-
-// use returns the name of what an earlier answer gave, and has it extracted.
-func (h *recording) use(v string) string {
-	g, ok := h.given[v]
-	if !ok {
-		return ""
-	}
-	if g.name == "" {
-		parts := strings.FieldsFunc(g.path, func(r rune) bool { return strings.ContainsRune("$.[]'", r) })
-		last := slices.DeleteFunc(parts, func(p string) bool { return strings.Trim(p, "0123456789") == "" })
-		want := "value"
-		if len(last) > 0 {
-			want = kebab(last[len(last)-1])
-		}
-		g.name = h.names.fresh("v-" + want)
-		h.given[v] = g
-		r := &h.w.requests[g.step]
-		r.extract = append(r.extract, pair{g.name, g.path})
-	}
-	return g.name
-}
-
-// shortGift is the shortest text that is taken for the same when it comes
-// again; shorter ones are so by chance.
-const shortGift = 4
-
-// remember keeps what an answer gave.
-func (h *recording) remember(e tree) {
-	content := e.get("response", "content")
-	if !strings.Contains(content.get("mimeType").text(), "json") {
-		return
-	}
-	text := content.get("text").text()
-	if content.get("encoding").text() == "base64" {
-		plain, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
-			return
-		}
-		text = string(plain)
-	}
-	if doc, err := decodeAny(text); err == nil {
-		h.gifts("$", doc, 0)
-	}
-}
-
-var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func (h *recording) gifts(at string, v any, depth int) {
-	if depth > 6 {
-		return
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		for _, k := range sortedKeys(v) {
-			if plainKey.MatchString(k) {
-				h.gifts(at+"."+k, v[k], depth+1)
-			}
-		}
-	case []any:
-		for i := range v[:min(len(v), 3)] {
-			h.gifts(fmt.Sprintf("%s[%d]", at, i), v[i], depth+1)
-		}
-	case string:
-		h.give(v, at)
-	case json.Number:
-		h.give(v.String(), at)
-	}
-}
-
-func (h *recording) give(v, at string) {
-	if _, known := h.given[v]; !known && len(v) >= shortGift {
-		h.given[v] = gift{step: len(h.w.requests) - 1, path: at}
-	}
 }
 
 // summary says what is left out.

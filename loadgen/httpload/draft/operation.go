@@ -3,6 +3,7 @@ package draft
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ func (a *api) vary(v any, schema tree, name string) any {
 	if !ok {
 		return v
 	}
+	login := slices.ContainsFunc(p, func(e pair) bool { return secretKey.MatchString(e.key) })
 	for i, e := range p {
 		s := schema.get("properties", e.key)
 		switch e.value.(type) {
@@ -96,10 +98,15 @@ func (a *api) vary(v any, schema tree, name string) any {
 			p[i].value = x
 		} else if s.get("format").text() == "email" {
 			p[i].value = sampleString(s)
+		} else if text, isText := e.value.(string); isText && mailAddress.MatchString(text) && !login {
+			p[i].value = sampleMail
 		}
 	}
 	return p
 }
+
+// mailAddress is one that a document gives as an example, and does not call so.
+var mailAddress = regexp.MustCompile(`^[^@\s${}]+@[^@\s${}]+\.[a-z]+$`)
 
 // pathOf writes a path with its parameters. Client says that the client makes
 // the last one.

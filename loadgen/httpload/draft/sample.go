@@ -11,6 +11,9 @@ import (
 // maxSample is how deep a sample of a schema goes: schemas may hold themselves.
 const maxSample = 4
 
+// sampleMail is the address of somebody who is not there yet.
+const sampleMail = "${letters(8)}@example.com"
+
 // sample makes a value that fits a schema, of expressions where clients would
 // send different ones.
 func sample(schema tree, depth int) any {
@@ -176,7 +179,7 @@ func sampleString(schema tree) string {
 	case "date":
 		return "${date}"
 	case "email":
-		return "${letters(8)}@example.com"
+		return sampleMail
 	case "uri", "url":
 		return "https://example.com/${letters(8)}"
 	case "ipv4":

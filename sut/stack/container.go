@@ -133,5 +133,8 @@ func (s *Stack) inspect(ctx context.Context, node string) (container.InspectResp
 	if err != nil {
 		return container.InspectResponse{}, fmt.Errorf("inspect node %s: %w", node, err)
 	}
+	if sees(result.Container) {
+		s.local.Store(true)
+	}
 	return result.Container, nil
 }

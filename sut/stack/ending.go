@@ -43,8 +43,12 @@ func sees(c container.InspectResponse) bool {
 	if err != nil {
 		return false
 	}
-	_, fields, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
-	return !strings.HasPrefix(fields, "Z") && !strings.HasPrefix(fields, "X")
+	state := strings.TrimSpace(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X") {
+		return true
+	}
+	threads, err := os.ReadDir(dir + "task")
+	return err == nil && len(threads) > 1 // its first thread has ended, and others go on
 }
 
 // stateOf says how a container is.
@@ -52,15 +56,13 @@ func (s *Stack) stateOf(c container.InspectResponse) sut.State {
 	switch {
 	case c.State == nil || !c.State.Running:
 		return sut.Down
-	case sees(c):
-		s.local.Store(true)
-	case s.local.Load():
-		return sut.Down // it was seen to be the machine of the engine
-	}
-	if c.State.Paused {
+	case s.local.Load() && !sees(c):
+		return sut.Down
+	case c.State.Paused:
 		return sut.Paused
+	default:
+		return sut.Running
 	}
-	return sut.Running
 }
 
 // endBy gives the engine an order that ends a node, and returns when it has
@@ -71,7 +73,7 @@ func (s *Stack) endBy(ctx context.Context, node string, within time.Duration, or
 	if err != nil {
 		return err
 	}
-	visible := s.stateOf(c) != sut.Down && s.local.Load()
+	visible := sees(c)
 	done := make(chan error, 1)
 	go func() {
 		ordering, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)

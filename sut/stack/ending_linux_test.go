@@ -27,9 +27,13 @@ func TestStateByProcess(t *testing.T) {
 	elsewhere.ID = "of another machine"
 
 	s := &Stack{}
+	if sees(elsewhere) || !sees(c) {
+		t.Errorf("seen are one of another machine: %t, and one of this: %t", sees(elsewhere), sees(c))
+	}
 	if got := s.stateOf(elsewhere); got != sut.Running {
 		t.Errorf("a process that this machine does not know is %s, want %s as the engine says", got, sut.Running)
 	}
+	s.local.Store(true)
 	if got := s.stateOf(c); got != sut.Running {
 		t.Errorf("a process that lives is %s", got)
 	}
@@ -48,6 +52,6 @@ func TestStateByProcess(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if got := (&Stack{}).stateOf(c); got != sut.Running {
-		t.Errorf("who never saw a process of the engine says %s, want %s as the engine says", got, sut.Running)
+		t.Errorf("who knows no process of the engine says %s, want %s as the engine says", got, sut.Running)
 	}
 }

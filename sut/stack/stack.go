@@ -72,7 +72,7 @@ type Stack struct {
 	net    map[string]*netTools // by node
 	groups sync.Mutex           // held by who starts the tools for control groups
 
-	local atomic.Bool // a process of a node was seen in the process table of this machine
+	local atomic.Bool // the process table of this machine has had a process of a node: the engine is here
 }
 
 // The capabilities of a stack.

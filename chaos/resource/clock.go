@@ -114,19 +114,9 @@ func (f *wrongClock) Prepare(ctx context.Context) (chaos.Undo, error) {
 		if b.ahead, err = ahead(ctx, f.env, node); err != nil {
 			return chaos.Undo{}, fmt.Errorf("ask %s for the time: %w", node, err)
 		}
-		printed, err := runClockScript(ctx, f.exec, node, "check", "")
-		if err != nil {
-			return chaos.Undo{}, fmt.Errorf("the clock of %s cannot be changed: %w: %w", node, sut.ErrUnsupported, err)
-		}
-		image, err := hex.DecodeString(strings.TrimSpace(printed))
-		if err != nil {
-			return chaos.Undo{}, fmt.Errorf("read the vDSO of %s: %w", node, err)
-		}
-		p, err := clockPatch(image, f.by)
-		if err != nil {
+		if b.Patch, err = f.patch(ctx, node); err != nil {
 			return chaos.Undo{}, fmt.Errorf("the clock of %s cannot be changed: %w", node, err)
 		}
-		b.Patch = p.String()
 		f.before[node] = b
 		undo.Manual = append(undo.Manual, "docker restart CONTAINER_OF_"+node)
 	}
@@ -134,6 +124,23 @@ func (f *wrongClock) Prepare(ctx context.Context) (chaos.Undo, error) {
 		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
 	}
 	return undo, nil
+}
+
+// patch returns the patch for a node, having tried what it takes to make it.
+func (f *wrongClock) patch(ctx context.Context, node string) (string, error) {
+	printed, err := runClockScript(ctx, f.exec, node, "check", "")
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", sut.ErrUnsupported, err)
+	}
+	image, err := hex.DecodeString(strings.TrimSpace(printed))
+	if err != nil {
+		return "", fmt.Errorf("read the vDSO: %w", err)
+	}
+	p, err := clockPatch(image, f.by)
+	if err != nil {
+		return "", err
+	}
+	return p.String(), nil
 }
 
 // runClockScript runs the script inside a node and returns what it printed.

@@ -27,15 +27,15 @@ const teller = "RESOURCE_TELLER"
 
 // serveTime says where it listens and answers until its input ends.
 func serveTime() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	fmt.Println(l.Addr())
+	fmt.Fprintln(os.Stdout, l.Addr())
 	for range len(os.Getenv(teller)) - 1 {
 		go func() {
-			for time.Now().Year() > 0 { //nolint:revive // asks for the time
+			for time.Now().Year() > 0 {
 			}
 		}()
 	}
@@ -87,7 +87,7 @@ func newTimed(t *testing.T, cmd *exec.Cmd) *timed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -104,6 +104,7 @@ func newTimed(t *testing.T, cmd *exec.Cmd) *timed {
 func (e *timed) Topology() sut.Topology {
 	return sut.Topology{Nodes: []sut.Node{{Name: "api-1", Role: sut.RoleService}}}
 }
+
 func (e *timed) Endpoint(name string) (string, bool) { return "http://" + e.addr, name == "http/api-1" }
 
 func (e *timed) NodeExec(ctx context.Context, _ string, variables []string, argv ...string) (string, error) {
@@ -128,7 +129,7 @@ func (e *timed) wrong(ctx context.Context) (bool, error) {
 
 func TestClock(t *testing.T) {
 	static := func() *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test binary
 		cmd.Env = append(slices.Clone(os.Environ()), teller+"=1")
 		return cmd
 	}
@@ -147,11 +148,11 @@ func TestClock(t *testing.T) {
 // TestClockUnderLoad changes the clock of a program that asks for it all the
 // time, in several threads: none of them is lost on the way.
 func TestClockUnderLoad(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test binary
 	cmd.Env = append(slices.Clone(os.Environ()), teller+"=111")
 	env := newTimed(t, cmd)
 	k := clockOffset()
-	for range 20 {
+	for range 10 {
 		f, err := k.New(env, chaos.NewTargets(env), chaos.Params{Target: env.target()})
 		if err != nil {
 			t.Fatal(err)

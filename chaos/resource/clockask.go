@@ -31,12 +31,15 @@ func ahead(ctx context.Context, env sut.Environment, node string) (time.Duration
 	if !ok {
 		return 0, errors.New("there is no such node")
 	}
-	kind, ask := "http", askService
+	var kind string
+	var ask func(ctx context.Context, url string) (time.Time, error)
 	switch n.Role {
 	case sut.RoleDatabase:
 		kind, ask = "postgres", askDatabase
 	case sut.RoleCache:
 		kind, ask = "redis", askCache
+	default:
+		kind, ask = "http", askService
 	}
 	url, ok := env.Endpoint(kind + "/" + node)
 	if !ok {

@@ -131,10 +131,10 @@ func offsetCode(by time.Duration) (code []byte, entries map[string]int) {
 // assemble appends code in hexadecimal. @N stands for the distance from the
 // instruction that ends there to the cell at N.
 func assemble(code []byte, text string) []byte {
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if cell, ok := strings.CutPrefix(word, "@"); ok {
 			var n int
-			_, _ = fmt.Sscan(cell, &n) // written below
+			_, _ = fmt.Sscan(cell, &n)                                           // written below
 			code = binary.LittleEndian.AppendUint32(code, uint32(n-len(code)-4)) //nolint:gosec // two's complement
 			continue
 		}

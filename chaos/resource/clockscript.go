@@ -10,6 +10,8 @@ package resource
 // The threads of a process are held meanwhile, as by a debugger, so that none of
 // them is where the code changes, and the signals that came to them are passed
 // on. The kernel lets them go should this be killed.
+//
+//nolint:dupword // words of Perl
 const clockScript = `
 use strict;
 no warnings;

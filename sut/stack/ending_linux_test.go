@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"os/exec"
 	"testing"
 	"time"
@@ -45,11 +46,14 @@ func TestStateByProcess(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	late, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	for s.stateOf(c) != sut.Down { // nobody waits for it: it stays in the table
-		if t.Context().Err() != nil {
+		select {
+		case <-late.Done():
 			t.Fatal("a process that was killed is not seen down")
+		case <-time.After(time.Millisecond):
 		}
-		time.Sleep(time.Millisecond)
 	}
 	if got := (&Stack{}).stateOf(c); got != sut.Running {
 		t.Errorf("who knows no process of the engine says %s, want %s as the engine says", got, sut.Running)

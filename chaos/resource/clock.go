@@ -145,7 +145,8 @@ func (f *wrongClock) patch(ctx context.Context, node string) (string, error) {
 
 // runClockScript runs the script inside a node and returns what it printed.
 func runClockScript(ctx context.Context, exec sut.Executor, node, mode, patch string) (string, error) {
-	return exec.NodeExec(ctx, node, []string{"MODE=" + mode, "PATCH=" + patch}, "perl", "-e", clockScript)
+	return exec.NodeExec(ctx, node, []string{"MODE=" + mode, "PATCH=" + patch}, "sh", "-c",
+		`command -v perl >/dev/null || { echo "the node has no Perl"; exit 1; }; exec perl -e "$0"`, clockScript)
 }
 
 // Inject implements [chaos.Fault].

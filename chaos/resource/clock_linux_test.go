@@ -213,9 +213,21 @@ func TestClockRefused(t *testing.T) {
 	if _, err = runClockScript(t.Context(), gone, "api-1", "check", ""); err == nil {
 		t.Error("a process that is gone has a clock to change")
 	}
+	t.Setenv("PATH", "/nowhere")
+	_, err = runClockScript(t.Context(), shell{gone}, "api-1", "check", "")
+	if err == nil || !strings.Contains(err.Error(), "the node has no Perl") {
+		t.Errorf("a node without Perl: %v", err)
+	}
 	if _, err = ahead(t.Context(), noEndpoint{gone}, "api-1"); !errors.Is(err, sut.ErrUnsupported) {
 		t.Errorf("a node without an endpoint: %v, want %v", err, sut.ErrUnsupported)
 	}
+}
+
+// shell finds its shell whatever the path is.
+type shell struct{ *timed }
+
+func (s shell) NodeExec(ctx context.Context, node string, variables []string, argv ...string) (string, error) {
+	return s.timed.NodeExec(ctx, node, variables, append([]string{"/bin/" + argv[0]}, argv[1:]...)...)
 }
 
 type noEndpoint struct{ *timed }

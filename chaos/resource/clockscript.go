@@ -66,7 +66,7 @@ sub opened {
 		$gid = $1 if /^Gid:\s+(\d+)/;
 	}
 	$( = $gid; $) = "$gid $gid"; $< = $uid; $> = $uid;
-	open $mem, "+<:raw", "/proc/$pid/mem" or die "write to its memory: $!\n";
+	open $mem, "+<:raw", "/proc/$pid/mem" or die "write to its memory: $!: the kernel lets nobody debug it (kernel.yama.ptrace_scope?)\n";
 	return $mem;
 }
 
@@ -104,7 +104,7 @@ sub held {
 				next if exists $signal{$tid};
 				if (syscall(101, 0x4206, $tid + 0, 0, 0) == -1) { # PTRACE_SEIZE
 					next unless -e $dir;
-					die "hold its threads: $!\n";
+					die "hold its threads: $!: the kernel lets nobody debug it (kernel.yama.ptrace_scope?)\n";
 				}
 				syscall(101, 0x4207, $tid + 0, 0, 0); # PTRACE_INTERRUPT
 				my ($until, $r) = (time + 3, 0);

@@ -77,8 +77,11 @@ func (s *Stack) create(ctx context.Context, spec containerSpec) error {
 	return nil
 }
 
-// limit sets what a container may use and keep.
+// limit sets what a container may do, use and keep.
 func (s *Stack) limit(h *container.HostConfig, spec containerSpec) {
+	// What commands of faults may do as root, also where the kernel lets nobody
+	// else debug a process that is not a child. The node itself runs as a user.
+	h.CapAdd = []string{"SYS_PTRACE"}
 	h.Memory, h.MemorySwap = spec.Memory, spec.Memory
 	h.ShmSize = sharedMemory
 	h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": logLimit}}

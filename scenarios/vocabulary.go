@@ -67,6 +67,7 @@ func hostVerbs() []Verb {
 		{"disk-hog", true, TakesComponent, "Keep the disk of a node busy with writes."},
 		{"disk-slow", true, TakesComponent, "Throttle what a node writes to its disk."},
 		{"fd-exhaust", true, TakesComponent, "Leave the main process of a node no file descriptors."},
+		{"clock-offset", true, TakesComponent, "Set the time of day that a node's processes are told off."},
 	}
 }
 

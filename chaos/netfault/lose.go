@@ -109,8 +109,8 @@ func healLose(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 }
 
 // bringBack starts the nodes and makes sure that none of the rules is left: a
-// node that was down starts with a namespace of its own, but one that was cut
-// off and never killed still has them.
+// node that was down starts with a namespace of its own, without them, but one
+// that was cut off and never killed still has them.
 func (c cut) bringBack(ctx context.Context, env sut.Environment) error {
 	killer, ok := env.(sut.Killer)
 	if !ok {
@@ -120,8 +120,12 @@ func (c cut) bringBack(ctx context.Context, env sut.Environment) error {
 		if _, ok := env.Topology().Node(node); !ok {
 			return nil
 		}
+		down := isDown(ctx, env, node)
 		if err := killer.Start(ctx, node); err != nil {
 			return fmt.Errorf("start %s: %w", node, err)
+		}
+		if down {
+			return nil
 		}
 		return c.remove(ctx, env, node)
 	})

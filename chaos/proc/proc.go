@@ -84,6 +84,7 @@ type fault struct {
 
 	broken sut.State // what the supervisor says of a broken node
 	saw    string    // what that means; empty: the state
+	seen   *latest   // when Inject itself saw all nodes broken; nil: Settle does
 	point  *point    // at which it is broken; nil: at once
 	breaks func(ctx context.Context, node string) error
 	mends  mend
@@ -195,7 +196,11 @@ func (i *injection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if err := chaos.AwaitState(ctx, i.fault.killer, i.nodes, i.fault.broken); err != nil {
 		return chaos.Evidence{}, err
 	}
-	return i.evidence(supervisor, i.fault.broken), nil
+	e := i.evidence(supervisor, i.fault.broken)
+	if i.fault.seen != nil {
+		e.Took = i.fault.seen.since(i.called)
+	}
+	return e, nil
 }
 
 // Recover implements [chaos.Injection].

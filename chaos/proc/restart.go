@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/sut"
@@ -32,9 +34,10 @@ func newRestart(env sut.Environment, targets *chaos.Targets, p chaos.Params) (ch
 	if !canStop || !canStart {
 		return nil, fmt.Errorf("restarting nodes: %w", sut.ErrUnsupported)
 	}
+	down := &latest{}
 	return &fault{
 		kind: kindRestart, env: env, killer: killer, targets: targets, target: p.Target,
-		broken: sut.Running, saw: "seen down, then running again", mends: startNode, manual: startByHand,
+		broken: sut.Running, saw: "seen down, then running again", mends: startNode, manual: startByHand, seen: down,
 		breaks: func(ctx context.Context, node string) error {
 			if err := stopper.Stop(ctx, node, grace); err != nil {
 				return err
@@ -42,7 +45,27 @@ func newRestart(env sut.Environment, targets *chaos.Targets, p chaos.Params) (ch
 			if err := chaos.AwaitState(ctx, killer, []string{node}, sut.Down); err != nil {
 				return err
 			}
+			down.note()
 			return killer.Start(ctx, node)
 		},
 	}, nil
+}
+
+// A latest is the last moment of several that come at about the same time.
+type latest struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (l *latest) note() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = time.Now()
+}
+
+// since returns how long after another moment it was.
+func (l *latest) since(then time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at.Sub(then)
 }

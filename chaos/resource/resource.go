@@ -1,5 +1,5 @@
 // Package resource takes away from nodes what they run on: processor time,
-// memory, disk space and file descriptors.
+// memory, disk space, file descriptors and the right time.
 package resource
 
 import "github.com/proofload/proofload/chaos"
@@ -8,7 +8,7 @@ import "github.com/proofload/proofload/chaos"
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
 		cpuHog().Fault(), memoryHog().Fault(), diskFull().Fault(), diskHog().Fault(), fdExhaust().Fault(),
-		cpuThrottle(), memoryLimit(), diskSlow(),
+		cpuThrottle(), memoryLimit(), diskSlow(), clockOffset(),
 	}
 }
 

@@ -19,9 +19,9 @@ import (
 
 // BenchmarkFaults times, for each fault of packets and processes on the real
 // stack, the inject call until it is seen in effect and the recover call until
-// the node is seen whole. Faults of links are timed in chaos/netfault.
+// the node is seen whole. Faults of links are timed in chaos/netfault. One kind
+// is timed by -bench=BenchmarkFaults/KIND.
 func BenchmarkFaults(b *testing.B) {
-	const rounds = 20
 	program := command{dir: b.TempDir()}
 	if out, err := program.run(b.Context(), "up"); err != nil {
 		b.Fatalf("%v: %s", err, out)
@@ -45,22 +45,26 @@ func BenchmarkFaults(b *testing.B) {
 		if r.Family != "packets" && r.Family != "process" && r.Family != "host" {
 			continue
 		}
-		var settled, whole []time.Duration
-		for range rounds {
-			in, out, err := comeAndGo(b.Context(), s, journal, r)
-			if errors.Is(err, sut.ErrUnsupported) {
-				b.Logf("%-18s left out: needs %s", r.Kind, r.Needs)
-				break
-			}
-			if err != nil {
-				b.Fatalf("%s: %v", r.Kind, err)
-			}
-			settled, whole = append(settled, in), append(whole, out)
-		}
-		if len(settled) > 0 {
-			b.Logf("%-18s in effect p95 of %d: %s, whole p95: %s", r.Kind, rounds, chaostest.P95(settled), chaostest.P95(whole))
-		}
+		b.Run(r.Kind, func(b *testing.B) { benchFault(b, s, journal, r) })
 	}
+}
+
+// benchFault times the fault of one row.
+func benchFault(b *testing.B, env sut.Environment, journal *chaos.Journal, r chaostest.Row) {
+	b.Helper()
+	const rounds = 20
+	var settled, whole []time.Duration
+	for range rounds {
+		in, out, err := comeAndGo(b.Context(), env, journal, r)
+		if errors.Is(err, sut.ErrUnsupported) {
+			b.Skipf("left out: needs %s", r.Needs)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		settled, whole = append(settled, in), append(whole, out)
+	}
+	b.Logf("%-18s in effect p95 of %d: %s, whole p95: %s", r.Kind, rounds, chaostest.P95(settled), chaostest.P95(whole))
 }
 
 // keepBusy has a probe at work until the returned function is called, so that there

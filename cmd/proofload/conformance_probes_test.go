@@ -28,6 +28,28 @@ func answers(s *stack.Stack, node string) chaostest.Probe {
 	}
 }
 
+// wrongDate is a probe that finds a process of the service broken if the Date of
+// its answers is half a minute off.
+func wrongDate(s *stack.Stack, node string) chaostest.Probe {
+	return func(ctx context.Context) (bool, error) {
+		base, ok := s.Endpoint("http/" + node)
+		if !ok {
+			return false, fmt.Errorf("no endpoint of %s", node)
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/livez", http.NoBody)
+		if err != nil {
+			return false, err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false, err
+		}
+		_ = resp.Body.Close()
+		date, err := http.ParseTime(resp.Header.Get("Date"))
+		return time.Until(date).Abs() > 30*time.Second, err
+	}
+}
+
 // getOK reports whether a request is answered by 200 soon, on a connection of
 // its own.
 func getOK(ctx context.Context, url string) bool {

@@ -44,6 +44,7 @@ func resourceRows(s *stack.Stack) []chaostest.Row {
 			Probe: pooled(s, write, write, write, write, write, write, write, write, write),
 		},
 		{Kind: "fd-exhaust", Target: "app[2]", Probe: answers(s, "api-2")},
+		{Kind: "clock-offset", Target: "app[2]", Probe: wrongDate(s, "api-2")},
 	}
 	for i := range rows {
 		rows[i].Family = "resource"

@@ -77,8 +77,11 @@ func (s *Stack) create(ctx context.Context, spec containerSpec) error {
 	return nil
 }
 
-// limit sets what a container may use and keep.
+// limit sets what a container may do, use and keep.
 func (s *Stack) limit(h *container.HostConfig, spec containerSpec) {
+	// What commands of faults may do as root, also where the kernel lets nobody
+	// else debug a process that is not a child. The node itself runs as a user.
+	h.CapAdd = []string{"SYS_PTRACE"}
 	h.Memory, h.MemorySwap = spec.Memory, spec.Memory
 	h.ShmSize = sharedMemory
 	h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": logLimit}}
@@ -132,6 +135,9 @@ func (s *Stack) inspect(ctx context.Context, node string) (container.InspectResp
 	result, err := s.docker.ContainerInspect(ctx, containerName(s.id, node), client.ContainerInspectOptions{})
 	if err != nil {
 		return container.InspectResponse{}, fmt.Errorf("inspect node %s: %w", node, err)
+	}
+	if sees(result.Container) {
+		s.local.Store(true)
 	}
 	return result.Container, nil
 }

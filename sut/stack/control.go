@@ -67,7 +67,11 @@ func (s *Stack) Stop(ctx context.Context, node string, grace time.Duration) erro
 		return fmt.Errorf("stop node %s: no such node in %s", node, s.topology.Name)
 	}
 	seconds := int(grace.Seconds())
-	if _, err := s.docker.ContainerStop(ctx, containerName(s.id, node), client.ContainerStopOptions{Timeout: &seconds}); err != nil {
+	err := s.endBy(ctx, node, grace+endTimeout, func(ctx context.Context) error {
+		_, err := s.docker.ContainerStop(ctx, containerName(s.id, node), client.ContainerStopOptions{Timeout: &seconds})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("stop node %s: %w", node, err)
 	}
 	return nil

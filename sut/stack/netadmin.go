@@ -32,7 +32,7 @@ func (s *Stack) PrepareNet(ctx context.Context, node string) error {
 	if err != nil {
 		return fmt.Errorf("prepare network tools: %w", err)
 	}
-	if stateOf(c) == sut.Down {
+	if s.stateOf(c) == sut.Down {
 		return fmt.Errorf("prepare network tools of node %s: it is down, and its network namespace is gone", node)
 	}
 	tools := s.net[node]

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/proofload/proofload/sut"
@@ -17,7 +16,10 @@ func (s *Stack) Kill(ctx context.Context, node string) error {
 	if _, ok := s.topology.Node(node); !ok {
 		return fmt.Errorf("kill node %s: no such node in %s", node, s.topology.Name)
 	}
-	_, err := s.docker.ContainerKill(ctx, containerName(s.id, node), client.ContainerKillOptions{Signal: "SIGKILL"})
+	err := s.endBy(ctx, node, endTimeout, func(ctx context.Context) error {
+		_, err := s.docker.ContainerKill(ctx, containerName(s.id, node), client.ContainerKillOptions{Signal: "SIGKILL"})
+		return err
+	})
 	if err == nil {
 		return nil
 	}
@@ -32,30 +34,23 @@ func (s *Stack) Start(ctx context.Context, node string) error {
 	if _, ok := s.topology.Node(node); !ok {
 		return fmt.Errorf("start node %s: no such node in %s", node, s.topology.Name)
 	}
+	if err := s.awaitEngine(ctx, node); err != nil {
+		return fmt.Errorf("start node %s: %w", node, err)
+	}
 	if err := s.start(ctx, node); err != nil {
 		return fmt.Errorf("start node %s: %w", node, err)
 	}
 	return nil
 }
 
-// State implements [sut.Killer].
+// State implements [sut.Killer]. It is what the engine says, but that the
+// process table of this machine may know sooner that a node has ended.
 func (s *Stack) State(ctx context.Context, node string) (sut.State, error) {
 	c, err := s.inspect(ctx, node)
 	if err != nil {
 		return "", err
 	}
-	return stateOf(c), nil
-}
-
-func stateOf(c container.InspectResponse) sut.State {
-	switch {
-	case c.State == nil || !c.State.Running:
-		return sut.Down
-	case c.State.Paused:
-		return sut.Paused
-	default:
-		return sut.Running
-	}
+	return s.stateOf(c), nil
 }
 
 // Pause implements [sut.Pauser]. Pausing a paused node is not an error.
@@ -113,7 +108,7 @@ func (s *Stack) status(ctx context.Context, n sut.Node) NodeStatus {
 		}
 		return status
 	}
-	status.Image, status.State = c.Config.Image, stateOf(c)
+	status.Image, status.State = c.Config.Image, s.stateOf(c)
 	if status.State != sut.Running {
 		status.Health = string(status.State)
 		return status

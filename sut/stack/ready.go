@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	pollEvery    = 150 * time.Millisecond
-	inspectEvery = 10 // polls: whether the container has ended is asked less often
+	pollEvery    = 150 * time.Millisecond // while all nodes start at the same time
+	soonEvery    = 50 * time.Millisecond  // while one node starts again, and how soon it serves is told
+	inspectEvery = 10                     // polls: whether the container has ended is asked less often
 	probeTimeout = 2 * time.Second
 	// primaryTimeout bounds asking all nodes which is primary: a frozen node
 	// must not hold up the answer of the others.
@@ -37,19 +38,19 @@ func (s *Stack) WaitReady(ctx context.Context, node string) error {
 	if _, ok := s.topology.Node(node); !ok {
 		return fmt.Errorf("no node %q in %s", node, s.topology.Name)
 	}
-	return s.waitReady(ctx, node)
+	return s.waitReady(ctx, node, soonEvery)
 }
 
-func (s *Stack) waitReady(ctx context.Context, node string) error {
-	return s.poll(ctx, node, func(ctx context.Context) (string, error) { return s.health(ctx, node) })
+func (s *Stack) waitReady(ctx context.Context, node string, every time.Duration) error {
+	return s.poll(ctx, node, every, func(ctx context.Context) (string, error) { return s.health(ctx, node) })
 }
 
 // poll asks until there is no error, or the context is done, or the node's
 // container has ended.
-func (s *Stack) poll(ctx context.Context, node string, ask func(context.Context) (string, error)) error {
+func (s *Stack) poll(ctx context.Context, node string, every time.Duration, ask func(context.Context) (string, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("not ready within %s", readyTimeout))
 	defer cancel()
-	ticker := time.NewTicker(pollEvery)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for polls := 1; ; polls++ {
 		err := func() error {

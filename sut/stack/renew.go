@@ -74,7 +74,7 @@ func (s *Stack) renew(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return err
 	}
-	err = s.eachOf(ctx, s.topology.Nodes, func(ctx context.Context, n sut.Node) error { return s.waitReady(ctx, n.Name) })
+	err = s.eachOf(ctx, s.topology.Nodes, func(ctx context.Context, n sut.Node) error { return s.waitReady(ctx, n.Name, pollEvery) })
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s *Stack) empty(ctx context.Context) (primary string, err error) {
 	for _, n := range s.topology.Nodes {
 		switch n.Role {
 		case sut.RoleDatabase, sut.RoleCache, sut.RoleBroker:
-			if readyErr := s.waitReady(ctx, n.Name); readyErr != nil {
+			if readyErr := s.waitReady(ctx, n.Name, pollEvery); readyErr != nil {
 				return "", readyErr
 			}
 		default: // the balancer is not ready without the service

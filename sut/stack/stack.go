@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -70,6 +71,8 @@ type Stack struct {
 	total  time.Duration
 	net    map[string]*netTools // by node
 	groups sync.Mutex           // held by who starts the tools for control groups
+
+	local atomic.Bool // the process table of this machine has had a process of a node: the engine is here
 }
 
 // The capabilities of a stack.

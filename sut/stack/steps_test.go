@@ -103,7 +103,7 @@ func TestPollTellsWhatFailed(t *testing.T) {
 		other := errors.New("another node failed")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		asked := 0
-		err := s.poll(ctx, "x", func(context.Context) (string, error) {
+		err := s.poll(ctx, "x", pollEvery, func(context.Context) (string, error) {
 			asked++
 			if asked == 3 {
 				cancel(other)

@@ -185,7 +185,7 @@ func (s *Stack) steps(progress func(string)) []step {
 		add("create "+n.Name, createsAfter(n), func(ctx context.Context) error { return s.create(ctx, s.specs[n.Name]) })
 		add("start "+n.Name, append(startsAfter(n), "create "+n.Name), func(ctx context.Context) error { return s.start(ctx, n.Name) })
 		add("ready "+n.Name, append(readyAfter(n), "start "+n.Name, "start "+nodeLinks), func(ctx context.Context) error {
-			if err := s.waitReady(ctx, n.Name); err != nil {
+			if err := s.waitReady(ctx, n.Name, pollEvery); err != nil {
 				return err
 			}
 			progress(n.Name + " is ready")
@@ -195,7 +195,7 @@ func (s *Stack) steps(progress func(string)) []step {
 	}
 	first := databaseNodes()[0]
 	add("begin "+first, []string{"start " + first, "start " + nodeLinks}, func(ctx context.Context) error {
-		return s.poll(ctx, first, func(ctx context.Context) (string, error) {
+		return s.poll(ctx, first, pollEvery, func(ctx context.Context) (string, error) {
 			var answered statusError
 			if err := s.askPatroni(ctx, first, sut.MemberPrimary); err != nil && !errors.As(err, &answered) {
 				return "", err
@@ -240,7 +240,7 @@ func (s *Stack) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.poll(ctx, primary.Name, func(ctx context.Context) (string, error) {
+	return s.poll(ctx, primary.Name, pollEvery, func(ctx context.Context) (string, error) {
 		var fsync, pageWrites, syncCommit string
 		var standbys, syncStandbys int
 		err := s.queryRow(ctx, "postgres/"+primary.Name, `

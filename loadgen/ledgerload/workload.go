@@ -66,7 +66,9 @@ const (
 	// maxRefund bounds the amount of a refund, in minor units.
 	maxRefund = 100
 
-	// hotAccounts is how many accounts a tenth of the transfers begin at.
+	// hotAccounts is how many accounts a tenth of the transfers begin at, and a
+	// fifth of the reads of accounts ask for, so that copies of what changes are
+	// asked for.
 	hotAccounts = 16
 
 	// recent is how many acknowledged transfers are remembered, to be read and
@@ -88,7 +90,8 @@ type Config struct {
 // makes one.
 //
 // The rest asks what the ledger promises of its reads. A few accounts, which a
-// tenth of the transfers begin at, are read from the primary (5 %), so that a
+// tenth of the transfers begin at and a fifth of the reads of accounts ask for, are
+// also read from the primary (5 %), so that a
 // balance which no order of the transfers explains is seen. And customers read from a
 // replica what they have done themselves, their last transfer or its account, with
 // the position that they were given (5 %). Of the reads of transfers some ask for
@@ -190,6 +193,9 @@ func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
 	}
 	if op, ok := w.look(kind-refundShare-createShare, pick); ok {
 		return op
+	}
+	if pick%5 == 0 {
+		account = w.hot(account)
 	}
 	return readAccount(account)
 }

@@ -89,8 +89,8 @@ const (
 	// AuditBooks: the books of Node in one snapshot. Value is the sum of all
 	// postings, Count the number of unbalanced transfers, those among them whose
 	// refunds do not add up, Amount the number of accounts whose balance differs
-	// from their postings or is negative, or for which too much was counted; Text
-	// names examples.
+	// from their postings or is negative, for which too much was counted, or two
+	// states of which share a version; Text names examples.
 	AuditBooks = "books"
 	// AuditSum: a checksum of one table on Node at the WAL position Value.
 	// Target is the table, Text the checksum, Count the rows.

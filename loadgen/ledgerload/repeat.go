@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/proofload/proofload/loadgen"
+	"github.com/proofload/proofload/reports/history"
 )
 
 // repeatWithin is how old an acknowledged transfer may be to be asked for once
@@ -33,7 +34,7 @@ func (w *Workload) repeat() (op loadgen.Operation, ok bool) {
 	op = latest.Operation
 	judge := op.Judge
 	op.Op, op.Write, op.Key = RepeatTransfer, false, op.ID
-	op.ID, op.Of, op.Amount, op.Extras = "", "", 0, loadgen.Extras{}
+	op.ID, op.Of, op.Amount, op.Extras = "", "", 0, loadgen.Extras{Promise: history.PromiseRepeated}
 	op.Judge = func(status int, header http.Header, body []byte) loadgen.Answer {
 		return doneIf(status == http.StatusOK && judge(status, header, body) == loadgen.Done)
 	}

@@ -21,7 +21,7 @@ func TestRepeat(t *testing.T) {
 		w.Observe(&made, true)
 		time.Sleep(repeatWithin)
 		op, ok := w.repeat()
-		if !ok || op.Op != RepeatTransfer || op.Write || op.ID != "" || op.Key != "id-1" || op.Amount != 0 || op.Peer != "" ||
+		if !ok || op.Op != RepeatTransfer || op.Write || op.ID != "" || op.Key != "id-1" || op.Amount != 0 || op.Peer != "" || op.Promise != "repeated" ||
 			op.Method != made.Method || op.Path != made.Path || string(op.Body) != string(made.Body) {
 			t.Errorf("repeat = %+v, %t; want the same request, not as a write", op, ok)
 		}

@@ -318,6 +318,15 @@ func TestAnomalies(t *testing.T) {
 			says: "forked",
 		},
 		{
+			name: "answer of another",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool { return e.By == history.ByLoad && !e.Write && e.Promise == "" && e.Phase == "warmup" },
+					func(e *history.Event) { e.Kind, e.Status, e.Class = history.Fail, 200, history.ClassBadBody })
+			},
+			want: []string{"fail answers-right"},
+			says: "promise success and say something else",
+		},
+		{
 			name: "let in",
 			mutate: func(es events) events {
 				return edit(es, func(e *history.Event) bool { return e.Promise == history.PromiseRefused }, func(e *history.Event) { e.Status = 201 })

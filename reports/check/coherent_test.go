@@ -16,7 +16,7 @@ func TestCacheCoherent(t *testing.T) {
 		{"fresh", join(seen, sawOf(9, "", "k", "cache", 0, 3)), false, Pass, "1 read was as fresh as promised (allowed are 5 s)"},
 		{"old within the bound", join(seen, sawOf(5, "", "k", "cache", 0, 2)), false, Pass, "1 read was as fresh as promised (allowed are 5 s)"},
 		{"too old", join(seen, sawOf(9, "", "k", "cache", 0, 2)), false, Fail, "1 read was stale by up to 7.99 s (allowed are 5 s)"},
-		{"older than what a list has shown", join(listed(1, "replica", "j=1 k=3"), sawOf(9, "", "k", "cache", 0, 2)), false, Fail, "1 read was stale by up to 7.99 s (allowed are 5 s)"},
+		{"older than what a list has shown", join(snapshotOf(1, "replica", 1, "j=1 k=3"), sawOf(9, "", "k", "cache", 0, 2)), false, Fail, "1 read was stale by up to 7.99 s (allowed are 5 s)"},
 		{"older than what changes all the time", join(often, sawOf(9, "", "k", "cache", 0, 2)), false, Fail, "1 read was stale by up to 5.79 s (allowed are 5 s)"},
 		{"nothing to compare with", join(sawOf(9, "", "k", "cache", 0, 2)), false, Inconclusive, "no read was answered from a cache of what a database had shown"},
 	})

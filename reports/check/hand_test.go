@@ -140,13 +140,6 @@ func sawOf(s float64, session, key, source string, timeline int, version int64) 
 	}
 }
 
-// listed is a read that was shown several things at one moment.
-func listed(s float64, source, saw string) history.Event {
-	e := sawOf(s, "", "", source, 1, 0)
-	e.Saw = saw
-	return e
-}
-
 // strongly is a read with a strong promise.
 func strongly(e history.Event, balance int64) history.Event {
 	e.Promise, e.Amount = history.PromiseStrong, balance

@@ -320,7 +320,9 @@ func TestAnomalies(t *testing.T) {
 		{
 			name: "answer of another",
 			mutate: func(es events) events {
-				return edit(es, func(e *history.Event) bool { return e.By == history.ByLoad && !e.Write && e.Promise == "" && e.Phase == "warmup" },
+				return edit(es, func(e *history.Event) bool {
+					return e.By == history.ByLoad && !e.Write && e.Promise == "" && e.Phase == "warmup"
+				},
 					func(e *history.Event) { e.Kind, e.Status, e.Class = history.Fail, 200, history.ClassBadBody })
 			},
 			want: []string{"fail answers-right"},

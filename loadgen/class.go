@@ -37,10 +37,10 @@ const (
 	// Answered, not as the contract says.
 	Class4xx      = "status_4xx"
 	Class5xx      = "status_5xx"
-	ClassBadBody  = "bad_body"  // a status that promises success, with a body that does not
-	ClassTooLarge = "too_large" // a body longer than the operation allows
-	ClassNacked   = "nacked"    // a message that the broker did not take
-	ClassReturned = "returned"  // a message that the broker had no queue for
+	ClassBadBody  = history.ClassBadBody // a status that promises success, with a body that does not
+	ClassTooLarge = "too_large"          // a body longer than the operation allows
+	ClassNacked   = "nacked"             // a message that the broker did not take
+	ClassReturned = "returned"           // a message that the broker had no queue for
 
 	// What a database or a broker says of an error itself: PrefixSQL and the
 	// SQLSTATE, PrefixAMQP and the reply code. Of the former there are no more

@@ -185,6 +185,7 @@ func Checks() []Check {
 		{"orphaned-work", "No instance goes on working for clients that are gone."},
 		{"timeouts-hold", "The system says something before its client gives up."},
 		{"refusals-hold", "What a client may not do is refused, and limits hold, also while something is broken."},
+		{"answers-right", "No answer that promises success says something else than was asked for, and no request that was acknowledged is refused when it is sent again."},
 	}
 }
 

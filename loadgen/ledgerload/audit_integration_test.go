@@ -141,8 +141,8 @@ func post(t *testing.T, conn *pgx.Conn, id string, from, to, amount int64) {
 	t.Helper()
 	exec(t, conn, fmt.Sprintf(`
 		INSERT INTO postings (transfer_id, account_id, amount) VALUES ('%[1]s', %[2]d, -%[4]d), ('%[1]s', %[3]d, %[4]d);
-		UPDATE accounts SET balance = balance - %[4]d WHERE id = %[2]d;
-		UPDATE accounts SET balance = balance + %[4]d WHERE id = %[3]d`, id, from, to, amount))
+		UPDATE accounts SET balance = balance - %[4]d, version = version + 1 WHERE id = %[2]d;
+		UPDATE accounts SET balance = balance + %[4]d, version = version + 1 WHERE id = %[3]d`, id, from, to, amount))
 }
 
 func runAudit(t *testing.T, w *Workload, databases map[string]string, drill int) ([]history.Event, error) {
@@ -275,7 +275,9 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 		VALUES ('t:%[1]s', '%[1]s', 't', '{}', '', '')`, w.id(1, 1)))
 	exec(t, conn, `UPDATE accounts SET balance = balance + 1 WHERE id = 9`)
 	exec(t, conn, `INSERT INTO account_activity (account_id, day, transfers, debited, credited) VALUES (8, now(), 7, 0, 70)`)
-	databases["pg-9"] = "postgres://u@127.0.0.1:1/x" // nobody there
+	exec(t, conn, `UPDATE accounts SET version = version - 1 WHERE id = 2`) // two of its states shared one
+	exec(t, conn, `UPDATE accounts SET version = version + 1 WHERE id = 7`) // its status changed
+	databases["pg-9"] = "postgres://u@127.0.0.1:1/x"                        // nobody there
 	events, err := runAudit(t, w, databases, 1)
 	if err == nil || !strings.Contains(err.Error(), "pg-9") {
 		t.Errorf("Audit = %v, want an error about pg-9", err)
@@ -291,10 +293,11 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 		t.Errorf("waiting %+v, want the transfer that is in the outbox", waiting)
 	}
 	books := only(events, history.AuditBooks, "pg-1")
-	if len(books) != 1 || books[0].Value != 0 || books[0].Count != 3 || books[0].Amount != 2 ||
+	if len(books) != 1 || books[0].Value != 0 || books[0].Count != 3 || books[0].Amount != 3 ||
+		!strings.Contains(books[0].Text, "2 is at version 4 after 4 postings") || strings.Contains(books[0].Text, "7 is") ||
 		!strings.Contains(books[0].Text, "8 has 7 counted, its postings say 0") || !strings.Contains(books[0].Text, w.id(1, 0)) || !strings.Contains(books[0].Text, "9 has 1001, its postings say 1000") ||
 		!strings.Contains(books[0].Text, w.id(1, 2)+" has 30 of 100 refunded, its refunds say 40") {
-		t.Errorf("books %+v, want 2 unbalanced transfers, one wrong refund, account 9 off by one, and account 8 with too much counted", books)
+		t.Errorf("books %+v, want 2 unbalanced transfers, one wrong refund, account 9 off by one, account 8 with too much counted, and account 2 with a version too few", books)
 	}
 	for _, op := range []string{history.AuditRole, history.AuditBooks, history.AuditSum} {
 		if gone := only(events, op, "pg-9"); len(gone) != 1 || gone[0].Kind != history.Fail {

@@ -94,8 +94,10 @@ func (a *audit) role(ctx context.Context, conn *pgx.Conn, node string) error {
 // postings summing to zero; transfers that say another refunded amount than
 // their refunds do, or more than they moved, or that have a refund which is not
 // between the same accounts the other way round; accounts whose balance is
-// negative or differs from the opening balance and the postings, or for which
-// more transfers were counted than it has. With up to five examples of each.
+// negative or differs from the opening balance and the postings, for which more
+// transfers were counted than it has, or which has had more postings than
+// versions, so that two different states went by the same. With up to five
+// examples of each.
 const (
 	totalSQL = `SELECT coalesce(sum(amount), 0)::bigint FROM postings`
 
@@ -131,6 +133,15 @@ SELECT count(*), coalesce(string_agg(format('%s has %s counted, its postings say
           FROM (SELECT account_id, sum(transfers) FROM account_activity GROUP BY account_id) AS c
           LEFT JOIN (SELECT account_id, count(*) FROM postings GROUP BY account_id) AS p ON p.account_id = c.account_id
          WHERE c.sum > coalesce(p.count, 0)) AS bad`
+
+	// An account begins with version 1. What else changes it than a posting
+	// gives it a version too.
+	sharedVersionSQL = `
+SELECT count(*), coalesce(string_agg(format('%s is at version %s after %s postings', id, version, posted), ', ') FILTER (WHERE n <= 5), '')
+  FROM (SELECT a.id, a.version, p.count AS posted, row_number() OVER (ORDER BY a.id) AS n
+          FROM accounts a
+          JOIN (SELECT account_id, count(*) FROM postings GROUP BY account_id) AS p ON p.account_id = a.id
+         WHERE a.version <= p.count) AS bad`
 )
 
 // books records the state of a node's books.
@@ -150,6 +161,7 @@ func (a *audit) books(ctx context.Context, conn *pgx.Conn, node string) error {
 			{wrongRefundSQL, "refunds", &e.Count},
 			{wrongBalanceSQL, "accounts", &e.Amount},
 			{countedTwiceSQL, "transfers of accounts", &e.Amount},
+			{sharedVersionSQL, "versions of accounts", &e.Amount},
 		} {
 			var n int64
 			var some string

@@ -36,6 +36,7 @@ const (
 	ReadTransfer   = "read-transfer"
 	CreateTransfer = "create-transfer"
 	RefundTransfer = "refund-transfer"
+	RepeatTransfer = "repeat-transfer"
 )
 
 // The mix, in percent of operations; the rest are reads of accounts.
@@ -47,6 +48,7 @@ const (
 	readOwnShare      = 5
 	readAccountsShare = 2
 	overdrawShare     = 1
+	repeatShare       = 1
 )
 
 const (
@@ -66,7 +68,9 @@ const (
 	// maxRefund bounds the amount of a refund, in minor units.
 	maxRefund = 100
 
-	// hotAccounts is how many accounts a tenth of the transfers begin at.
+	// hotAccounts is how many accounts a tenth of the transfers begin at, and a
+	// fifth of the reads of accounts ask for, so that copies of what changes are
+	// asked for.
 	hotAccounts = 16
 
 	// recent is how many acknowledged transfers are remembered, to be read and
@@ -81,14 +85,15 @@ type Config struct {
 	Nonce    [6]byte // tells the transfers of this run from those of others
 }
 
-// A Workload reads accounts (32 % of operations), reads transfers that were
+// A Workload reads accounts (31 % of operations), reads transfers that were
 // lately acknowledged (25 %), makes transfers (25 %) and refunds a part of
 // transfers that were lately acknowledged (5 %). As long as there is no transfer
 // to read, it reads an account instead; as long as there is none to refund, it
 // makes one.
 //
 // The rest asks what the ledger promises of its reads. A few accounts, which a
-// tenth of the transfers begin at, are read from the primary (5 %), so that a
+// tenth of the transfers begin at and a fifth of the reads of accounts ask for, are
+// also read from the primary (5 %), so that a
 // balance which no order of the transfers explains is seen. And customers read from a
 // replica what they have done themselves, their last transfer or its account, with
 // the position that they were given (5 %). Of the reads of transfers some ask for
@@ -101,7 +106,9 @@ type Config struct {
 //
 // Some read from a replica, in one answer, the accounts that are moved from most
 // often (2 %): whatever two of these show must fit in one order. And some move
-// more than an account has (1 %), which has to be refused whatever is broken.
+// more than an account has (1 %), which has to be refused whatever is broken, or
+// ask once more for what was acknowledged just now (1 %), which must change
+// nothing.
 //
 // Ids of transfers are UUIDs of version 8: 48 bits of the run's nonce, the
 // number of the drill and that of the arrival. The same seed gives the same
@@ -117,6 +124,7 @@ type Workload struct {
 
 	unsure  []string       // ids of the latest transfers that were not acknowledged
 	visited [customers]own // what each customer has done last
+	latest  repeatable
 }
 
 // A beginning is when the first operation of a drill was asked for.
@@ -159,7 +167,7 @@ func New(c Config) (*Workload, error) {
 
 // Ops implements [loadgen.Workload].
 func (w *Workload) Ops() []string {
-	return []string{CreateTransfer, Overdraw, ReadAccount, ReadAccounts, ReadBalance, ReadOwn, ReadTransfer, RefundTransfer}
+	return []string{CreateTransfer, Overdraw, ReadAccount, ReadAccounts, ReadBalance, ReadOwn, ReadTransfer, RefundTransfer, RepeatTransfer}
 }
 
 // Next implements [loadgen.Workload].
@@ -187,9 +195,16 @@ func (w *Workload) Next(drill int, seq uint64) loadgen.Operation {
 		return overdraw(w.id(drill, seq), account, other)
 	case kind >= 100-overdrawShare-readAccountsShare:
 		return w.readAccounts()
+	case kind >= 100-overdrawShare-readAccountsShare-repeatShare:
+		if op, ok := w.repeat(); ok {
+			return op
+		}
 	}
 	if op, ok := w.look(kind-refundShare-createShare, pick); ok {
 		return op
+	}
+	if pick%5 == 0 {
+		account = w.hot(account)
 	}
 	return readAccount(account)
 }
@@ -232,6 +247,7 @@ func (w *Workload) Observe(op *loadgen.Operation, ok bool) {
 	a.ID = op.ID
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.latest = repeatable{*op, time.Now()}
 	if len(w.acked) < recent {
 		w.acked = append(w.acked, a)
 		return

@@ -67,7 +67,7 @@ func TestMix(t *testing.T) {
 	for _, share := range []struct {
 		op   string
 		want float64
-	}{{ReadAccount, 0.32}, {ReadAccounts, 0.02}, {Overdraw, 0.01}, {ReadBalance, 0.05}, {ReadOwn, 0.05}, {ReadTransfer, 0.25}, {CreateTransfer, 0.25}, {RefundTransfer, 0.05}} {
+	}{{ReadAccount, 0.31}, {RepeatTransfer, 0.01}, {ReadAccounts, 0.02}, {Overdraw, 0.01}, {ReadBalance, 0.05}, {ReadOwn, 0.05}, {ReadTransfer, 0.25}, {CreateTransfer, 0.25}, {RefundTransfer, 0.05}} {
 		if got := float64(count[share.op]) / n; math.Abs(got-share.want) > 0.01 {
 			t.Errorf("share of %s = %.3f, want %.2f", share.op, got, share.want)
 		}

@@ -301,13 +301,32 @@ func TestAnomalies(t *testing.T) {
 			name: "long fork",
 			mutate: func(es events) events {
 				return edit(es, func(e *history.Event) bool { return e.Saw != "" && e.Phase == "after" }, func(e *history.Event) {
-					first, rest, _ := strings.Cut(e.Saw, " ")
-					key, _, _ := strings.Cut(first, "=")
-					e.Saw = history.AppendSaw(rest, key, 1_000_000)
+					saw := ""
+					for key, version := range history.Sights(e.Saw) {
+						switch key {
+						case accountNo(0):
+							version++
+						case accountNo(1):
+							version = 1
+						}
+						saw = history.AppendSaw(saw, key, version)
+					}
+					e.Saw = saw
 				})
 			},
 			want: []string{"fail snapshots-in-order"},
 			says: "forked",
+		},
+		{
+			name: "answer of another",
+			mutate: func(es events) events {
+				return edit(es, func(e *history.Event) bool {
+					return e.By == history.ByLoad && !e.Write && e.Promise == "" && e.Phase == "warmup"
+				},
+					func(e *history.Event) { e.Kind, e.Status, e.Class = history.Fail, 200, history.ClassBadBody })
+			},
+			want: []string{"fail answers-right"},
+			says: "promise success and say something else",
 		},
 		{
 			name: "let in",

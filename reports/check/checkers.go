@@ -31,6 +31,7 @@ const (
 	nameOrphans       = "orphaned-work"
 	nameTimeouts      = "timeouts-hold"
 	nameRefusals      = "refusals-hold"
+	nameAnswers       = "answers-right"
 )
 
 // Names lists the checkers that a spec may ask for.
@@ -40,6 +41,7 @@ func Names() []string {
 		nameOwnWrites, nameMonotonic, nameLinearizable, nameOneOrder, nameFresh, nameCoherent,
 		nameOnePrimary, nameReplicas, nameJobs, nameDeadLetters, nameSubscribers,
 		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts, nameRefusals,
+		nameAnswers,
 	}
 }
 
@@ -70,6 +72,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameOrphans:       func() Checker { return newOrphans(c, ct.spec.Bounds.Answer) },
 		nameTimeouts:      func() Checker { return &timeoutsHold{bound: ct.spec.Bounds.Answer} },
 		nameRefusals:      func() Checker { return newRefusals(ct.faults) },
+		nameAnswers:       func() Checker { return &answersRight{} },
 	}
 }
 

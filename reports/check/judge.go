@@ -73,7 +73,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	c.generator = newGenerator(spec, c.course, c.faults)
 	c.series = newSeries(c.course)
 	c.recovery = newRecovery(&spec, c.course, c.faults, c.durability)
-	c.sightings = newSightings()
+	c.sightings = newSightings(c.spec.Bounds.Stale)
 	c.evidence = newEvidence(c.course, c.faults)
 	c.scene = newScene(c.course)
 	c.diagnosis = newDiagnosis(c.course, c.faults)

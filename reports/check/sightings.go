@@ -10,7 +10,7 @@ import (
 // What sightings keep at most: of so many things, the latest versions.
 const (
 	maxSighted  = 200_000
-	maxVersions = 8
+	maxVersions = 16
 )
 
 // sightings remember which versions of things clients were shown, and when. A
@@ -20,60 +20,92 @@ const (
 // Only answers of a database count, since a copy may be of what is gone. When
 // another primary follows, it begins anew: whether what was seen before is still
 // there is for others to say.
+//
+// A replica can show a version before its primary does, which waits for that
+// replica to have it. Such a version is there for whoever may be shown an older
+// one for a while, but has not been promised to anybody yet.
 type sightings struct {
 	fuse
+	grain  time.Duration // versions of one thing that were seen closer together count as one
 	newest map[string]*sighted
 	full   bool // there were more things than are kept
 }
 
-// sighted is what was seen of one thing on one timeline, in ascending order.
+// sighted is what was seen of one thing on one timeline.
 type sighted struct {
 	timeline int
-	versions []version
+	shown    versions // by any database
+	strong   versions // by others than replicas
 }
+
+// versions of one thing, in ascending order.
+type versions []version
 
 type version struct {
 	number int64
 	at     time.Duration // when it was first seen
 }
 
-func newSightings() *sightings { return &sightings{newest: map[string]*sighted{}} }
+// newSightings remembers for so long at least how old an answer may be, however
+// often a thing changes.
+func newSightings(bound time.Duration) *sightings {
+	return &sightings{grain: bound / (maxVersions/2 - 2), newest: map[string]*sighted{}}
+}
+
+// showed reports whether an event is the answer to a read.
+func showed(e *history.Event) bool {
+	return e.By == history.ByLoad && !e.Write && e.Kind == history.OK
+}
 
 // sees reports whether an event is a read that was shown a version.
-func sees(e *history.Event) bool {
-	return e.By == history.ByLoad && !e.Write && e.Kind == history.OK && e.Value > 0 && e.Key != ""
-}
+func sees(e *history.Event) bool { return showed(e) && e.Value > 0 && e.Key != "" }
 
 func (s *sightings) observe(e *history.Event) {
-	if !sees(e) || e.Role == history.SourceCache {
+	if !showed(e) || e.Role == history.SourceCache {
 		return
 	}
-	at := s.newest[e.Key]
-	if at == nil {
-		if len(s.newest) == maxSighted {
-			s.full = true
-			return
-		}
-		at = &sighted{timeline: e.Timeline}
-		s.newest[e.Key] = at
+	if sees(e) {
+		s.see(e, e.Key, e.Value)
 	}
-	at.add(e)
+	for key, number := range history.Sights(e.Saw) {
+		s.see(e, key, number)
+	}
 }
 
-func (s *sighted) add(e *history.Event) {
+func (s *sightings) see(e *history.Event, key string, number int64) {
+	at := s.newest[key]
 	switch {
-	case e.Timeline < s.timeline:
+	case at == nil && len(s.newest) == maxSighted:
+		s.full = true
 		return
-	case e.Timeline > s.timeline:
-		s.timeline, s.versions = e.Timeline, nil
-	}
-	if n := len(s.versions); n > 0 && s.versions[n-1].number >= e.Value {
+	case at == nil || e.Timeline > at.timeline:
+		at = &sighted{timeline: e.Timeline}
+		s.newest[key] = at
+	case e.Timeline < at.timeline:
 		return
 	}
-	if len(s.versions) == maxVersions {
-		s.versions = slices.Delete(s.versions, 0, 1)
+	now := version{number, e.At}
+	at.shown.add(now, s.grain)
+	if e.Role != history.SourceReplica {
+		at.strong.add(now, 0)
 	}
-	s.versions = append(s.versions, version{e.Value, e.At})
+}
+
+// add adds a version. Of three that were seen within a grain the middle one is
+// forgotten, so that those that are kept reach back far enough.
+func (v *versions) add(now version, grain time.Duration) {
+	list := *v
+	n := len(list)
+	switch {
+	case n > 0 && list[n-1].number >= now.number:
+		return
+	case n > 1 && now.at-list[n-2].at < grain:
+		list[n-1] = now
+		return
+	case n == maxVersions:
+		list = slices.Delete(list, 0, 1)
+	}
+	*v = append(list, now)
 }
 
 // known reports whether anything is known of what a read asks for.
@@ -84,13 +116,18 @@ func (s *sightings) known(e *history.Event) bool {
 
 // missed returns the version that a read should have been shown, if it was shown
 // an older one: the newest that somebody had seen by that long before the read
-// was sent. Since is how long before it was sent that one was seen.
+// was sent. Since is how long before it was sent that one was seen. With no bound
+// what only replicas have shown does not count.
 func (s *sightings) missed(e *history.Event, bound time.Duration) (want version, since time.Duration, is bool) {
 	at := s.newest[e.Key]
 	if at == nil || e.Timeline != 0 && e.Timeline != at.timeline {
 		return version{}, 0, false
 	}
-	for _, v := range slices.Backward(at.versions) {
+	list := at.shown
+	if bound == 0 {
+		list = at.strong
+	}
+	for _, v := range slices.Backward(list) {
 		if v.at <= e.Sent-bound {
 			return v, e.Sent - v.at, v.number > e.Value
 		}

@@ -89,8 +89,8 @@ const (
 	// AuditBooks: the books of Node in one snapshot. Value is the sum of all
 	// postings, Count the number of unbalanced transfers, those among them whose
 	// refunds do not add up, Amount the number of accounts whose balance differs
-	// from their postings or is negative, or for which too much was counted; Text
-	// names examples.
+	// from their postings or is negative, for which too much was counted, or two
+	// states of which share a version; Text names examples.
 	AuditBooks = "books"
 	// AuditSum: a checksum of one table on Node at the WAL position Value.
 	// Target is the table, Text the checksum, Count the rows.
@@ -164,6 +164,10 @@ const PromiseStrong = "strong"
 // broken: that its client may not do it. It is OK if it was.
 const PromiseRefused = "refused"
 
+// PromiseRepeated is the promise that an operation does nothing and is answered
+// as one that was acknowledged, for it is the same request once more.
+const PromiseRepeated = "repeated"
+
 // An Event is one line of a history. Fields that do not apply are zero and
 // left out of the file. All times are nanoseconds since the run began, on the
 // monotonic clock of the proofload process.
@@ -196,7 +200,7 @@ type Event struct {
 	// ([SourcePrimary], [SourceReplica], [SourceCache]), Value the version that it
 	// saw and Amount the balance.
 	Session string `json:"session,omitempty"`
-	Promise string `json:"promise,omitempty"` // [PromiseStrong], [PromiseRefused], that of [Limited], or nothing
+	Promise string `json:"promise,omitempty"` // [PromiseStrong], [PromiseRefused], [PromiseRepeated], that of [Limited], or nothing
 	Saw     string `json:"saw,omitempty"`     // versions of several things at one moment, by [AppendSaw]
 
 	// How long the parts of an operation took: the connection's, of one that

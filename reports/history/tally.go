@@ -19,6 +19,10 @@ const ClassShed = "shed"
 // client could not log in.
 const ClassNoToken = "no_token"
 
+// ClassBadBody is the class of answers with a status that promises success and a
+// body that does not.
+const ClassBadBody = "bad_body"
+
 // ClassOther is the class of what has none of its own.
 const ClassOther = "other"
 

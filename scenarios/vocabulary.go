@@ -125,7 +125,7 @@ func otherVerbs() []Verb {
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
-		{VerbGate, false, TakesText, "Ask people whether to go on; the run is stopped if they do not say so in time."},
+		{VerbGate, false, TakesText, "Ask people whether to go on. Until then the clock stands still and the load goes on as it is; the run is stopped if they do not say so in time."},
 	}
 }
 

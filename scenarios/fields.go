@@ -107,6 +107,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			p.Mapping(v, "repeat", p.againFields(&e.Again))
 		}},
 	)
+	fields = append(fields, Field{Key: "on", Set: func(k, v *node) { p.on(e, k, v) }})
 	for _, verb := range Verbs() {
 		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
 			e.verbs = append(e.verbs, k)
@@ -255,6 +256,7 @@ func (p *parser) event(n *node) {
 	if e.Verb == VerbMark && e.Target != "" {
 		p.mark(e)
 	}
+	p.statement(e)
 	p.events = append(p.events, e)
 }
 

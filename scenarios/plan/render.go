@@ -125,6 +125,10 @@ func (d *drawing) steps() {
 	for i, s := range d.p.Steps {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
 		d.detail("on", targets(s.Params.Target))
+		if s.Verb == scenarios.VerbSQL {
+			d.detail("does", s.Text)
+			d.detail("undone", "by nothing: what a statement changes stays changed")
+		}
 		if s.Verb == scenarios.VerbGate {
 			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
 			d.detail("waits", d.waits(i))

@@ -167,4 +167,3 @@ func gated(t *testing.T, file *bytes.Buffer, ask func(context.Context, Gate) (An
 	}
 	return end
 }
-

@@ -120,6 +120,8 @@ func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) err
 		return t.heal(ctx, s)
 	case s.Verb == "start":
 		return t.start(ctx, s)
+	case s.Verb == scenarios.VerbSQL:
+		return t.statement(ctx, s)
 	case s.Verb == "mark":
 		t.say(s, history.RunMark)
 		return nil

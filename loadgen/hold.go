@@ -127,7 +127,7 @@ func (h *holds) begin(now time.Duration) {
 	h.phase, _ = h.schedule.at(hold.At) // newHolds has looked
 	p := &h.schedule.phases[h.phase]
 	h.rate = p.rateAt(hold.At - p.start)
-	h.rng = rand.New(rand.NewPCG(h.schedule.seed, 1<<62|uint64(len(h.left)))) //nolint:gosec // not negative
+	h.rng = rand.New(rand.NewPCG(h.schedule.seed, 1<<62|uint64(len(h.left))))
 	h.next = h.from()
 	if h.schedule.arrivals == Even && h.rate >= leastRate {
 		h.next -= h.gap() / 2

@@ -110,7 +110,7 @@ func checkPlanned(t *testing.T, events []history.Event, s *Schedule, due func(ti
 		}
 	}
 	for a := range s.All() {
-		e, ok := sent[int64(a.Seq)+1]
+		e, ok := sent[int64(a.Seq)+1] //nolint:gosec // it is small
 		if want := due(a.At); !ok || e.Sched != want || e.Phase != s.Phase(a.Phase) {
 			t.Errorf("arrival %d of %s at %v, want it in %s at %v", a.Seq, e.Phase, e.Sched, s.Phase(a.Phase), want)
 		}

@@ -106,8 +106,8 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			e.again = k
 			p.Mapping(v, "repeat", p.againFields(&e.Again))
 		}},
+		Field{Key: "on", Set: func(k, v *node) { p.on(e, k, v) }},
 	)
-	fields = append(fields, Field{Key: "on", Set: func(k, v *node) { p.on(e, k, v) }})
 	for _, verb := range Verbs() {
 		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
 			e.verbs = append(e.verbs, k)

@@ -25,8 +25,15 @@ func TestClock(t *testing.T) {
 		at, into time.Duration
 		held     bool
 	}{
-		{9 * s, -1 * s, false}, {10 * s, 0, false}, {14 * s, 4 * s, false}, {15 * s, 5 * s, true}, {34 * s, 5 * s, true},
-		{35 * s, 5 * s, false}, {36 * s, 6 * s, false}, {37 * s, 7 * s, true}, {90 * s, 7 * s, true},
+		{9 * s, -1 * s, false},
+		{10 * s, 0, false},
+		{14 * s, 4 * s, false},
+		{15 * s, 5 * s, true},
+		{34 * s, 5 * s, true},
+		{35 * s, 5 * s, false},
+		{36 * s, 6 * s, false},
+		{37 * s, 7 * s, true},
+		{90 * s, 7 * s, true},
 	} {
 		if into, held := c.Into(tt.at), c.Held(tt.at); into != tt.into || held != tt.held {
 			t.Errorf("at %v the clock shows %v, held %t; want %v, %t", tt.at, into, held, tt.into, tt.held)

@@ -18,7 +18,7 @@ func (b *builder) takesStatement(e scenarios.Event, s Step) {
 	case !allDatabases(target):
 		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s carries out no statements: it is no %s node", e.Target, sut.RoleDatabase), hint)
 	case !one:
-		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s is several nodes, and a statement is for one", e.Target), hint)
+		b.add(e.TargetPos, e.Target, e.Target+" is several nodes, and a statement is for one", hint)
 	default:
 		if err := b.policy.Allows(e.Verb, s.Params); err != nil {
 			b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")

@@ -47,7 +47,8 @@ func TestStatement(t *testing.T) {
 	}{
 		{
 			"several", "postgres.primary", "CREATE TEMP TABLE t (n int); INSERT INTO t SELECT generate_series(1, 40); DELETE FROM t WHERE n > 30", false,
-			[]string{"inject", "injected", "settled"}, "pg-1 says CREATE TABLE, INSERT 0 40, DELETE 10",
+			[]string{"inject", "injected", "settled"},
+			"pg-1 says CREATE TABLE, INSERT 0 40, DELETE 10",
 		},
 		{"outside of a transaction", "pg-1", "VACUUM pg_class", false, []string{"inject", "injected", "settled"}, "pg-1 says VACUUM"},
 		{"wrong", "pg-1", "SELECT 1; ALTER TABLE nowhere ADD COLUMN n int", true, []string{"inject", "failed"}, `carry out done: on pg-1: ERROR: relation "nowhere" does not exist (SQLSTATE 42P01)`},

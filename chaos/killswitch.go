@@ -40,7 +40,7 @@ func ParseKillSwitch(text string) (KillSwitch, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return KillSwitch{}, fmt.Errorf("%q is not a kill switch: write file:/ABSOLUTE/PATH or https://HOST/PATH", text)
+		return KillSwitch{}, fmt.Errorf("%q is not a kill switch", text)
 	}
 	return KillSwitch{url: text}, nil
 }

@@ -120,7 +120,7 @@ func ParseWindow(text string) (Window, error) {
 	w := Window{text: text, zone: time.UTC}
 	m := windowPattern.FindStringSubmatch(text)
 	if m == nil {
-		return w, fmt.Errorf("%q is not a window: write for example Mon-Fri 09:00-16:00 Europe/London", text)
+		return w, fmt.Errorf("%q is not a window of time", text)
 	}
 	first, last := 0, 6
 	if m[1] != "" {
@@ -131,7 +131,7 @@ func ParseWindow(text string) (Window, error) {
 		last = weekday(m[2])
 	}
 	if first < 0 || last < 0 {
-		return w, fmt.Errorf("%q has no such day: write Sun, Mon, Tue, Wed, Thu, Fri or Sat", text)
+		return w, fmt.Errorf("%q has no such day: there are Sun, Mon, Tue, Wed, Thu, Fri and Sat", text)
 	}
 	for d := first; ; d = (d + 1) % 7 {
 		w.days[d] = true

@@ -126,7 +126,7 @@ func TestWindow(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "is not a window", "Mon-Fri": "is not a window", "09:00-16:00 ": "is not a window", "Mod 09:00-16:00": "no such day",
+		"": "is not a window", "Mon-Fri": "is not a window of time", "09:00-16:00 ": "is not a window", "Mod 09:00-16:00": "no such day",
 		"16:00-09:00": "does not end after", "09:00-25:00": "does not end after", "09:00-10:00 Mars/Base": "no such zone",
 	} {
 		if _, err := ParseWindow(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -36,6 +36,7 @@ type Config struct {
 	BaseURL  string // http or https; the path of an [Operation] is appended to it; empty: none is a request
 	Phases   []Phase
 	Arrivals Arrivals // empty is Even
+	Holds    []Hold   // in order
 	Seed     uint64   // of the run; each drill has arrivals of its own
 	Drill    int      // number of the drill, from 1
 

@@ -33,6 +33,10 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
+	standing, err := newHolds(schedule, c.Start, c.Holds)
+	if err != nil {
+		return Stats{}, err
+	}
 	requests, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	turn, err := newTurn()
@@ -56,6 +60,7 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 		load:      ctx,
 		schedule:  schedule,
 		users:     newUsers(schedule, c.Start, c.Share),
+		holds:     standing,
 		jobs:      make(chan *job, 1024),
 		lag:       newLag(),
 		meter:     newMeter(),
@@ -110,7 +115,8 @@ type engine struct {
 	requests  context.Context // of all operations; outlives load by Config.Drain
 	load      context.Context // done when the load is to stop
 	schedule  *Schedule
-	users     *users    // of closed phases; nil: none
+	users     *users // of closed phases; nil: none
+	holds     *holds
 	jobs      chan *job // from the pacer to the workers
 	sum       string    // hash of the arrivals; empty of a load that was stopped
 	inFlight  atomic.Int64

@@ -99,7 +99,8 @@ func (e *engine) follow(j *job) *job {
 		return nil
 	}
 	next.sched = min(next.sched, e.Recorder.Now())
-	next.phase = e.schedule.at(next.sched - e.Start) // what is broken by then is no fault of the phase in which it began
+	phase, _ := e.schedule.at(e.holds.moment(next.sched))
+	next.phase = e.schedule.Phase(phase) // what is broken by then is no fault of the phase in which it began
 	return &next
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // A pacer blocks until the next operation is due: an arrival of the schedule or
-// a user who has thought enough. It waits by itself, since Vegeta's own wait
+// of a hold, or a user who has thought enough. It waits by itself, since Vegeta's own wait
 // cannot be interrupted.
 type pacer struct {
 	*engine
@@ -19,6 +19,7 @@ type pacer struct {
 	arrival Arrival // the next one of this engine's share
 	more    bool    // there is one
 	made    *job    // the operation of it, if it was made already
+	extra   uint64  // number of the next operation that is none of the schedule
 
 	turned time.Duration // when the answers had their turn, on the recorder's clock
 	since  int           // operations since then
@@ -34,7 +35,10 @@ const (
 )
 
 func newPacer(ctx context.Context, e *engine) *pacer {
-	p := &pacer{engine: e, ctx: ctx, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash()}
+	p := &pacer{
+		engine: e, ctx: ctx, cursor: e.schedule.Cursor(), timer: time.NewTimer(0), hash: newArrivalHash(),
+		extra: uint64(e.schedule.Len() + e.Share.Index), //nolint:gosec // neither is negative
+	}
 	p.advance()
 	return p
 }
@@ -108,35 +112,67 @@ func (p *pacer) giveWay(now, lag time.Duration) {
 
 // due returns the job that is due by now, if there is one.
 func (p *pacer) due(now time.Duration) *job {
-	if p.users != nil {
-		p.users.advance(now)
-		if user, at, phase, seq, ok := p.users.next(now); ok {
-			return &job{seq: seq, sched: at, phase: phase, op: p.Workload.Next(p.Drill, seq), user: user}
+	if p.more && p.holds.sched(p.arrival) <= now {
+		j := p.makeJob()
+		p.made = nil
+		p.advance()
+		return j
+	}
+	if j := p.held(now); j != nil || p.users == nil {
+		return j
+	}
+	p.users.advance(p.holds.clock(now))
+	if user, at, phase, ok := p.users.next(now, p.holds.from()); ok {
+		return p.another(at, phase, user)
+	}
+	return nil
+}
+
+// held returns the job of a hold that is due by now, if there is one, and goes
+// on with the schedule when the hold is over.
+func (p *pacer) held(now time.Duration) *job {
+	h := p.holds
+	h.begin(now)
+	h.listen()
+	for {
+		at, n, ok := h.take(now)
+		if !ok {
+			break
+		}
+		if n%p.Share.Of == p.Share.Index {
+			return p.another(at, p.schedule.Phase(h.phase), nobody)
 		}
 	}
-	if !p.more || p.Start+p.arrival.At > now {
-		return nil
+	from := h.from()
+	if lasted, ok := h.end(now); ok && p.users != nil {
+		p.users.later(from, lasted)
 	}
-	j := p.makeJob()
-	p.made = nil
-	p.advance()
-	return j
+	return nil
+}
+
+// another returns a job that is none of the schedule. Its number is that of no
+// other.
+func (p *pacer) another(at time.Duration, phase string, user int) *job {
+	seq := p.extra
+	p.extra += uint64(p.Share.Of) //nolint:gosec // at least 1
+	return &job{seq: seq, sched: at, phase: phase, op: p.Workload.Next(p.Drill, seq), user: user}
 }
 
 // wakes returns when the next job may be due, and false if there is none.
 func (p *pacer) wakes() (at time.Duration, ok bool) {
+	at = p.holds.wakes()
 	if p.users != nil {
-		at, ok = p.users.wakes()
+		at = min(at, p.users.wakes(p.holds.from()))
 	}
-	if arrival := p.Start + p.arrival.At; p.more && (!ok || arrival < at) {
-		return arrival, true
+	if p.more {
+		at = min(at, p.holds.sched(p.arrival))
 	}
-	return at, ok
+	return at, at < forever || p.holds.open
 }
 
 // prepare makes the operation that is due at that moment ahead of it.
 func (p *pacer) prepare(at time.Duration) {
-	if p.more && p.Start+p.arrival.At == at {
+	if p.more && at < forever && p.holds.sched(p.arrival) == at {
 		p.made = p.makeJob()
 	}
 }
@@ -148,13 +184,13 @@ func (p *pacer) makeJob() *job {
 	}
 	a := p.arrival
 	return &job{
-		seq: a.Seq, sched: p.Start + a.At, phase: p.schedule.Phase(a.Phase), user: nobody,
+		seq: a.Seq, sched: p.holds.sched(a), phase: p.schedule.Phase(a.Phase), user: nobody,
 		op: p.Workload.Next(p.Drill, a.Seq),
 	}
 }
 
-// wait waits for d, less if the operation of a user ends or the load is
-// stopped.
+// wait waits for d, less if the operation of a user ends, a hold is over or the
+// load is stopped.
 func (p *pacer) wait(d time.Duration) {
 	if d <= 0 {
 		return
@@ -168,6 +204,8 @@ func (p *pacer) wait(d time.Duration) {
 	case <-p.timer.C:
 	case e := <-done:
 		p.users.ended(e)
+	case until := <-p.holds.over:
+		p.holds.say(until)
 	case <-p.ctx.Done():
 	}
 	if d >= giveWayAfter {

@@ -98,17 +98,6 @@ func (s *Schedule) Duration() time.Duration {
 // Phase returns the name of the phase with that index.
 func (s *Schedule) Phase(i int) string { return s.phases[i].Name }
 
-// at returns the name of the phase that lies there since the schedule began, or of
-// the last.
-func (s *Schedule) at(t time.Duration) string {
-	for i := range s.phases {
-		if t < s.phases[i].start+s.phases[i].For {
-			return s.phases[i].Name
-		}
-	}
-	return s.phases[len(s.phases)-1].Name
-}
-
 // All yields the arrivals in the order of time.
 func (s *Schedule) All() iter.Seq[Arrival] {
 	return func(yield func(Arrival) bool) {

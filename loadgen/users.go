@@ -16,7 +16,6 @@ type users struct {
 	in     bool       // the first of phases has begun
 	busy   map[int]bool
 	minds  map[int]*rand.Rand
-	seq    uint64 // of the next operation
 }
 
 // A closedPhase is a closed phase with its place in time.
@@ -34,12 +33,9 @@ type ended struct {
 }
 
 // newUsers returns the users of a schedule that begins at start, nil if it has
-// no closed phases. Their operations are numbered from the schedule's own on.
+// no closed phases.
 func newUsers(s *Schedule, start time.Duration, share Share) *users {
-	u := &users{
-		share: share, seed: s.seed, busy: map[int]bool{}, minds: map[int]*rand.Rand{},
-		seq: uint64(s.total + share.Index), //nolint:gosec // neither is negative
-	}
+	u := &users{share: share, seed: s.seed, busy: map[int]bool{}, minds: map[int]*rand.Rand{}}
 	most := 0
 	for i := range s.phases {
 		p := &s.phases[i]
@@ -56,8 +52,8 @@ func newUsers(s *Schedule, start time.Duration, share Share) *users {
 	return u
 }
 
-// advance takes note of what has happened by now: operations that have ended,
-// phases that have begun or are over.
+// advance takes note of what has happened: operations that have ended, phases
+// that have begun or are over by now, which is a moment of the schedule.
 func (u *users) advance(now time.Duration) {
 	for len(u.phases) > 0 && now >= u.phases[0].end {
 		u.phases, u.in, u.ready = u.phases[1:], false, nil
@@ -92,16 +88,28 @@ func (u *users) ended(e ended) {
 }
 
 // wake has a user ready at a moment, or when the user joins the phase if that
-// is later, unless the user has left it by then.
+// is later.
 func (u *users) wake(user int, at time.Duration) {
 	p := &u.phases[0]
-	join, leave := p.present(user)
+	join, _ := p.present(user)
 	if at < join || at == p.start {
 		// Who joins has been thinking for some time, so that not all send at once.
 		at = join + time.Duration(u.mind(user).Float64()*float64(u.think(user)))
 	}
-	if at < leave {
-		heap.Push(&u.ready, ended{user, at})
+	heap.Push(&u.ready, ended{user, at})
+}
+
+// later has the phases that are not over at a moment begin and end later, as far
+// as they did not begin before.
+func (u *users) later(from, by time.Duration) {
+	for i := range u.phases {
+		p := &u.phases[i]
+		if p.start > from {
+			p.start += by
+		}
+		if p.end > from {
+			p.end += by
+		}
 	}
 }
 
@@ -122,31 +130,37 @@ func (p *closedPhase) present(user int) (join, leave time.Duration) {
 	return join, leave
 }
 
-// next takes the next user who is ready, if there is one by now. The sequence
-// number of the operation is that of no other.
-func (u *users) next(now time.Duration) (user int, at time.Duration, phase string, seq uint64, ok bool) {
-	if len(u.ready) == 0 || u.ready[0].at > now {
-		return 0, 0, "", 0, false
+// next takes the next user who is ready, if there is one by now, and who has not
+// left the phase by then. Until hold it is known who leaves when.
+func (u *users) next(now, hold time.Duration) (user int, at time.Duration, phase string, ok bool) {
+	for len(u.ready) > 0 && u.ready[0].at <= now {
+		e := heap.Pop(&u.ready).(ended) // nothing else is in it
+		if _, leave := u.phases[0].present(e.user); leave <= e.at && leave <= hold {
+			continue
+		}
+		u.busy[e.user] = true
+		return e.user, e.at, u.phases[0].name, true
 	}
-	e := heap.Pop(&u.ready).(ended) // nothing else is in it
-	u.busy[e.user] = true
-	seq = u.seq
-	u.seq += uint64(u.share.Of) //nolint:gosec // at least 1
-	return e.user, e.at, u.phases[0].name, seq, true
+	return 0, 0, "", false
 }
 
 // wakes returns when advance or next has something to do, if no operation ends
-// before.
-func (u *users) wakes() (at time.Duration, ok bool) {
-	switch {
-	case len(u.phases) == 0:
-		return 0, false
-	case !u.in:
-		return u.phases[0].start, true
-	case len(u.ready) > 0:
-		return min(u.ready[0].at, u.phases[0].end), true
+// before. The schedule stands still from hold on.
+func (u *users) wakes(hold time.Duration) time.Duration {
+	if len(u.phases) == 0 {
+		return forever
 	}
-	return u.phases[0].end, true
+	at := u.phases[0].end
+	if !u.in {
+		at = u.phases[0].start
+	}
+	if at > hold {
+		at = forever
+	}
+	if u.in && len(u.ready) > 0 {
+		at = min(at, u.ready[0].at)
+	}
+	return at
 }
 
 // think returns how long a user thinks this time.

@@ -106,6 +106,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			e.again = k
 			p.Mapping(v, "repeat", p.againFields(&e.Again))
 		}},
+		Field{Key: "on", Set: func(k, v *node) { p.on(e, k, v) }},
 	)
 	for _, verb := range Verbs() {
 		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
@@ -255,6 +256,7 @@ func (p *parser) event(n *node) {
 	if e.Verb == VerbMark && e.Target != "" {
 		p.mark(e)
 	}
+	p.statement(e)
 	p.events = append(p.events, e)
 }
 

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -109,7 +110,9 @@ func (p *parser) lintEvents() {
 		if f := p.lintAnchor(e); f == nil || !p.laidOut() {
 			continue
 		}
-		p.lintGate(last, e)
+		if e.Verb == VerbGate {
+			p.lintGate(e)
+		}
 		if last != nil && p.moment(e) < p.moment(last) {
 			p.add(e.at, fmt.Sprintf("out of order: %s is before %s, the entry above", p.clock(e), p.clock(last)), "put the entries in the order of time")
 		}
@@ -134,21 +137,24 @@ func (p *parser) lintLength(e *draftEvent) {
 	}
 }
 
-// lintGate checks that a gate is closed, one way or the other, before anything
-// that it is about can happen and while there is load.
-func (p *parser) lintGate(last, e *draftEvent) {
-	if last != nil && last.Verb == VerbGate && p.moment(e) >= p.moment(last) && p.moment(e) < p.moment(last)+last.For {
-		p.add(e.at, fmt.Sprintf("%s may be open until %s, and this is at %s", last.As, FormatDuration(p.moment(last)+last.For), p.clock(e)),
-			"put it later, or give the gate less time")
+// lintGate checks that a gate says how long it may be open, that the load can go
+// on while it is, and that what is broken then stays so.
+func (p *parser) lintGate(gate *draftEvent) {
+	f := p.anchor(gate)
+	const hint = "put the gate into a phase that has a rate, or users whose number stays as it is"
+	switch {
+	case gate.within == nil:
+		p.add(gate.verbs[0], "a gate has to say how long it may be open", "add for example within: 5m")
+	case f.Profile == Replay:
+		p.add(gate.at, fmt.Sprintf("nothing was recorded for the time at a gate, and %s is replayed", f.Name), hint)
+	case f.users != nil && f.Users.From != f.Users.To:
+		p.add(gate.at, fmt.Sprintf("the number of users changes in %s, so there is none to stay at", f.Name), hint)
 	}
-	if e.Verb != VerbGate {
-		return
-	}
-	switch end := p.phases[len(p.phases)-1]; {
-	case e.within == nil:
-		p.add(e.verbs[0], "a gate has to say how long it may be open", "add for example within: 5m")
-	case p.moment(e)+e.For > end.start+end.For:
-		p.add(e.within, fmt.Sprintf("the load ends at %s, before the gate has to be answered", FormatDuration(end.start+end.For)), "make the phase longer, or the time shorter")
+	for _, e := range p.events[:slices.Index(p.events, gate)] {
+		if e.For > 0 && p.isFault(e) && p.anchor(e) != nil && p.moment(gate) < p.moment(e)+e.Again.Last()+e.For {
+			p.problems.Warn(gate.at.pos, gate.at.width, fmt.Sprintf("%s lasts %s whether this gate is open or not: it may be over before anybody answers", e.As, FormatDuration(e.For)),
+				"end it with a heal: after the gate in place of its for:")
+		}
 	}
 }
 
@@ -302,7 +308,7 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	case !p.lasts(e):
 		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")
 		return
-	case o.metric.fault && e.Verb != "" && !p.isFault(e):
+	case o.metric.fault && e.Verb != "" && e.Verb != VerbSQL && !p.isFault(e):
 		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
 	}

@@ -67,6 +67,8 @@ type (
 		Event
 		at, as, length, value *node
 		with, again, within   *node
+		on, place             *node  // the key and its value
+		where                 string // which on: says
 		verbs                 []*node
 		anchored              bool // at is well formed
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,22 @@ probe: {get: /x}
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}
+	}
+}
+
+// TestPermitLint has a file for each rule of permits. Its golden file is what a
+// user sees.
+func TestPermitLint(t *testing.T) {
+	files, err := filepath.Glob("testdata/permit/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			_, err := ParsePermit(filepath.Base(file), read(t, file), nil)
+			mended(t, err)
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", err.Error()+"\n")
+		})
 	}
 }
 

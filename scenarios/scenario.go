@@ -82,6 +82,7 @@ type Event struct {
 	Offset             time.Duration     // since that phase began
 	Verb               string            // stall, lose, kill, start, ...
 	Target             string            // the component it acts on; text for note
+	Statement          string            // of sql
 	For                time.Duration     // zero: until something else ends it
 	With               map[string]string // parameters of the fault, as written; only the catalogue understands them
 	Again              Again             // more of the same

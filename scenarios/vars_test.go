@@ -120,6 +120,7 @@ load:
 		{"objectives: {steady: {p99: 1s}}\nverify: [balances]\n", "balances", ""},
 		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [instances-recover, balances, goodput-returns, orphaned-work]\n", "balances", ""},
 		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [instances-recover]\n", "faults-proven", ""},
+		{"timeline: [{at: steady + 5s, kill: redis, for: 5s}]\nverify: [monotonic-reads, linearizable, fresh-reads]\n", "fresh-reads", ""},
 	} {
 		sc, err := Parse("few.yaml", []byte(head+tt.src), nil)
 		if err != nil {

@@ -6,7 +6,7 @@ import "slices"
 type Verb struct {
 	Name  string
 	Fault bool   // breaks something, and so can have an end and a recovery
-	Takes string // what its value is: a component, an event or text
+	Takes string // what its value is: a component, an event, text or a statement
 	About string // one sentence
 }
 
@@ -15,6 +15,7 @@ const (
 	TakesComponent = "component"
 	TakesEvent     = "event"
 	TakesText      = "text"
+	TakesStatement = "statement" // of SQL, for the component that on: names
 )
 
 // The verbs that are not faults. Every other verb is the name of a fault.
@@ -24,6 +25,7 @@ const (
 	VerbNote  = "note"
 	VerbGate  = "gate"
 	VerbMark  = "mark"
+	VerbSQL   = "sql"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -124,9 +126,10 @@ func otherVerbs() []Verb {
 	return []Verb{
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
+		{VerbSQL, false, TakesStatement, "Carry out statements on the database node that on: names, as its superuser; what they change stays changed."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
-		{VerbGate, false, TakesText, "Ask people whether to go on; the run is stopped if they do not say so in time."},
+		{VerbGate, false, TakesText, "Ask people whether to go on. Until then the clock stands still and the load goes on as it is; the run is stopped if they do not say so in time."},
 	}
 }
 

@@ -146,7 +146,7 @@ func explain(err error, kind string, lines []string) Problem {
 	case strings.Contains(e.ContextMsg, "block"):
 		return Problem{Pos: at, Width: 1, Msg: e.Message, Hint: "check the indentation of this line"}
 	}
-	return Problem{Pos: at, Width: 1, Msg: e.Message}
+	return Problem{Pos: at, Width: 1, Msg: e.Message, Hint: "look here and just before: something is not closed, not quoted, or not indented as its neighbours are"}
 }
 
 // explainDocuments is for files that have no document, or more than one.
@@ -155,7 +155,7 @@ func explainDocuments(err error, kind string, lines []string) Problem {
 		if strings.Contains(err.Error(), "no documents") {
 			return Problem{Pos: Pos{1, 1}, Width: 1, Msg: "the file is empty", Hint: "begin with: proofload: " + kind + "/v1"}
 		}
-		return Problem{Pos: Pos{1, 1}, Width: 1, Msg: err.Error()}
+		return Problem{Pos: Pos{1, 1}, Width: 1, Msg: err.Error(), Hint: "the file has to be YAML"}
 	}
 	last := 1
 	for i, line := range lines {

@@ -167,6 +167,9 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	if err = p.permitted(); err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
+	if err = p.reachable(); err != nil {
+		return nil, exit(reports.ExitUsage, err)
+	}
 	p.compareBase()
 	if err = p.compareCalibration(); err != nil {
 		return nil, exit(reports.ExitUsage, err)

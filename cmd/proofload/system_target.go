@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut/remote"
@@ -37,13 +39,28 @@ func (p *planned) permitted() error {
 	if err := p.target.PermitsRate(p.Peak()); err != nil {
 		problems.Add(sc.TargetPos, len(p.Target), err.Error(), hint)
 	}
-	for i, step := range p.Steps {
-		if !step.Fault {
+	for _, step := range p.Steps {
+		// One that happens again is refused once, where it is written.
+		i := slices.IndexFunc(sc.Timeline, func(e scenarios.Event) bool { return e.As == step.Entry.Name })
+		if !step.Fault || i < 0 {
 			continue
 		}
 		if err := p.target.Permits(step.Verb, step.Params.Target); err != nil {
 			e := sc.Timeline[i]
 			problems.Add(e.VerbPos, len(e.Verb), err.Error(), hint)
+		}
+	}
+	return problems.Err()
+}
+
+// reachable reports statements for databases that proofload cannot reach: only
+// those of a stack have an address for it.
+func (p *planned) reachable() error {
+	sc := p.Scenario
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	for _, e := range sc.Timeline {
+		if e.Verb == scenarios.VerbSQL && !strings.HasPrefix(sc.Target, stackPrefix) {
+			problems.Add(e.VerbPos, len(e.Verb), "proofload has no way to the databases of "+sc.Target, "statements are for the databases of a stack")
 		}
 	}
 	return problems.Err()

@@ -30,6 +30,7 @@ type course struct {
 type drill struct {
 	number  int
 	began   time.Duration // the zero of its phases' clock
+	clock   history.Clock // of its phases, once it has begun
 	loaded  bool          // its last operation was recorded
 	ended   bool
 	audited bool   // the final reads are complete
@@ -60,11 +61,16 @@ func (c *course) observeRun(e *history.Event) {
 	switch e.Op {
 	case history.RunDrill:
 		c.current = max(1, e.Drill)
-		c.of(e).began = e.At
+		d := c.of(e)
+		d.began = e.At
+		d.clock.Observe(e)
+	case history.RunHold, history.RunGoOn:
+		c.of(e).clock.Observe(e)
 	case history.RunPhase:
 		d := c.of(e)
 		if p, ok := c.phase(e.Phase); ok && d.began == unseen {
 			d.began = e.At - p.Start
+			d.clock.Began = d.began
 		}
 	case history.RunLoadEnd:
 		c.of(e).loaded = true
@@ -119,7 +125,13 @@ func (c *course) span(drill int, name string) (from, to time.Duration, ok bool) 
 	if !known || d == nil || d.began == unseen {
 		return 0, 0, false
 	}
-	return d.began + p.Start, d.began + p.Start + p.For, true
+	return d.clock.At(p.Start, c.last), d.clock.At(p.Start+p.For, c.last), true
+}
+
+// held reports whether the clock of a drill stands still at a moment.
+func (c *course) held(drill int, at time.Duration) bool {
+	d := c.drills[drill]
+	return d != nil && d.clock.Held(at)
 }
 
 // phaseEnd returns the end of the phase that a moment of a drill lies in, or
@@ -177,11 +189,11 @@ func (c *course) brokeOff() string {
 		return ""
 	}
 	d := ds[len(ds)-1]
-	at := c.last - d.began
-	in := ""
+	into := d.clock.Into(c.last)
+	at, in := into, ""
 	for _, p := range c.phases {
-		if p.Start <= at {
-			in, at = p.Name+" of ", c.last-d.began-p.Start
+		if p.Start <= into {
+			in, at = p.Name+" of ", into-p.Start
 		}
 	}
 	return fmt.Sprintf("it breaks off %s into %sdrill %d: ", span(at), in, d.number)

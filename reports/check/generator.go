@@ -68,7 +68,9 @@ func (g *generator) observe(e *history.Event) {
 	counts := p.Score && !g.faults.disturb(drill, e.Sched)
 	g.total.Offered++
 	key := opDrill{opKey{e.Phase, ""}, drill}
-	g.arrived[key]++
+	if !g.course.held(drill, e.Sched) { // what comes then is not in the schedule
+		g.arrived[key]++
+	}
 	if counts {
 		g.observeCalm(key, e)
 	}

@@ -72,6 +72,7 @@ func (w *Watch) seal(before int64) {
 type Progress struct {
 	Drill  int           // 0 before the first
 	Began  time.Duration // of the drill's phases, since the run began
+	Clock  history.Clock // of the drill's phases
 	Phase  string        // under way; empty before the first and after the last
 	Loaded bool          // the load of the drill is over
 	Ended  bool          // and its final reads are
@@ -89,9 +90,10 @@ func (w *Watch) SoFar(now time.Duration) *Progress {
 	p := &Progress{Drill: c.course.current, Now: w.pulse.last(now)}
 	if d := c.course.drills[p.Drill]; d != nil {
 		p.Began, p.Loaded, p.Ended = d.began, d.loaded || c.course.aborted, d.ended
+		p.Clock = history.Clock{Began: d.clock.Began, Holds: slices.Clone(d.clock.Holds)}
 	}
 	for _, phase := range c.spec.Phases {
-		into := now - p.Began - phase.Start
+		into := p.Clock.Into(now) - phase.Start
 		if p.Drill > 0 && !p.Loaded && into >= 0 && into < phase.For {
 			p.Phase, p.Now.Offered = phase.Name, phase.rate(into)
 		}
@@ -204,7 +206,7 @@ func (w *Watch) good(n int64) bool {
 	}
 	planned := 0.0
 	if d := c.course.drills[c.course.current]; d != nil {
-		at := time.Duration(n)*time.Second - d.began
+		at := d.clock.Into(time.Duration(n) * time.Second)
 		for _, p := range c.spec.Phases {
 			if at >= p.Start && at+time.Second <= p.Start+p.For {
 				planned = max(0, p.rate(at-p.Start))

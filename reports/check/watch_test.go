@@ -96,6 +96,27 @@ func TestWatchSaysHowARunStands(t *testing.T) {
 	}
 }
 
+// TestWatchAtAGate has the first phase last as long as people take.
+func TestWatchAtAGate(t *testing.T) {
+	w := NewWatch(watched())
+	begin, hold, goOn := drillNo(0, 1), run(5, history.RunHold), run(65, history.RunGoOn)
+	hold.Drill, goOn.Drill = 1, 1
+	w.Observe(&begin)
+	w.Observe(&hold)
+	for n := range 60 {
+		send(w, n, "steady", history.OK)
+	}
+	if p := w.SoFar(at(60)); p.Phase != "steady" || p.Now.Offered != 100 || p.Clock.At(at(10), at(60)) != at(65) {
+		t.Errorf("at the gate: phase %q, %+v", p.Phase, p.Now)
+	}
+	w.Observe(&goOn)
+	for now, phase := range map[float64]string{69: "steady", 71: "failover", 89: "failover", 91: ""} {
+		if p := w.SoFar(at(now)); p.Phase != phase {
+			t.Errorf("at %g s: phase %q, want %q", now, p.Phase, phase)
+		}
+	}
+}
+
 // TestWatchStaysSmall sends eight hours of load, of which six are remembered,
 // each second but the latest in few numbers.
 func TestWatchStaysSmall(t *testing.T) {

@@ -53,7 +53,7 @@ type place struct {
 // A window is the operations that were scheduled in one stretch of a drill.
 type window struct {
 	at      place
-	closes  time.Duration           // of the run: nothing comes any more
+	closes  time.Duration           // on the clock of its drill: nothing comes any more
 	latency *hdrhistogram.Histogram // of those that were answered as their contract says, in µs
 	offered int64
 	failed  int64
@@ -63,9 +63,9 @@ type window struct {
 // the run and not on the number of operations.
 type collector struct {
 	phases  map[string]check.Phase
-	began   map[int]time.Duration // of drills
-	windows map[place]*window     // that are not closed yet
-	order   []*window             // these, as they were begun
+	clocks  map[int]*history.Clock // of drills
+	windows map[place]*window      // that are not closed yet
+	order   []*window              // these, as they were begun
 	values  map[place]map[string]float64
 	whole   map[string]*hdrhistogram.Histogram // by phase
 }
@@ -73,7 +73,7 @@ type collector struct {
 // newCollector leaves phases out that are not scored.
 func newCollector(spec check.Spec) *collector {
 	c := &collector{
-		phases: map[string]check.Phase{}, began: map[int]time.Duration{},
+		phases: map[string]check.Phase{}, clocks: map[int]*history.Clock{},
 		windows: map[place]*window{}, values: map[place]map[string]float64{}, whole: map[string]*hdrhistogram.Histogram{},
 	}
 	for _, p := range spec.Phases {
@@ -85,22 +85,26 @@ func newCollector(spec check.Spec) *collector {
 }
 
 // observe takes the next event. What is left of a phase behind its last whole
-// window is left out.
+// window is left out, and so is what came while the clock of the drill stood
+// still: for how long depends on people.
 func (c *collector) observe(e *history.Event) {
-	if e.By == history.ByRun && e.Op == history.RunDrill {
-		c.began[e.Drill] = e.At
+	clock := c.clocks[e.Drill]
+	if clock == nil {
+		clock = &history.Clock{}
+		c.clocks[e.Drill] = clock
 	}
+	clock.Observe(e)
 	if e.By != history.ByLoad || e.Kind == history.Invoke {
 		return
 	}
 	c.close(e.At)
 	p, scored := c.phases[e.Phase]
-	start := c.began[e.Drill] + p.Start
-	n := int64((e.Sched - start) / Window)
-	if !scored || e.Sched < start || n >= int64(p.For/Window) {
+	into := clock.Into(e.Sched) - p.Start
+	n := int64(into / Window)
+	if !scored || into < 0 || n >= int64(p.For/Window) || clock.Held(e.Sched) {
 		return
 	}
-	closes := start + time.Duration(n+1)*Window + history.MaxLatency
+	closes := p.Start + time.Duration(n+1)*Window + history.MaxLatency
 	for _, k := range []key{{e.Phase, ""}, {e.Phase, e.Op}} {
 		c.window(place{k, e.Drill, n}, closes).add(e)
 	}
@@ -140,7 +144,7 @@ func record(h *hdrhistogram.Histogram, e *history.Event) {
 
 // close takes the metrics of the windows that nothing comes into any more.
 func (c *collector) close(now time.Duration) {
-	for len(c.order) > 0 && c.order[0].closes < now {
+	for len(c.order) > 0 && c.order[0].closes < c.clocks[c.order[0].at.drill].Into(now) {
 		c.take(c.order[0])
 		c.order = c.order[1:]
 	}

@@ -146,6 +146,8 @@ const (
 	RunMisfit    = "misfit"    // Text says where the workload and the system do not fit, and how often
 	RunMark      = "mark"      // a moment that the scenario gives a name: ID and Text
 	RunGate      = "gate"      // a gate was opened, passed or not; ID is its entry, Text says which and by whom
+	RunHold      = "hold"      // the clock of the phases of drill Drill stands still from At on, because of the gate ID; may be recorded a moment ahead
+	RunGoOn      = "go-on"     // and goes on at At
 )
 
 // The kinds of store that answer a read.

@@ -16,8 +16,8 @@ func (l *Live) drill() *drill {
 		d.number = 1
 	}
 	for _, phase := range l.Spec.Phases {
-		d.phases = append(d.phases, spanOf(phase))
-		d.end = max(d.end, (phase.Start + phase.For).Seconds())
+		d.phases = append(d.phases, l.spanOf(phase))
+		d.end = max(d.end, d.phases[len(d.phases)-1].to)
 	}
 	if p.Drill > 0 {
 		d.until = min(max(0, l.Now.Seconds()-d.began), d.end)
@@ -39,8 +39,14 @@ func (l *Live) drill() *drill {
 	return d
 }
 
-func spanOf(p check.Phase) phase {
-	return phase{name: p.Name, from: p.Start.Seconds(), to: (p.Start + p.For).Seconds(), scored: p.Score}
+func (l *Live) spanOf(p check.Phase) phase {
+	return phase{name: p.Name, from: l.at(p.Start).Seconds(), to: l.at(p.Start + p.For).Seconds(), scored: p.Score}
+}
+
+// at is when the clock of the phases shows a time, since the drill began.
+func (l *Live) at(into time.Duration) time.Duration {
+	clock := &l.Progress.Clock
+	return clock.At(into, l.Now) - clock.Began
 }
 
 // addPlanned adds the entries of the timeline that did not begin yet. What is
@@ -51,13 +57,14 @@ func (d *drill) addPlanned(l *Live) {
 	}
 	for _, e := range l.Spec.Events {
 		begun := slices.ContainsFunc(l.Progress.Faults, func(f check.FaultWindow) bool { return f.Drill == d.number && f.Name == e.Name })
-		if begun || e.Verb == "note" || e.Verb == "mark" || e.At.Seconds() < d.until-5 {
+		at := l.at(e.At)
+		if begun || e.Verb == "note" || e.Verb == "mark" || at.Seconds() < d.until-5 {
 			continue
 		}
-		until := e.At + max(e.For, time.Second)
+		until := at + max(e.For, time.Second)
 		d.faults = append(d.faults, span{
 			FaultWindow: check.FaultWindow{Name: e.Name, Verb: e.Verb, Target: e.Target, Drill: d.number, To: -1},
-			from:        e.At.Seconds(), to: min(d.end, until.Seconds()), planned: true,
+			from:        at.Seconds(), to: min(d.end, until.Seconds()), planned: true,
 		})
 	}
 }

@@ -119,3 +119,22 @@ func TestWhatIsAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesAtAGate stand still with the clock of the drill, and say why.
+func TestLinesAtAGate(t *testing.T) {
+	s := NewState(header())
+	play(s)
+	s.Observe(&history.Event{At: 5 * time.Second, By: history.ByRun, Op: history.RunHold, ID: "gate-1", Drill: 1})
+	for now, want := range map[time.Duration]string{
+		4 * time.Second:  "drill 1 of 2  3s of 20s  Ctrl-C",
+		90 * time.Second: "drill 1 of 2  4s of 20s, waits at a gate  Ctrl-C",
+	} {
+		if got := s.Lines(now); !strings.Contains(got[0], want) || !strings.Contains(got[1], "100/s asked") {
+			t.Errorf("at %v: %q, want %q", now, got[:2], want)
+		}
+	}
+	s.Observe(&history.Event{At: 95 * time.Second, By: history.ByRun, Op: history.RunGoOn, ID: "gate-1", Drill: 1})
+	if got, want := s.Lines(97 * time.Second)[0], "drill 1 of 2  6s of 20s  Ctrl-C"; !strings.Contains(got, want) {
+		t.Errorf("after the gate: %q, want %q", got, want)
+	}
+}

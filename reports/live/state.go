@@ -34,7 +34,7 @@ type State struct {
 
 	mu      sync.Mutex
 	drill   int
-	start   time.Duration // of the drill's phases, since the run began
+	clock   history.Clock // of the drill's phases
 	phase   string
 	quiet   bool              // the drill's load is over
 	now     second            // the second that is being counted
@@ -194,9 +194,10 @@ func (s *State) fault(e *history.Event) {
 }
 
 func (s *State) course(e *history.Event) {
+	s.clock.Observe(e)
 	switch e.Op {
 	case history.RunDrill:
-		s.drill, s.start, s.phase, s.quiet = e.Drill, e.At, "", false
+		s.drill, s.phase, s.quiet = e.Drill, "", false
 		s.tally = history.NewTally()
 		s.change(e, fmt.Sprintf("drill %d of %d begins", e.Drill, s.header.Spec.Drills))
 	case history.RunLoadEnd:
@@ -255,9 +256,12 @@ func (s *State) take() []change {
 func (s *State) Lines(now time.Duration) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	into := min(max(0, now-s.start), s.header.Total)
-	head := fmt.Sprintf("%s  run %s  %s  drill %d of %d  %s of %s  Ctrl-C stops and heals",
-		s.header.Scenario, s.header.Run, s.header.Target, max(1, s.drill), s.header.Spec.Drills, clock(into), clock(s.header.Total))
+	into, waits := s.into(now), ""
+	if s.clock.Held(now) && !s.quiet {
+		waits = ", waits at a gate"
+	}
+	head := fmt.Sprintf("%s  run %s  %s  drill %d of %d  %s of %s%s  Ctrl-C stops and heals",
+		s.header.Scenario, s.header.Run, s.header.Target, max(1, s.drill), s.header.Spec.Drills, clock(into), clock(s.header.Total), waits)
 	return []string{
 		head,
 		"load        " + s.load(into),
@@ -271,12 +275,17 @@ func (s *State) Lines(now time.Duration) []string {
 func (s *State) Summary(now time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	into := min(max(0, now-s.start), s.header.Total)
+	into := s.into(now)
 	line := fmt.Sprintf("%8s  %s", clock(now), s.load(into))
 	if system := s.system(); system != "" {
 		line += " | " + system
 	}
 	return line
+}
+
+// into is what the clock of the drill's phases shows.
+func (s *State) into(now time.Duration) time.Duration {
+	return min(max(0, s.clock.Into(now)), s.header.Total)
 }
 
 func (s *State) load(into time.Duration) string {

@@ -127,6 +127,18 @@ func (p *Plan) Duration() time.Duration {
 	return last.Start + last.For
 }
 
+// Open is how long all gates of one drill may be open together, which is not
+// part of its duration.
+func (p *Plan) Open() time.Duration {
+	var open time.Duration
+	for _, s := range p.Steps {
+		if s.Verb == scenarios.VerbGate {
+			open += s.Entry.For
+		}
+	}
+	return open
+}
+
 // Operations is how many operations one drill offers by its schedule. What
 // users send in closed phases is not among them.
 func (p *Plan) Operations() int { return p.operations }

@@ -23,7 +23,7 @@ func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Po
 		p.Faults = []string{}
 	}
 	for _, f := range t.Allow.Faults {
-		if _, ok := cat[f.Text]; !ok {
+		if _, ok := cat[f.Text]; !ok && f.Text != scenarios.VerbSQL {
 			bad(f, fmt.Errorf("no fault %q", f.Text), scenarios.DidYouMean(f.Text, cat.Names()))
 		}
 		p.Faults = append(p.Faults, f.Text)
@@ -36,14 +36,14 @@ func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Po
 	}
 	for _, role := range t.Allow.Quorum {
 		if len(topo.ByRole(sut.Role(role.Text))) == 0 {
-			bad(role, fmt.Errorf("%s has no nodes of the role %q", topo.Name, role.Text), "")
+			bad(role, fmt.Errorf("%s has no nodes of the role %q", topo.Name, role.Text), scenarios.DidYouMean(role.Text, roles(topo)))
 		}
 		p.Quorum = append(p.Quorum, sut.Role(role.Text))
 	}
 	for _, w := range t.Allow.Windows {
 		window, err := chaos.ParseWindow(w.Text)
 		if err != nil {
-			bad(w, err, "")
+			bad(w, err, "write for example Mon-Fri 09:00-16:00 Europe/London")
 		}
 		p.Windows = append(p.Windows, window)
 	}
@@ -51,7 +51,7 @@ func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Po
 	for i, s := range t.Stop {
 		var err error
 		if stops[i], err = chaos.ParseKillSwitch(s.Text); err != nil {
-			bad(s, err, "")
+			bad(s, err, "write file:/ABSOLUTE/PATH or https://HOST/PATH")
 		}
 	}
 	if !strings.EqualFold(t.System.Text, topo.Name) {
@@ -65,9 +65,9 @@ func spokenOf(on scenarios.Placed, topo sut.Topology, bad func(at scenarios.Plac
 	sel, err := topo.Select(on.Text)
 	switch {
 	case err != nil:
-		bad(on, err, "")
+		bad(on, err, scenarios.DidYouMean(on.Text, components(topo)))
 	case sel.Member != "":
-		bad(on, fmt.Errorf("which node is %s changes", on.Text), "name the nodes, or all of them: "+string(sut.RoleDatabase))
+		bad(on, fmt.Errorf("which node is %s changes", on.Text), "name the nodes, or all of them: "+string(sel.Nodes[0].Role))
 	}
 	var names []string
 	for _, n := range sel.Nodes {

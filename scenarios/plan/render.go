@@ -50,7 +50,11 @@ func (d *drawing) head() {
 	if n := len(p.Drills); n > 1 {
 		total = fmt.Sprintf("%d drills of %s, %s", n, total, scenarios.FormatDuration(time.Duration(n)*p.Duration()))
 	}
-	d.linef("%s  on %s  %s in total", p.Scenario.Name, p.Target, total)
+	total += " in total"
+	if open := p.Open(); open > 0 {
+		total += fmt.Sprintf(", and what people take at gates, %s at most", scenarios.FormatDuration(time.Duration(len(p.Drills))*open))
+	}
+	d.linef("%s  on %s  %s", p.Scenario.Name, p.Target, total)
 	d.wrap("  ", "  ", p.Scenario.About)
 	settings := []string{"seed " + strconv.FormatUint(p.Seed, 10)}
 	for _, name := range slices.Sorted(maps.Keys(p.Options)) {
@@ -118,11 +122,16 @@ func (d *drawing) steps() {
 		return
 	}
 	d.linef("timeline")
-	for _, s := range d.p.Steps {
+	for i, s := range d.p.Steps {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
 		d.detail("on", targets(s.Params.Target))
+		if s.Verb == scenarios.VerbSQL {
+			d.detail("does", s.Text)
+			d.detail("undone", "by nothing: what a statement changes stays changed")
+		}
 		if s.Verb == scenarios.VerbGate {
-			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped; load and clock go on meanwhile")
+			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
+			d.detail("waits", d.waits(i))
 		}
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]
@@ -141,6 +150,25 @@ func (d *drawing) steps() {
 			scenarios.FormatDuration(d.p.Scenario.Repeat.Jitter)+": "+strings.Join(shifts, ", "))
 	}
 	d.linef("")
+}
+
+// waits says what waits at a gate, and what does not.
+func (d *drawing) waits(gate int) string {
+	s := d.p.Steps[gate]
+	var later []string
+	for _, e := range d.p.Steps[gate+1:] {
+		later = append(later, e.Entry.Name)
+	}
+	for _, f := range d.p.Spec.Phases {
+		if f.Start > s.Entry.At {
+			later = append(later, "phase "+f.Name)
+		}
+	}
+	text := "the clock: the load of " + s.Entry.Phase + " goes on as it is at that moment"
+	if len(later) > 0 {
+		text += "; later by as much: " + strings.Join(later, ", ")
+	}
+	return text
 }
 
 // detail writes one property of a step, if it has it.

@@ -33,6 +33,9 @@ func (b *builder) timeline() {
 		switch verb, ok := scenarios.LookupVerb(e.Verb); {
 		case ok && verb.Takes == scenarios.TakesText:
 			s.Text = e.Target
+		case ok && verb.Takes == scenarios.TakesStatement:
+			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
+			b.takesStatement(e, s)
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault = verb.Fault
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}

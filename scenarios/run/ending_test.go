@@ -139,9 +139,9 @@ func carryOut(t *testing.T, dir reports.Directory, f *fakeFault) Ending {
 		t.Fatal(err)
 	}
 	rig := &Rig{Env: fakeEnv{}, Catalog: f.catalog(), Journal: journal, Recorder: rec}
-	tl := newTimeline(rig, plan.Drill{N: 1})
-	tl.warm(t.Context(), steps(0))
-	tl.begin(t.Context(), steps(0), rec.Now(), func(error) {})
+	tl := newTimeline(rig, plan.Drill{N: 1}, steps(0))
+	tl.warm(t.Context())
+	tl.begin(t.Context(), rec.Now(), func(error) {})
 	tl.wait()
 	end := Ending{Failed: tl.mend(t.Context()), Left: undone(journal)}
 	if err := errors.Join(rec.Close(), journal.Close()); err != nil {

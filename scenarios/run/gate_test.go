@@ -41,8 +41,9 @@ func TestGate(t *testing.T) {
 				defer rec.Close()
 				var said []string
 				rec.Tap(func(e *history.Event) { said = append(said, e.Text) })
-				tl := newTimeline(&Rig{Env: fakeEnv{}, Recorder: rec, Ask: tt.ask}, plan.Drill{N: 1})
-				err = tl.carryOut(t.Context(), plan.Step{Entry: check.Entry{Name: "go", For: time.Minute}, Verb: "gate", Text: "Begin?"})
+				step := plan.Step{Entry: check.Entry{Name: "go", For: time.Minute}, Verb: "gate", Text: "Begin?"}
+				tl := newTimeline(&Rig{Env: fakeEnv{}, Recorder: rec, Ask: tt.ask}, plan.Drill{N: 1}, []plan.Step{step})
+				err = tl.gate(t.Context(), step)
 				if !slices.Equal(said, []string{"go open: Begin?", tt.want}) {
 					t.Errorf("recorded %q, want open and %q", said, tt.want)
 				}
@@ -65,8 +66,8 @@ func TestGateOfADrillThatIsOver(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		ask := func(ctx context.Context, _ Gate) (Answer, error) { <-ctx.Done(); return Answer{}, ctx.Err() }
-		tl := newTimeline(&Rig{Env: fakeEnv{}, Recorder: rec, Ask: ask}, plan.Drill{N: 1})
-		err = tl.carryOut(ctx, plan.Step{Entry: check.Entry{Name: "go", For: time.Minute}, Verb: "gate", Text: "Begin?"})
+		step := plan.Step{Entry: check.Entry{Name: "go", For: time.Minute}, Verb: "gate", Text: "Begin?"}
+		err = newTimeline(&Rig{Env: fakeEnv{}, Recorder: rec, Ask: ask}, plan.Drill{N: 1}, []plan.Step{step}).carryOut(ctx, 0, 0)
 		if errors.Is(err, errGate) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}

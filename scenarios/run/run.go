@@ -116,8 +116,8 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	loading, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	tl := newTimeline(r, d)
-	tl.warm(loading, p.Steps)
+	tl := newTimeline(r, d, p.Steps)
+	tl.warm(loading)
 
 	start := r.Recorder.Now() + leadIn
 	r.Recorder.Record(history.Event{At: start, Kind: history.Info, By: history.ByRun, Op: history.RunDrill, Drill: d.N})
@@ -125,9 +125,9 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 		defer r.abortOn(p.Scenario.Abort, start, cancel)()
 	}
 	defer r.heed(loading, cancel)()
-	tl.begin(loading, p.Steps, start, func(err error) { cancel(err) })
+	tl.begin(loading, start, func(err error) { cancel(err) })
 
-	stats, err := r.drive(loading, p, d, start)
+	stats, err := r.drive(loading, p, d, start, tl.holds())
 	if err != nil && loading.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
 	}
@@ -174,11 +174,12 @@ func stopped(ctx context.Context, cause error) string {
 }
 
 // drive sends the plan's load.
-func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration) (loadgen.Stats, error) {
+func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, holds []loadgen.Hold) (loadgen.Stats, error) {
 	return loadgen.Drive(ctx, loadgen.Config{
 		BaseURL:     r.BaseURL,
 		Phases:      p.Phases,
 		Arrivals:    p.Arrivals,
+		Holds:       holds,
 		Seed:        d.Seed,
 		Drill:       d.N,
 		Start:       start,

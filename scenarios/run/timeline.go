@@ -11,6 +11,7 @@ import (
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
 )
@@ -28,6 +29,8 @@ const (
 type timeline struct {
 	rig     *Rig
 	drill   plan.Drill
+	steps   []plan.Step
+	pauses  []*pause // of steps
 	targets *chaos.Targets
 
 	wg     sync.WaitGroup
@@ -52,15 +55,18 @@ type fault struct {
 	done bool
 }
 
-func newTimeline(r *Rig, d plan.Drill) *timeline {
-	return &timeline{rig: r, drill: d, targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{}}
+func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
+	return &timeline{
+		rig: r, drill: d, steps: steps, pauses: pauses(steps, d),
+		targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{},
+	}
 }
 
 // warm makes all faults and prepares them once, ahead of their time, so that
 // what takes long (auxiliary containers) is there when the moment comes. They
 // are prepared again at the moment itself, when the primary may be another.
-func (t *timeline) warm(ctx context.Context, steps []plan.Step) {
-	for _, s := range steps {
+func (t *timeline) warm(ctx context.Context) {
+	for _, s := range t.steps {
 		if !s.Fault {
 			continue
 		}
@@ -80,13 +86,14 @@ func (t *timeline) warm(ctx context.Context, steps []plan.Step) {
 
 // begin starts one goroutine an entry. The drill's phases begin at start. An
 // entry that cannot be carried out ends the drill through cancel.
-func (t *timeline) begin(ctx context.Context, steps []plan.Step, start time.Duration, cancel func(error)) {
-	for _, s := range steps {
+func (t *timeline) begin(ctx context.Context, start time.Duration, cancel func(error)) {
+	for i, s := range t.steps {
 		t.wg.Go(func() {
-			if !t.rig.sleepUntil(ctx, start+s.Entry.At+t.drill.Jitter) {
+			later, ok := t.shift(ctx, i)
+			if !ok {
 				return
 			}
-			if err := t.carryOut(ctx, s); err != nil && ctx.Err() == nil {
+			if err := t.carryOut(ctx, i, start+s.Entry.At+t.drill.Jitter+later); err != nil && ctx.Err() == nil {
 				cancel(err)
 			}
 		})
@@ -96,9 +103,16 @@ func (t *timeline) begin(ctx context.Context, steps []plan.Step, start time.Dura
 // wait returns when all entries are over.
 func (t *timeline) wait() { t.wg.Wait() }
 
-// carryOut does what one entry says. Its error means that the drill makes no
-// sense any more.
-func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
+// carryOut does what one entry says when its moment comes. Its error means that
+// the drill makes no sense any more.
+func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) error {
+	s := t.steps[step]
+	if s.Verb == scenarios.VerbGate {
+		return t.stop(ctx, step, s, at)
+	}
+	if !t.rig.sleepUntil(ctx, at) {
+		return nil
+	}
 	switch {
 	case s.Fault:
 		return t.inject(ctx, s)
@@ -106,8 +120,8 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 		return t.heal(ctx, s)
 	case s.Verb == "start":
 		return t.start(ctx, s)
-	case s.Verb == "gate":
-		return t.gate(ctx, s)
+	case s.Verb == scenarios.VerbSQL:
+		return t.statement(ctx, s)
 	case s.Verb == "mark":
 		t.say(s, history.RunMark)
 		return nil

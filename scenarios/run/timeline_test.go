@@ -167,9 +167,9 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 				defer cancel()
 				rig, ops := newTestRig(t, &tt.fault)
 
-				tl := newTimeline(rig, plan.Drill{N: 1})
-				tl.warm(ctx, steps(tt.start))
-				tl.begin(ctx, steps(tt.start), rig.Recorder.Now(), func(error) {})
+				tl := newTimeline(rig, plan.Drill{N: 1}, steps(tt.start))
+				tl.warm(ctx)
+				tl.begin(ctx, rig.Recorder.Now(), func(error) {})
 				tl.wait()
 				err := tl.mend(ctx)
 
@@ -196,7 +196,7 @@ func TestMendUndoesAllBeforeItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeFault{}
 		rig, ops := newTestRig(t, f)
-		tl := newTimeline(rig, plan.Drill{N: 1})
+		tl := newTimeline(rig, plan.Drill{N: 1}, nil)
 		link, node := &dependentFault{target: "link"}, &dependentFault{target: "pg-1"}
 		node.needs = link
 		for _, broken := range []*dependentFault{link, node} {

@@ -1,0 +1,36 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
+)
+
+// takesStatement checks that a statement is for one database node, and that the
+// owner of the system allows statements there.
+func (b *builder) takesStatement(e scenarios.Event, s Step) {
+	const hint = "write for example " + string(sut.RoleDatabase) + ".primary"
+	target := s.Params.Target
+	one := len(target.Nodes) == 1 || target.Member == sut.MemberPrimary || target.Member == sut.MemberOldPrimary || target.Index > 0
+	switch {
+	case len(target.Nodes)+len(target.Links) == 0: // which was said
+	case !allDatabases(target):
+		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s carries out no statements: it is no %s node", e.Target, sut.RoleDatabase), hint)
+	case !one:
+		b.add(e.TargetPos, e.Target, e.Target+" is several nodes, and a statement is for one", hint)
+	default:
+		if err := b.policy.Allows(e.Verb, s.Params); err != nil {
+			b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
+		}
+	}
+}
+
+func allDatabases(sel sut.Selection) bool {
+	for _, n := range sel.Nodes {
+		if n.Role != sut.RoleDatabase {
+			return false
+		}
+	}
+	return len(sel.Links) == 0
+}

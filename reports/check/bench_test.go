@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -25,8 +26,8 @@ const (
 
 // The command runs with these; see its main.
 const (
-	benchGC     = 400
-	benchMemory = 800 << 20
+	benchBallast = 64 << 20
+	benchMemory  = 800<<20 + benchBallast
 )
 
 // BenchmarkJudge judges a stored history of five million operations with every
@@ -41,7 +42,8 @@ func BenchmarkJudge(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Logf("history: %d operations, %d MB, made in %v", benchOps, info.Size()>>20, time.Since(began).Round(time.Second))
-	defer debug.SetGCPercent(debug.SetGCPercent(benchGC))
+	ballast := make([]byte, benchBallast)
+	defer runtime.KeepAlive(ballast)
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(benchMemory))
 	debug.FreeOSMemory()
 	forgetPeak()
@@ -153,6 +155,13 @@ func (l *longHistory) operation(i int, at time.Duration, phase string) {
 	account := l.rng.IntN(benchAccounts)
 	e.Key = strconv.Itoa(account)
 	switch kind := i % 10; {
+	case i%100 == 8:
+		e.Op, e.Key, e.Role, e.Status, e.Promise = "overdraw", "", "", 422, history.PromiseRefused
+	case i%100 == 9:
+		e.Op, e.Key, e.Role, e.Saw = "read-accounts", "", history.SourceReplica, ""
+		for listed := range 16 {
+			e.Saw = history.AppendSaw(e.Saw, strconv.Itoa(listed), l.books[listed].version+1)
+		}
 	case kind < 3:
 		l.place(&e, account, i)
 	case kind == 3:

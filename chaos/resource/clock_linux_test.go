@@ -152,7 +152,7 @@ func TestClockUnderLoad(t *testing.T) {
 	cmd.Env = append(slices.Clone(os.Environ()), teller+"=111")
 	env := newTimed(t, cmd)
 	k := clockOffset()
-	for range 10 {
+	for range 5 {
 		f, err := k.New(env, chaos.NewTargets(env), chaos.Params{Target: env.target()})
 		if err != nil {
 			t.Fatal(err)

@@ -29,7 +29,7 @@ func notebook() http.Handler {
 		defer mu.Unlock()
 		visitor := fmt.Sprintf("visitor-%d", len(tokens))
 		tokens[visitor] = "of-" + visitor
-		http.SetCookie(w, &http.Cookie{Name: "sid", Value: visitor})
+		w.Header().Set("Set-Cookie", "sid="+visitor)
 		fmt.Fprintf(w, `<meta name="csrf-token" content="head-%[1]s"><input type="hidden" value="field-%[1]s" name="csrf">`, tokens[visitor])
 	})
 	post := func(pattern, kind string, then http.HandlerFunc) {

@@ -85,7 +85,25 @@ func Compare(before, after *Profile, limits Limits) *reports.Comparison {
 	}
 	decide(c)
 	conclude(c)
+	if behind := cmp.Or(before.behind(), after.behind()); behind != "" {
+		c.Outcome, c.Sentence = check.Inconclusive, behind
+	}
 	return c
+}
+
+// mostShed is the share of the operations of a phase that a generator may not have
+// sent, in percent. What is measured beyond that is the generator.
+const mostShed = 1
+
+// behind says where the generator of a run fell behind, or nothing.
+func (p *Profile) behind() string {
+	for _, s := range p.Series {
+		if s.Op == "" && 100*s.Shed > mostShed*s.Offered {
+			return fmt.Sprintf("the generator of run %s fell behind in %s: %.1f %% of the operations were not sent, which says nothing of the system",
+				p.Run, s.Phase, 100*float64(s.Shed)/float64(s.Offered))
+		}
+	}
+	return ""
 }
 
 func differ(k key, m metric, a, b []float64, allowed float64) reports.Difference {

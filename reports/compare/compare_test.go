@@ -24,6 +24,8 @@ type made struct {
 	slower float64       // 0.1 is 10 %
 	failed float64       // share
 	length time.Duration // 0: five minutes
+	shed   float64       // share
+	broken bool          // from the beginning
 }
 
 func spec() check.Spec {
@@ -35,6 +37,9 @@ func (m made) events() iter.Seq2[*history.Event, error] {
 		rng := rand.New(rand.NewPCG(m.seed, 7))
 		const began, rate = time.Second, 200
 		yield(&history.Event{At: began, By: history.ByRun, Kind: history.Info, Op: history.RunDrill, Drill: 1}, nil)
+		if m.broken {
+			yield(&history.Event{At: began, By: history.ByFault, Kind: history.Info, Op: history.FaultInject, Drill: 1}, nil)
+		}
 		length := m.length
 		if length == 0 {
 			length = 5 * time.Minute
@@ -55,6 +60,9 @@ func (m made) events() iter.Seq2[*history.Event, error] {
 			}
 			if rng.Float64() < m.failed {
 				e.Kind, e.Class = history.Fail, "status_5xx"
+			}
+			if m.shed > 0 && rng.Float64() < m.shed {
+				e.Kind, e.Class = history.Fail, history.ClassShed
 			}
 			if !yield(&e, nil) {
 				return
@@ -107,6 +115,35 @@ func TestErrorsAreSeen(t *testing.T) {
 	for _, d := range c.Differences {
 		if d.Worse != (d.Metric == "errors") {
 			t.Errorf("%+v; want the errors worse, and nothing else", d)
+		}
+	}
+}
+
+// TestGeneratorThatFellBehind: what it measured says nothing of the system, unless
+// something was broken, which can fill a generator up.
+func TestGeneratorThatFellBehind(t *testing.T) {
+	calm := made{seed: 1}.profile(t)
+	for _, tc := range []struct {
+		after made
+		want  check.Outcome
+	}{
+		{made{seed: 2, shed: 0.03}, check.Inconclusive},
+		{made{seed: 2, shed: 0.03, slower: 0.1}, check.Inconclusive},
+		{made{seed: 2, shed: 0.0005}, check.Pass},
+		{made{seed: 2, shed: 0.03, broken: true}, check.Fail}, // that much more failed
+	} {
+		c := Compare(calm, tc.after.profile(t), DefaultLimits(DefaultThreshold))
+		if c.Outcome != tc.want || (tc.want == check.Inconclusive) != strings.Contains(c.Sentence, "fell behind in peak: ") {
+			t.Errorf("%+v: %s, %s; want %s", tc.after, c.Outcome, c.Sentence, tc.want)
+		}
+	}
+}
+
+// TestWindowsWithoutAnAnswer have no latency, and not one of 0.
+func TestWindowsWithoutAnAnswer(t *testing.T) {
+	for _, s := range (made{seed: 1, failed: 1}).profile(t).Series {
+		if len(s.Values["p50"]) > 0 || len(s.Values["errors"]) == 0 {
+			t.Errorf("%s %s: %v", s.Phase, s.Op, s.Values)
 		}
 	}
 }

@@ -30,6 +30,9 @@ type Series struct {
 	// HDR is a compressed V2 HdrHistogram of microseconds as base64, over the
 	// whole phase, where Op is empty.
 	HDR string `json:"hdr,omitempty"`
+
+	Offered int64 `json:"offered,omitempty"`
+	Shed    int64 `json:"shed,omitempty"` // of these, never sent though nothing was broken yet: the generator fell behind
 }
 
 // A key is an operation in a phase; an empty op is all of them.
@@ -57,24 +60,30 @@ type window struct {
 	latency *hdrhistogram.Histogram // of those that were answered as their contract says, in µs
 	offered int64
 	failed  int64
+	shed    int64 // of those that failed, before anything was broken
 }
+
+// A sent counts operations that were offered, and those of them that were shed.
+type sent struct{ offered, shed int64 }
 
 // A collector sees the events of one run. Its memory depends on the length of
 // the run and not on the number of operations.
 type collector struct {
 	phases  map[string]check.Phase
 	clocks  map[int]*history.Clock // of drills
+	broken  map[int]bool           // drills in which a fault has begun: what is shed then may be the system's doing
 	windows map[place]*window      // that are not closed yet
 	order   []*window              // these, as they were begun
 	values  map[place]map[string]float64
+	sent    map[key]sent
 	whole   map[string]*hdrhistogram.Histogram // by phase
 }
 
 // newCollector leaves phases out that are not scored.
 func newCollector(spec check.Spec) *collector {
 	c := &collector{
-		phases: map[string]check.Phase{}, clocks: map[int]*history.Clock{},
-		windows: map[place]*window{}, values: map[place]map[string]float64{}, whole: map[string]*hdrhistogram.Histogram{},
+		phases: map[string]check.Phase{}, clocks: map[int]*history.Clock{}, broken: map[int]bool{},
+		windows: map[place]*window{}, values: map[place]map[string]float64{}, sent: map[key]sent{}, whole: map[string]*hdrhistogram.Histogram{},
 	}
 	for _, p := range spec.Phases {
 		if p.Score {
@@ -94,6 +103,9 @@ func (c *collector) observe(e *history.Event) {
 		c.clocks[e.Drill] = clock
 	}
 	clock.Observe(e)
+	if e.By == history.ByFault && e.Op == history.FaultInject {
+		c.broken[e.Drill] = true
+	}
 	if e.By != history.ByLoad || e.Kind == history.Invoke {
 		return
 	}
@@ -106,7 +118,11 @@ func (c *collector) observe(e *history.Event) {
 	}
 	closes := p.Start + time.Duration(n+1)*Window + history.MaxLatency
 	for _, k := range []key{{e.Phase, ""}, {e.Phase, e.Op}} {
-		c.window(place{k, e.Drill, n}, closes).add(e)
+		w := c.window(place{k, e.Drill, n}, closes)
+		w.add(e)
+		if e.Class == history.ClassShed && !c.broken[e.Drill] {
+			w.shed++
+		}
 	}
 	if e.Kind == history.OK {
 		h := c.whole[e.Phase]
@@ -153,11 +169,12 @@ func (c *collector) close(now time.Duration) {
 func (c *collector) take(w *window) {
 	values := map[string]float64{}
 	for _, m := range metrics() {
-		if w.offered >= m.least {
+		if m.count(w) >= m.least {
 			values[m.name] = m.of(w)
 		}
 	}
 	c.values[w.at] = values
+	c.sent[w.at.key] = sent{c.sent[w.at.key].offered + w.offered, c.sent[w.at.key].shed + w.shed}
 	delete(c.windows, w.at)
 }
 
@@ -171,7 +188,7 @@ func (c *collector) series() ([]Series, error) {
 	for _, at := range slices.SortedFunc(maps.Keys(c.values), comparePlaces) {
 		s := byKey[at.key]
 		if s == nil {
-			s = &Series{Phase: at.phase, Op: at.op, Values: map[string][]float64{}}
+			s = &Series{Phase: at.phase, Op: at.op, Values: map[string][]float64{}, Offered: c.sent[at.key].offered, Shed: c.sent[at.key].shed}
 			byKey[at.key] = s
 		}
 		for name, v := range c.values[at] {
@@ -222,6 +239,15 @@ type metric struct {
 	unit  string // ms or percent
 	least int64  // operations of a window that has it
 	of    func(*window) float64
+}
+
+// count returns how many operations of a window a metric is of: latencies are of
+// those that were ok.
+func (m metric) count(w *window) int64 {
+	if m.unit == "ms" {
+		return w.offered - w.failed
+	}
+	return w.offered
 }
 
 // metrics lists them. A quantile needs a few operations beyond it.

@@ -216,20 +216,6 @@ func (s *Sim) write(ctx context.Context, t Write) (timeline int, made, ok bool) 
 	}
 }
 
-// append writes into a node's books.
-func (s *Sim) append(d *database, t Write) {
-	t.Count = 1
-	if s.cfg.Double && len(d.order)%100 == 99 {
-		t.Count = 2
-	}
-	if queued := slices.ContainsFunc(s.waiting, func(w task) bool { return w.id == t.ID }); !s.cfg.NoJobs && !queued {
-		s.waiting = append(s.waiting, task{id: t.ID})
-	}
-	d.order = append(d.order, t.ID)
-	d.writes[t.ID] = t
-	s.bytes["replication:"+d.name].in += 100
-}
-
 // replicate streams what the replicas lack.
 func (s *Sim) replicate(p *database) {
 	for _, d := range s.nodes {

@@ -1,9 +1,9 @@
 package ledgerload
 
 import (
+	"bytes"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/proofload/proofload/loadgen"
 )
@@ -19,10 +19,10 @@ func TestRepeat(t *testing.T) {
 			t.Errorf("%s of what was not acknowledged", op.Op)
 		}
 		w.Observe(&made, true)
-		time.Sleep(repeatWithin)
+		loadgen.Wait(t.Context(), repeatWithin)
 		op, ok := w.repeat()
 		if !ok || op.Op != RepeatTransfer || op.Write || op.ID != "" || op.Key != "id-1" || op.Amount != 0 || op.Peer != "" || op.Promise != "repeated" ||
-			op.Method != made.Method || op.Path != made.Path || string(op.Body) != string(made.Body) {
+			op.Method != made.Method || op.Path != made.Path || !bytes.Equal(op.Body, made.Body) {
 			t.Errorf("repeat = %+v, %t; want the same request, not as a write", op, ok)
 		}
 		if made.Op != CreateTransfer || !made.Write || made.ID != "id-1" {
@@ -44,7 +44,7 @@ func TestRepeat(t *testing.T) {
 				t.Errorf("Judge(%d, %s) = %d, want %d", tt.status, tt.body, got, tt.want)
 			}
 		}
-		time.Sleep(1)
+		loadgen.Wait(t.Context(), 1)
 		if op, ok := w.repeat(); ok {
 			t.Errorf("%s after more than %s", op.Op, repeatWithin)
 		}

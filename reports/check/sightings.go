@@ -94,18 +94,16 @@ func (s *sightings) see(e *history.Event, key string, number int64) {
 // add adds a version. Of three that were seen within a grain the middle one is
 // forgotten, so that those that are kept reach back far enough.
 func (v *versions) add(now version, grain time.Duration) {
-	list := *v
-	n := len(list)
+	n := len(*v)
 	switch {
-	case n > 0 && list[n-1].number >= now.number:
+	case n > 0 && (*v)[n-1].number >= now.number:
 		return
-	case n > 1 && now.at-list[n-2].at < grain:
-		list[n-1] = now
-		return
+	case n > 1 && now.at-(*v)[n-2].at < grain:
+		*v = (*v)[:n-1]
 	case n == maxVersions:
-		list = slices.Delete(list, 0, 1)
+		*v = slices.Delete(*v, 0, 1)
 	}
-	*v = append(list, now)
+	*v = append(*v, now)
 }
 
 // known reports whether anything is known of what a read asks for.

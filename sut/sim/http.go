@@ -154,13 +154,17 @@ func (s *Sim) put(w http.ResponseWriter, r *http.Request, t transfer) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
 	defer cancel()
-	timeline, ok := s.write(ctx, Write{ID: t.ID, From: t.From, To: t.To, Amount: t.Amount, Currency: t.Currency, RefundOf: t.RefundOf})
+	timeline, made, ok := s.write(ctx, Write{ID: t.ID, From: t.From, To: t.To, Amount: t.Amount, Currency: t.Currency, RefundOf: t.RefundOf})
 	if !ok {
 		http.Error(w, "no primary, or no standby confirmed", http.StatusServiceUnavailable)
 		return
 	}
+	status := http.StatusCreated
+	if !made { // there was no primary to ask for it before
+		status = http.StatusOK
+	}
 	t.Status, t.CreatedAt = "accepted", time.Now()
-	s.answer(w, http.StatusCreated, timeline, t)
+	s.answer(w, status, timeline, t)
 }
 
 // find looks an id up on the primary. The timeline is 0 while there is none.
@@ -174,23 +178,23 @@ func (s *Sim) find(id string) (found Write, timeline int) {
 	return s.nodes[p].writes[id], s.nodes[p].timeline
 }
 
-// write appends to the primary's books and, while the link is whole, to the
-// replicas'. With synchronous replication it waits for them.
-func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
-	for written := false; ; {
+// write appends to the primary's books, unless it is there, and, while the link
+// is whole, to the replicas'. With synchronous replication it waits for them.
+func (s *Sim) write(ctx context.Context, t Write) (timeline int, made, ok bool) {
+	for {
 		s.mu.Lock()
-		if s.rogue >= 0 && !written && s.requests%2 == 0 {
+		if s.rogue >= 0 && !made && s.requests%2 == 0 {
 			old := s.nodes[s.rogue]
 			s.append(old, t)
 			timeline = old.timeline
 			s.mu.Unlock()
-			return timeline, true
+			return timeline, true, true
 		}
 		if leader := s.leader(); leader >= 0 {
 			p := s.nodes[leader]
-			if !written || p.writes[t.ID].ID == "" {
+			if p.writes[t.ID].ID == "" {
 				s.append(p, t)
-				written = true
+				made = true
 			}
 			if len(s.stalled["replication:"+p.name]) == 0 {
 				s.replicate(p)
@@ -202,28 +206,14 @@ func (s *Sim) write(ctx context.Context, t Write) (timeline int, ok bool) {
 		changed := s.changed
 		s.mu.Unlock()
 		if ok {
-			return timeline, true
+			return timeline, made, true
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return 0, false
+			return 0, made, false
 		}
 	}
-}
-
-// append writes into a node's books.
-func (s *Sim) append(d *database, t Write) {
-	t.Count = 1
-	if s.cfg.Double && len(d.order)%100 == 99 {
-		t.Count = 2
-	}
-	if queued := slices.ContainsFunc(s.waiting, func(w task) bool { return w.id == t.ID }); !s.cfg.NoJobs && !queued {
-		s.waiting = append(s.waiting, task{id: t.ID})
-	}
-	d.order = append(d.order, t.ID)
-	d.writes[t.ID] = t
-	s.bytes["replication:"+d.name].in += 100
 }
 
 // replicate streams what the replicas lack.

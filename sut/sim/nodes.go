@@ -294,3 +294,17 @@ func (s *Sim) Settled(ctx context.Context) error {
 		}
 	}
 }
+
+// append writes into a node's books.
+func (s *Sim) append(d *database, t Write) {
+	t.Count = 1
+	if s.cfg.Double && len(d.order)%100 == 99 {
+		t.Count = 2
+	}
+	if queued := slices.ContainsFunc(s.waiting, func(w task) bool { return w.id == t.ID }); !s.cfg.NoJobs && !queued {
+		s.waiting = append(s.waiting, task{id: t.ID})
+	}
+	d.order = append(d.order, t.ID)
+	d.writes[t.ID] = t
+	s.bytes["replication:"+d.name].in += 100
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/proofload/proofload/loadgen"
 )
@@ -148,4 +149,15 @@ func said(answer loadgen.Answer, class, text string) loadgen.Outcome {
 // byText compares errors by what they say.
 func byText() cmp.Option {
 	return cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
+}
+
+// TestLoginThatIsRefused has a class of its own, also where the broker only closes
+// the connection.
+func TestLoginThatIsRefused(t *testing.T) {
+	if got := replyClass(fmt.Errorf("connect: %w", amqp.ErrCredentials)); got != "amqp_403" {
+		t.Errorf("class %q", got)
+	}
+	if got := replyClass(amqp.ErrClosed); got != "" {
+		t.Errorf("class %q of a connection that was closed", got)
+	}
 }

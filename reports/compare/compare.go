@@ -1,5 +1,12 @@
 // Package compare says whether one run was slower than another, so that noise
 // does not fail a build and a regression does.
+//
+// Of runs that are made up, 20 pairs of equal ones differ in nothing, and in 20
+// pairs a regression of 10 % at 200/s over 5 minutes is found (the tests of this
+// package). Of real runs no more than this was tried: three of sim/ledger beside
+// one another on a busy machine, 2 minutes at 200/s each; the two equal ones were
+// not worse either way, and the third, 9.9 % slower at the median, was worse than
+// each of them.
 package compare
 
 import (

@@ -67,6 +67,7 @@ type (
 		Event
 		at, as, length, value *node
 		with, again, within   *node
+		to                    *node
 		verbs                 []*node
 		anchored              bool // at is well formed
 	}

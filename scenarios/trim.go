@@ -34,7 +34,7 @@ func (sc *Scenario) Once() {
 		return o.Metric != "errors" || !slices.Contains(calm, o.Subject)
 	})
 	sc.Verify = slices.DeleteFunc(sc.Verify, func(v Verify) bool {
-		return slices.Contains([]string{"instances-recover", "goodput-returns", "orphaned-work"}, v.Check)
+		return slices.Contains([]string{"instances-recover", "goodput-returns", "orphaned-work", "restored-writes"}, v.Check)
 	})
 	sc.askAnything(promised)
 	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool { return e.Verb == VerbGate }) // nobody waits for it
@@ -105,7 +105,8 @@ func (f *Phase) rehearse(length time.Duration) {
 
 // Only keeps the named phases and entries of the timeline: a phase with all its
 // entries, an entry with the phase it is in. Objectives of what is left out are
-// left out, and so is the heal of a fault that is not injected.
+// left out, and so is the heal of a fault that is not injected, and a restore to
+// a mark that is not set.
 func (sc *Scenario) Only(names []string) error {
 	phases, entries, known := map[string]bool{}, map[string]bool{}, []string{}
 	for _, f := range sc.Load.Phases {
@@ -122,7 +123,7 @@ func (sc *Scenario) Only(names []string) error {
 		}
 	}
 	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool {
-		if e.Verb == VerbHeal && !entries[e.Target] {
+		if e.Verb == VerbHeal && !entries[e.Target] || e.To != "" && !entries[e.To] {
 			entries[e.As] = false
 		}
 		return !entries[e.As]

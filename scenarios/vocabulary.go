@@ -19,11 +19,13 @@ const (
 
 // The verbs that are not faults. Every other verb is the name of a fault.
 const (
-	VerbStart = "start"
-	VerbHeal  = "heal"
-	VerbNote  = "note"
-	VerbGate  = "gate"
-	VerbMark  = "mark"
+	VerbStart   = "start"
+	VerbHeal    = "heal"
+	VerbBackup  = "backup"
+	VerbRestore = "restore"
+	VerbNote    = "note"
+	VerbGate    = "gate"
+	VerbMark    = "mark"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -123,6 +125,8 @@ func otherVerbs() []Verb {
 	return []Verb{
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
+		{VerbBackup, false, TakesComponent, "Take a full backup of the database; from the first one on, its log is archived."},
+		{VerbRestore, false, TakesComponent, "Restore the newest backup beside the running database, record what the copy holds, and remove it."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
 		{VerbGate, false, TakesText, "Ask people whether to go on; the run is stopped if they do not say so in time."},
@@ -184,6 +188,7 @@ func Checks() []Check {
 		{"orphaned-work", "No instance goes on working for clients that are gone."},
 		{"timeouts-hold", "The system says something before its client gives up."},
 		{"refusals-hold", "What a client may not do is refused, and limits hold, also while something is broken."},
+		{"restored-writes", "What a restore brings back is what had happened up to its moment: nothing of that is missing, and nothing else is there."},
 	}
 }
 

@@ -31,6 +31,7 @@ const (
 	nameOrphans       = "orphaned-work"
 	nameTimeouts      = "timeouts-hold"
 	nameRefusals      = "refusals-hold"
+	nameRestored      = "restored-writes"
 )
 
 // Names lists the checkers that a spec may ask for.
@@ -39,7 +40,7 @@ func Names() []string {
 		nameAcknowledged, nameObserved, nameDuplicates, nameBalances, nameCounters,
 		nameOwnWrites, nameMonotonic, nameLinearizable, nameOneOrder, nameFresh, nameCoherent,
 		nameOnePrimary, nameReplicas, nameJobs, nameDeadLetters, nameSubscribers,
-		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts, nameRefusals,
+		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts, nameRefusals, nameRestored,
 	}
 }
 
@@ -70,6 +71,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameOrphans:       func() Checker { return newOrphans(c, ct.spec.Bounds.Answer) },
 		nameTimeouts:      func() Checker { return &timeoutsHold{bound: ct.spec.Bounds.Answer} },
 		nameRefusals:      func() Checker { return newRefusals(ct.faults) },
+		nameRestored:      func() Checker { return newRestoredWrites(c, ct.faults, d) },
 	}
 }
 

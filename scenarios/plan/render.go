@@ -124,6 +124,9 @@ func (d *drawing) steps() {
 		if s.Verb == scenarios.VerbGate {
 			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped; load and clock go on meanwhile")
 		}
+		if s.To != "" {
+			d.detail("to", "the moment of "+s.To)
+		}
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]
 			d.detail("how", kind.About)

@@ -36,6 +36,8 @@ type timeline struct {
 	errs   []error
 	made   map[string]chaos.Fault // by entry name
 	unmade map[string]error       // and why not
+
+	marks map[string]time.Duration // by entry name, on the recorder's clock
 }
 
 // A fault is a fault of the timeline that was injected.
@@ -53,7 +55,10 @@ type fault struct {
 }
 
 func newTimeline(r *Rig, d plan.Drill) *timeline {
-	return &timeline{rig: r, drill: d, targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{}}
+	return &timeline{
+		rig: r, drill: d, targets: chaos.NewTargets(r.Env),
+		made: map[string]chaos.Fault{}, unmade: map[string]error{}, marks: map[string]time.Duration{},
+	}
 }
 
 // warm makes all faults and prepares them once, ahead of their time, so that
@@ -108,7 +113,12 @@ func (t *timeline) carryOut(ctx context.Context, s plan.Step) error {
 		return t.start(ctx, s)
 	case s.Verb == "gate":
 		return t.gate(ctx, s)
+	case s.Verb == "backup":
+		return t.backup(ctx, s)
+	case s.Verb == "restore":
+		return t.restore(ctx, s)
 	case s.Verb == "mark":
+		t.mark(s)
 		t.say(s, history.RunMark)
 		return nil
 	default:

@@ -89,6 +89,8 @@ func dataVerbs() []Verb {
 		{"pg-slow-commits", true, TakesComponent, "Make Postgres wait before it writes a commit to its disk."},
 		{"pg-fail-archiving", true, TakesComponent, "Make the archiving of write-ahead log of Postgres fail."},
 		{"pg-switchover", true, TakesComponent, "Let the primary of Postgres hand over to a replica, in an orderly way."},
+		{"backup-corrupt", true, TakesComponent, "Damage the newest backup of Postgres, in a copy that restores are led to."},
+		{"backup-remove-wal", true, TakesComponent, "Take the newest backup of Postgres the log that it needs, in a copy that restores are led to."},
 		{"pgbouncer-pause", true, TakesComponent, "Pause a database of PgBouncer: transactions wait."},
 		{"pgbouncer-kill", true, TakesComponent, "Drop all connections of a database of PgBouncer; who connects again waits."},
 		{"pgbouncer-disable", true, TakesComponent, "Make PgBouncer turn away who connects to a database."},

@@ -35,9 +35,11 @@ sql() { psql -XAtqw -U postgres -d postgres "$@"; }
 last=$(sql -c "select pg_current_xact_id()" -c "select pg_walfile_name(pg_switch_wal())" | tail -n 1)
 until [ "$(sql -c "select left(last_archived_wal, 24) collate \"C\" >= '$last' from pg_stat_archiver")" = t ]; do sleep 0.1; done`
 
-// restoreScript restores into a directory of its own, serves it on a socket that
-// nobody else knows, and removes all of it. The copy archives nothing, or it would
-// put a history of its own into the repository, and waits for no standby.
+// restoreScript restores into a directory of its own, serves that on a socket
+// which nobody else knows, and removes all of it. What is restored archives
+// nothing, or it would put a history of its own into the repository, and waits
+// for no standby. Where a fault has made a damaged copy of the repository, that is
+// what it restores from.
 const restoreScript = `
 dir=$(runuser -u postgres -- mktemp -d /var/lib/postgresql/restored.XXXXXX) || exit 1
 bin=/usr/lib/postgresql/15/bin
@@ -51,14 +53,19 @@ end() {
 trap end EXIT
 trap 'exit 1' INT TERM
 as install -d -m 0700 "$dir/data"
-set -- --stanza=ledger --pg1-path="$dir/data"
+repo=$(ls -d /var/lib/pgbackrest/copy-* 2>/dev/null | head -n 1)
+set -- --stanza=ledger --repo1-path="${repo:-/var/lib/pgbackrest}" --pg1-path="$dir/data"
 [ -z "$TO" ] || set -- "$@" --type=time --target="$TO" --target-action=promote
 as pgbackrest "$@" restore || exit 1
 as $bin/pg_ctl -D "$dir/data" -l "$dir/log" -o "-k $dir -c listen_addresses= -c port=5432 \
 	-c hba_file=$dir/data/pg_hba.conf -c ident_file=$dir/data/pg_ident.conf -c hot_standby=off -c shared_buffers=64MB \
 	-c archive_mode=off -c synchronous_standby_names= -c primary_conninfo= -c primary_slot_name=" start >/dev/null 2>&1
 until [ "$(sql -c "select pg_is_in_recovery()" 2>/dev/null)" = f ]; do
-	as $bin/pg_ctl -D "$dir/data" status >/dev/null || { echo "the restored server ended:"; tail -n 5 "$dir/log"; exit 1; }
+	as $bin/pg_ctl -D "$dir/data" status >/dev/null || {
+		echo "the restored server ended:"
+		grep -E 'FATAL|PANIC' "$dir/log" | grep -v 'the database system is' | tail -n 3
+		exit 1
+	}
 	sleep 0.1
 done
 sql -c "create table proofload_writable (); drop table proofload_writable" || exit 1

@@ -51,6 +51,9 @@ func (t *timeline) restore(ctx context.Context, s plan.Step) error {
 		return t.fail(s, "restore", fmt.Errorf("the mark %s was not reached", s.To))
 	}
 	node, err := t.place(ctx, s.Params.Target)
+	if cutShort(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		return t.fail(s, "restore", err)
 	}

@@ -27,7 +27,7 @@ func (t *timeline) backup(ctx context.Context, s plan.Step) error {
 	}
 	t.noteTarget(s, history.FaultInject, s.Entry.Target)
 	b, err := restorer.Backup(ctx)
-	if cutShort(ctx, err) || ctx.Err() != nil {
+	if cutShort(ctx, err) {
 		return nil
 	}
 	if err != nil {
@@ -65,7 +65,7 @@ func (t *timeline) restore(ctx context.Context, s plan.Step) error {
 	}
 	holdings := t.rig.Holdings(t.drill.N)
 	got, err := restorer.Restore(ctx, node, to, holdings.Query)
-	if cutShort(ctx, err) || ctx.Err() != nil {
+	if cutShort(ctx, err) {
 		return nil
 	}
 	if err == nil {

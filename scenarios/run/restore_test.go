@@ -71,15 +71,21 @@ func TestRestoreRecordsWhatItHolds(t *testing.T) {
 		want     []string
 	}{
 		{
-			"restored", restorableEnv{rows: []string{"a", "b"}, archived: true}, time.Hour, nil,
+			"restored",
+			restorableEnv{rows: []string{"a", "b"}, archived: true},
+			time.Hour, nil,
 			[]string{"full inject ", "full injected ", "full settled ", "back inject ", "back injected ", "back restored a", "back restored b", "back restored  180 120", "back settled "},
 		},
 		{
-			"not archived to the end", restorableEnv{rows: []string{"a"}}, time.Hour, nil,
+			"not archived to the end",
+			restorableEnv{rows: []string{"a"}},
+			time.Hour, nil,
 			[]string{"full inject ", "full injected ", "full settled ", "back inject ", "back injected ", "back restored a", "back restored  0 120", "back settled "},
 		},
 		{
-			"a row that nobody can read", restorableEnv{rows: []string{"a", "what is that"}}, time.Hour, nil,
+			"a row that nobody can read",
+			restorableEnv{rows: []string{"a", "what is that"}},
+			time.Hour, nil,
 			[]string{"full inject ", "full injected ", "full settled ", "back inject ", "back injected ", "back restored a", "back failed "},
 		},
 		{"cut short", restorableEnv{}, 185 * time.Second, nil, []string{"full inject ", "full injected ", "full settled ", "back inject "}},

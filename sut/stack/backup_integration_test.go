@@ -54,6 +54,7 @@ func expectRestored(t *testing.T, s *Stack, to time.Time, want ...string) {
 
 // testBackup takes a backup and restores it, to a moment and as far as it goes.
 func testBackup(t *testing.T, s *Stack) {
+	t.Helper()
 	primary, err := s.Primary(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +84,7 @@ func testBackup(t *testing.T, s *Stack) {
 // testBackupOutlives sees that another primary goes on archiving into the same
 // repository, and that a restore follows it.
 func testBackupOutlives(t *testing.T, s *Stack) {
+	t.Helper()
 	putRow(t, s, 4)
 	expectRestored(t, s, time.Time{}, "1|row", "2|row", "3|row", "4|row")
 	if _, ok := sut.Environment(s).(sut.Restorer); !ok {

@@ -39,24 +39,24 @@ func newRepository(t *testing.T) repository {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	repo := filepath.Join(dir, "repo")
 	const backup, archive = "repo/backup/ledger/20260102-000000F", "repo/archive/ledger/15-1/0000000100000000"
-	for name, content := range map[string]string{
-		"bin/pgbackrest":                 askSegment,
-		"pgbackrest.conf":                "[global]\nrepo1-path=" + repo + "\n",
-		"repo/backup/ledger/backup.info": "[backrest]\n",
-		"repo/backup/ledger/20260101-000000F/backup.manifest": "backup-archive-stop=\"000000010000000000000002\"\n",
-		backup + "/backup.manifest":                           "[backup]\nbackup-archive-stop=\"000000010000000000000004\"\n",
-		backup + "/pg_data/PG_VERSION":                        "15\n",
-		backup + "/pg_data/base/1/1255.lz4":                   string(bytes.Repeat([]byte("data "), 100)),
-		archive + "/000000010000000000000002-" + "aa.lz4":     "segment",
-		archive + "/000000010000000000000004-" + "bb.lz4":     "segment",
-		archive + "/000000010000000000000004.00000028.backup": "label",
-		"repo/archive/ledger/archive.info":                    "[db]\n",
+	for _, f := range [][2]string{
+		{"bin/pgbackrest", askSegment},
+		{"pgbackrest.conf", "[global]\nrepo1-path=" + repo + "\n"},
+		{"repo/backup/ledger/backup.info", "[backrest]\n"},
+		{"repo/backup/ledger/20260101-000000F/backup.manifest", "backup-archive-stop=\"000000010000000000000002\"\n"},
+		{backup + "/backup.manifest", "[backup]\nbackup-archive-stop=\"000000010000000000000004\"\n"},
+		{backup + "/pg_data/PG_VERSION", "15\n"},
+		{backup + "/pg_data/base/1/1255.lz4", string(bytes.Repeat([]byte("data "), 100))},
+		{archive + "/000000010000000000000002-aa.lz4", "segment"},
+		{archive + "/000000010000000000000004-bb.lz4", "segment"},
+		{archive + "/000000010000000000000004.00000028.backup", "label"},
+		{"repo/archive/ledger/archive.info", "[db]\n"},
 	} {
-		file := filepath.Join(dir, name)
+		file := filepath.Join(dir, f[0])
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
+		if err := os.WriteFile(file, []byte(f[1]), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -98,6 +98,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			e.within = k
 			value(p, &e.For, length)(k, v)
 		}},
+		Field{Key: "to", Set: func(k, v *node) { p.to(e, k, v) }},
 		Field{Key: "with", Set: func(k, v *node) {
 			e.with, e.WithPos = k, v.pos
 			e.With = p.texts(v, "parameters", "{delay: 200ms}")

@@ -104,6 +104,9 @@ func (p *parser) lintEvents() {
 		if e.Verb == VerbHeal && e.Target != "" {
 			p.lintHeal(e, before)
 		}
+		if e.to != nil {
+			p.lintTo(e, before)
+		}
 		if e.As != "" {
 			before[e.As] = e
 		}
@@ -303,7 +306,7 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 		p.add(o.key, fmt.Sprintf("%s is of a phase, but %s is an event", o.Metric, e.As), "an event has "+strings.Join(metricNames(true), ", "))
 		return
 	case o.metric.step && (p.isFault(e) || !p.lasts(e)):
-		p.add(o.key, fmt.Sprintf("%s is of a step that takes its time, but %s is a %s", o.Metric, e.As, e.Verb), "give a start: or a heal: a name with as:, and limit that; a fault has an rto")
+		p.add(o.key, fmt.Sprintf("%s is of a step that takes its time, but %s is a %s", o.Metric, e.As, e.Verb), "give a start:, a heal:, a backup: or a restore: a name with as:, and limit that; a fault has an rto")
 		return
 	case !p.lasts(e):
 		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")

@@ -69,6 +69,7 @@ type (
 		with, again, within   *node
 		on, place             *node  // the key and its value
 		where                 string // which on: says
+		to                    *node
 		verbs                 []*node
 		anchored              bool // at is well formed
 	}

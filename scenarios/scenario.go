@@ -86,6 +86,7 @@ type Event struct {
 	For                time.Duration     // zero: until something else ends it
 	With               map[string]string // parameters of the fault, as written; only the catalogue understands them
 	Again              Again             // more of the same
+	To                 string            // of a restore: the mark that it goes back to; empty: as far as the log goes
 	As                 string            // its name; the parser fills in VERB-N where the file says none
 	Named              bool              // the file gave it a name
 	Pos                Pos               // of the entry

@@ -69,7 +69,7 @@ func (sc *Scenario) Once() {
 // rehearsal passes.
 func unrehearsed() []string {
 	return []string{
-		"instances-recover", "goodput-returns", "orphaned-work",
+		"instances-recover", "goodput-returns", "orphaned-work", "restored-writes",
 		"read-your-writes", "monotonic-reads", "linearizable", "snapshots-in-order", "cache-coherent",
 	}
 }
@@ -118,7 +118,8 @@ func (f *Phase) rehearse(length time.Duration) {
 
 // Only keeps the named phases and entries of the timeline: a phase with all its
 // entries, an entry with the phase it is in. Objectives of what is left out are
-// left out, and so is the heal of a fault that is not injected.
+// left out, and so is the heal of a fault that is not injected, and a restore to
+// a mark that is not set.
 func (sc *Scenario) Only(names []string) error {
 	phases, entries, known := map[string]bool{}, map[string]bool{}, []string{}
 	for _, f := range sc.Load.Phases {
@@ -135,7 +136,7 @@ func (sc *Scenario) Only(names []string) error {
 		}
 	}
 	sc.Timeline = slices.DeleteFunc(sc.Timeline, func(e Event) bool {
-		if e.Verb == VerbHeal && !entries[e.Target] {
+		if e.Verb == VerbHeal && !entries[e.Target] || e.To != "" && !entries[e.To] {
 			entries[e.As] = false
 		}
 		return !entries[e.As]

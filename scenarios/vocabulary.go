@@ -20,12 +20,14 @@ const (
 
 // The verbs that are not faults. Every other verb is the name of a fault.
 const (
-	VerbStart = "start"
-	VerbHeal  = "heal"
-	VerbNote  = "note"
-	VerbGate  = "gate"
-	VerbMark  = "mark"
-	VerbSQL   = "sql"
+	VerbStart   = "start"
+	VerbHeal    = "heal"
+	VerbBackup  = "backup"
+	VerbRestore = "restore"
+	VerbNote    = "note"
+	VerbGate    = "gate"
+	VerbMark    = "mark"
+	VerbSQL     = "sql"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -90,6 +92,8 @@ func dataVerbs() []Verb {
 		{"pg-slow-commits", true, TakesComponent, "Make Postgres wait before it writes a commit to its disk."},
 		{"pg-fail-archiving", true, TakesComponent, "Make the archiving of write-ahead log of Postgres fail."},
 		{"pg-switchover", true, TakesComponent, "Let the primary of Postgres hand over to a replica, in an orderly way."},
+		{"backup-corrupt", true, TakesComponent, "Damage the newest backup of Postgres, in a copy that restores are led to."},
+		{"backup-remove-wal", true, TakesComponent, "Take the newest backup of Postgres the log that it needs, in a copy that restores are led to."},
 		{"pgbouncer-pause", true, TakesComponent, "Pause a database of PgBouncer: transactions wait."},
 		{"pgbouncer-kill", true, TakesComponent, "Drop all connections of a database of PgBouncer; who connects again waits."},
 		{"pgbouncer-disable", true, TakesComponent, "Make PgBouncer turn away who connects to a database."},
@@ -126,6 +130,8 @@ func otherVerbs() []Verb {
 	return []Verb{
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
+		{VerbBackup, false, TakesComponent, "Take a full backup of the database; from the first one on, its log is archived."},
+		{VerbRestore, false, TakesComponent, "Restore the newest backup beside the running database, record what the copy holds, and remove it."},
 		{VerbSQL, false, TakesStatement, "Carry out statements on the database node that on: names, as its superuser; what they change stays changed."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
@@ -189,6 +195,7 @@ func Checks() []Check {
 		{"timeouts-hold", "The system says something before its client gives up."},
 		{"refusals-hold", "What a client may not do is refused, and limits hold, also while something is broken."},
 		{"answers-right", "No answer that promises success says something else than was asked for, and no request that was acknowledged is refused when it is sent again."},
+		{"restored-writes", "What a restore brings back is what had happened up to its moment: nothing of that is missing, and nothing else is there."},
 	}
 }
 

@@ -24,6 +24,7 @@ func conformanceRows(s *stack.Stack) []chaostest.Row {
 		brokerRows(s),
 		balancerRows(s),
 		postgresRows(s),
+		backupRows(s),
 		zoneRows(s), // last: a database node takes a while to catch up afterwards
 	)
 }

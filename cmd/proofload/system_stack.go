@@ -69,6 +69,9 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 		probe.Run(ctx, seen, probe.Pace{Calm: probeEvery}, rec)
 		wg.Wait()
 	}
+	rig.Holdings = func(drill int) run.Holdings {
+		return run.Holdings{Query: w.RestoredQuery(drill), Read: ledgerload.ReadRestored}
+	}
 	rig.Audit = func(ctx context.Context, drill int) error {
 		return ledgerload.Audit(ctx, ledgerload.AuditConfig{
 			Databases: databases,

@@ -58,7 +58,7 @@ func TestAnomalies(t *testing.T) {
 				return edit(es, func(e *history.Event) bool { return e.ID == refused && e.Kind == history.OK },
 					func(e *history.Event) { e.Kind, e.Class = history.Fail, "4xx" })
 			},
-			want: []string{"fail acknowledged-writes"},
+			want: []string{"fail acknowledged-writes", "fail restored-writes"},
 			says: "1 write was unexpected",
 		},
 		{
@@ -420,6 +420,14 @@ func TestAnomalies(t *testing.T) {
 			},
 			want: []string{"fail balances"},
 			says: "1 of 72 snapshots during the run did not balance",
+		},
+		{
+			name: "gap in a restored copy",
+			mutate: func(es events) events {
+				return drop(es, func(e *history.Event) bool { return e.Op == history.AuditRestored && e.ID == acked })
+			},
+			want: []string{"fail restored-writes"},
+			says: "1 write was acknowledged until 60.000 s and missing in restored, which has to have them",
 		},
 		{
 			name: "operations missing after the fault",

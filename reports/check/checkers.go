@@ -32,6 +32,7 @@ const (
 	nameTimeouts      = "timeouts-hold"
 	nameRefusals      = "refusals-hold"
 	nameAnswers       = "answers-right"
+	nameRestored      = "restored-writes"
 )
 
 // Names lists the checkers that a spec may ask for.
@@ -41,7 +42,7 @@ func Names() []string {
 		nameOwnWrites, nameMonotonic, nameLinearizable, nameOneOrder, nameFresh, nameCoherent,
 		nameOnePrimary, nameReplicas, nameJobs, nameDeadLetters, nameSubscribers,
 		nameInstances, nameProven, nameAmplification, nameGoodput, nameOrphans, nameTimeouts, nameRefusals,
-		nameAnswers,
+		nameAnswers, nameRestored,
 	}
 }
 
@@ -73,6 +74,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameTimeouts:      func() Checker { return &timeoutsHold{bound: ct.spec.Bounds.Answer} },
 		nameRefusals:      func() Checker { return newRefusals(ct.faults) },
 		nameAnswers:       func() Checker { return &answersRight{} },
+		nameRestored:      func() Checker { return newRestoredWrites(c, ct.faults, d) },
 	}
 }
 

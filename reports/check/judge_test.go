@@ -148,6 +148,7 @@ func TestCrashOfAMeasure(t *testing.T) {
 		"inconclusive primary-lost rpo", "inconclusive primary-lost lost_writes", "inconclusive primary-lost duplicates",
 		"inconclusive acknowledged-writes", "inconclusive observed-writes", "inconclusive no-duplicates", "inconclusive counter-bounds",
 		"inconclusive read-your-writes", "inconclusive linearizable", "inconclusive jobs-done", "inconclusive subscribers",
+		"inconclusive restored-writes",
 	}
 	if diff := cmp.Diff(want, fired(j)); diff != "" {
 		t.Errorf("fired (-want +got):\n%s", diff)
@@ -241,8 +242,8 @@ func TestDrills(t *testing.T) {
 	if want := "the worst of 3: 9 of 10 are no longer with 27.1 % confidence"; !strings.HasSuffix(o.Note, want) {
 		t.Errorf("note %q, want it to end with %q", o.Note, want)
 	}
-	if len(j.Recoveries) != 3 || len(j.Faults) != 9 {
-		t.Errorf("%d recoveries and %d faults, want 3 and 9", len(j.Recoveries), len(j.Faults))
+	if len(j.Recoveries) != 3 || len(j.Faults) != 12 {
+		t.Errorf("%d recoveries and %d faults, want 3 and 12", len(j.Recoveries), len(j.Faults))
 	}
 }
 

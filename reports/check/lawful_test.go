@@ -113,6 +113,7 @@ func (w *world) drill(n int, began time.Duration) {
 		}
 	}
 	w.faults(n, began+lossAt)
+	w.restore(n, began+60*time.Second)
 	w.probes(n, began)
 	run(began+66*time.Second, history.RunLoadEnd, "")
 	w.audit(n, began+70*time.Second)
@@ -242,6 +243,23 @@ func (w *world) faults(n int, t0 time.Duration) {
 	}
 	life("primary-lost", "lose", "pg-1", "", t0, t0+20*time.Second)
 	life("start-3", "start", "pg-1", "", t0+20*time.Second, t0+21*time.Second)
+}
+
+// restore brings back a copy that holds what had been sent by then and happened.
+func (w *world) restore(n int, at time.Duration) {
+	e := history.Event{At: at, By: history.ByFault, Kind: history.Info, Drill: n, Op: history.FaultInject, ID: "restored", Verb: "restore", Target: "pg-3"}
+	w.add(e)
+	row := history.Event{At: at + time.Second, By: history.ByAudit, Kind: history.Info, Drill: n, Op: history.AuditRestored, Node: "pg-3", Target: "restored"}
+	for _, op := range w.events {
+		if amount, ok := w.stored[op.ID]; ok && op.By == history.ByLoad && op.Kind == history.Invoke && op.At < at {
+			row.ID, row.Amount, row.Count = op.ID, amount, 1
+			w.add(row)
+		}
+	}
+	row.ID, row.Amount, row.Count, row.Value = "", 0, int64(len(w.stored)), int64(at)
+	w.add(row)
+	e.At, e.Op = at+2*time.Second, history.FaultSettled
+	w.add(e)
 }
 
 // probes observes the nodes every second: pg-1 is lost, pg-2 takes over.
@@ -380,5 +398,7 @@ func audited(op string) func(*history.Event) bool {
 }
 
 func row(id string) func(*history.Event) bool {
-	return func(e *history.Event) bool { return e.By == history.ByAudit && e.ID == id }
+	return func(e *history.Event) bool {
+		return e.By == history.ByAudit && e.Op == history.AuditWrite && e.ID == id
+	}
 }

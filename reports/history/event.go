@@ -129,6 +129,12 @@ const (
 	// ID, of a write that it has not learned of; without, Count says of how many
 	// it has, and that all were read.
 	AuditSubscriber = "subscriber"
+	// AuditRestored: one write found in a restored copy of the database. ID,
+	// Amount and Count as of AuditWrite, Target the entry that restored it. One
+	// with no ID says that all were read, and in Count how many; Value is then the
+	// moment up to which the copy has to hold all that was acknowledged, Amount
+	// that after which it may hold nothing, or 0, both in ns since the run began.
+	AuditRestored = "restored"
 	// AuditDone: the audit is complete; without it checks that need final
 	// reads are inconclusive. Kind is Fail and Text the reason if it was not.
 	AuditDone = "done"

@@ -35,9 +35,9 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	enc     *zstd.Encoder
-	event   Event  // scratch space of Record, as is line
+	event   Event // scratch space of Record, as is line
 	line    []byte
-	dirty   bool   // something was written since the last flush
+	dirty   bool // something was written since the last flush
 	closed  bool
 	err     error
 	taps    []tap

@@ -52,6 +52,7 @@ type Step struct {
 	Params chaos.Params // of a fault; Target also of a start
 	Fault  bool         // Verb is a kind of fault of the catalogue
 	Text   string       // of a note or a gate
+	To     string       // of a restore: the mark that it goes back to; empty: as far as the log goes
 	Until  string       // of a fault, for people: what ends it
 }
 

@@ -110,7 +110,7 @@ func needs(name string) need {
 		return need{sut.RoleWorker, 1}
 	case "instances-recover", "retry-amplification", "orphaned-work":
 		return need{sut.RoleService, 1}
-	case "balances":
+	case "balances", "restored-writes":
 		return need{sut.RoleDatabase, 1}
 	}
 	return need{}

@@ -133,6 +133,9 @@ func (d *drawing) steps() {
 			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
 			d.detail("waits", d.waits(i))
 		}
+		if s.To != "" {
+			d.detail("to", "the moment of "+s.To)
+		}
 		if s.Fault {
 			kind := d.p.kinds[s.Verb]
 			d.detail("how", kind.About)

@@ -37,7 +37,7 @@ func (b *builder) timeline() {
 			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
 			b.takesStatement(e, s)
 		case ok && verb.Takes == scenarios.TakesComponent:
-			s.Fault = verb.Fault
+			s.Fault, s.To = verb.Fault, e.To
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
 			b.suits(e, s)
 			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries {
@@ -129,6 +129,7 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		if resolved && len(target.Nodes) == 0 {
 			b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example "+string(sut.RoleDatabase)+".old-primary")
 		}
+		b.isDatabase(e, target)
 		return
 	}
 	kind, ok := b.catalog[e.Verb]
@@ -150,6 +151,14 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
 		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
+	}
+}
+
+// isDatabase checks that what an entry backs up or restores is a database.
+func (b *builder) isDatabase(e scenarios.Event, target sut.Selection) {
+	i := slices.IndexFunc(target.Nodes, func(n sut.Node) bool { return n.Role != sut.RoleDatabase })
+	if i >= 0 && (e.Verb == scenarios.VerbBackup || e.Verb == scenarios.VerbRestore) {
+		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a database, %s is %s", e.Verb, target.Nodes[i].Name, target.Nodes[i].Role), "write "+e.Verb+": "+string(sut.RoleDatabase))
 	}
 }
 

@@ -49,6 +49,9 @@ type Rig struct {
 	// Ask asks people whether to go on, until ctx is done. Who says so is part
 	// of the answer. Without it, nobody is there to be asked.
 	Ask func(ctx context.Context, g Gate) (Answer, error)
+	// Holdings say what to ask a restored copy of the database, by drill.
+	// Without it nothing can be restored.
+	Holdings func(drill int) Holdings
 	// Audit waits until the system is quiet and records its final state.
 	Audit func(ctx context.Context, drill int) error
 }

@@ -39,6 +39,8 @@ type timeline struct {
 	errs   []error
 	made   map[string]chaos.Fault // by entry name
 	unmade map[string]error       // and why not
+
+	marks map[string]time.Duration // by entry name, on the recorder's clock
 }
 
 // A fault is a fault of the timeline that was injected.
@@ -58,7 +60,7 @@ type fault struct {
 func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
 	return &timeline{
 		rig: r, drill: d, steps: steps, pauses: pauses(steps, d),
-		targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{},
+		targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{}, marks: map[string]time.Duration{},
 	}
 }
 
@@ -122,7 +124,12 @@ func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) err
 		return t.start(ctx, s)
 	case s.Verb == scenarios.VerbSQL:
 		return t.statement(ctx, s)
+	case s.Verb == scenarios.VerbBackup:
+		return t.backup(ctx, s)
+	case s.Verb == scenarios.VerbRestore:
+		return t.restore(ctx, s)
 	case s.Verb == "mark":
+		t.mark(s)
 		t.say(s, history.RunMark)
 		return nil
 	default:

@@ -19,8 +19,11 @@ import (
 // logLimit bounds the log of one container.
 const logLimit = "64m"
 
-// volumeName is the name of a node's volume.
-func volumeName(id, node string) string { return containerName(id, node) }
+// sharedVolume is what owns the volume that nodes share, in place of a node.
+const sharedVolume = "shared"
+
+// volumeName is the name of the volume of a node, or of the shared one.
+func volumeName(id, owner string) string { return containerName(id, owner) }
 
 // labels returns the labels of everything that belongs to a node.
 func (s *Stack) labels(node string) map[string]string {
@@ -88,13 +91,16 @@ func (s *Stack) limit(h *container.HostConfig, spec containerSpec) {
 	// No restart policy: a node that was killed stays down until the drill
 	// starts it.
 	h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
-	if spec.Volume != "" {
-		// A volume of its own takes over owner and mode of the image's
-		// directory, and is written without the overlay in between.
-		h.Mounts = []mount.Mount{{
-			Type: mount.TypeVolume, Source: volumeName(s.id, spec.Node), Target: spec.Volume,
-			VolumeOptions: &mount.VolumeOptions{Labels: s.labels(spec.Node)},
-		}}
+	// A volume takes over owner and mode of the image's directory, and is written
+	// without the overlay in between.
+	for _, v := range []struct{ dir, owner, node string }{{spec.Volume, spec.Node, spec.Node}, {spec.Shared, sharedVolume, ""}} {
+		if v.dir == "" {
+			continue
+		}
+		h.Mounts = append(h.Mounts, mount.Mount{
+			Type: mount.TypeVolume, Source: volumeName(s.id, v.owner), Target: v.dir,
+			VolumeOptions: &mount.VolumeOptions{Labels: s.labels(v.node)},
+		})
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	memoryDB     = 2048 * mib
 	sharedMemory = 256 * mib
 	dataDir      = "/var/lib/postgresql/data"
+	backupDir    = "/var/lib/pgbackrest"
 	healthPort   = 8404
 )
 
@@ -38,6 +39,7 @@ type containerSpec struct {
 	Files   map[string]string // content by path
 	Publish []int             // ports to publish on 127.0.0.1
 	Volume  string            // path of the container that outlives it; may be empty
+	Shared  string            // path of the one volume that all nodes with such a path share; may be empty
 	Memory  int64             // bytes
 	Sysctls map[string]string
 }
@@ -61,8 +63,8 @@ func ledgerContainers(s settings, tags map[string]string) (map[string]containerS
 		var err error
 		switch n.Role {
 		case sut.RoleDatabase:
-			spec.Memory, spec.Volume = memoryDB, dataDir
-			spec.Files, err = patroniFiles(n.Name, s)
+			spec.Memory, spec.Volume, spec.Shared = memoryDB, dataDir, backupDir
+			spec.Files, err = databaseFiles(n.Name, s)
 		case sut.RoleRouter:
 			spec.Files, err = routerFiles()
 		case sut.RoleBalancer:
@@ -148,11 +150,17 @@ func serviceEnv(node string, s settings) map[string]string {
 	return env
 }
 
-func patroniFiles(node string, s settings) (map[string]string, error) {
-	return renderInto("/etc/patroni/patroni.yml", "patroni.yml.tmpl", map[string]any{
+func databaseFiles(node string, s settings) (map[string]string, error) {
+	files, err := renderInto("/etc/patroni/patroni.yml", "patroni.yml.tmpl", map[string]any{
 		"Node": node, "TTL": s.ttl, "Sync": s.sync, "Fsync": s.fsync(), "Replication": via(replicationLink(node)),
 		"Store": via(node + "->" + nodeStore), "Peers": via(peersLink(node)),
 	})
+	if err != nil {
+		return nil, err
+	}
+	backup, err := renderInto("/etc/pgbackrest.conf", "pgbackrest.conf", nil)
+	maps.Copy(files, backup)
+	return files, err
 }
 
 func routerFiles() (map[string]string, error) {

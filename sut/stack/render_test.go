@@ -41,8 +41,8 @@ func TestContainersGolden(t *testing.T) {
 	var b strings.Builder
 	for _, node := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[node]
-		fmt.Fprintf(&b, "==== %s\nimage %s, command %v, memory %d MiB, volume %q, sysctls %v, publish %v\n",
-			node, spec.Image, spec.Cmd, spec.Memory/mib, spec.Volume, spec.Sysctls, spec.Publish)
+		fmt.Fprintf(&b, "==== %s\nimage %s, command %v, memory %d MiB, volume %q, shared %q, sysctls %v, publish %v\n",
+			node, spec.Image, spec.Cmd, spec.Memory/mib, spec.Volume, spec.Shared, spec.Sysctls, spec.Publish)
 		for _, key := range slices.Sorted(maps.Keys(spec.Env)) {
 			fmt.Fprintf(&b, "%s=%s\n", key, spec.Env[key])
 		}

@@ -57,7 +57,9 @@ func TestStack(t *testing.T) {
 	t.Run("read your writes", func(t *testing.T) { testReadYourWrites(t, s) })
 	t.Run("conformance", func(t *testing.T) { suttest.TestEnvironment(t, s) })
 	t.Run("logs", func(t *testing.T) { testLog(t, s) })
+	t.Run("backup", func(t *testing.T) { testBackup(t, s) })
 	t.Run("kill the primary", func(t *testing.T) { testFailover(t, s, s.Kill, s.Start) })
+	t.Run("backup after the failover", func(t *testing.T) { testBackupOutlives(t, s) })
 	t.Run("freeze the primary", func(t *testing.T) { testFailover(t, s, s.Pause, s.Resume) })
 	t.Run("down", func(t *testing.T) { testDown(t, s) })
 }

@@ -33,6 +33,8 @@ func Kinds() []chaos.Kind {
 		checked(slowCommits(), chaos.Between("delay", 10*time.Millisecond, 100*time.Millisecond)),
 		checked(failArchiving()),
 		checked(switchover()),
+		checked(corruptBackup()),
+		checked(removeSegment()),
 		checked(poolerPause()),
 		checked(poolerKill()),
 		checked(poolerDisable()),

@@ -66,6 +66,20 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 		meter:     newMeter(),
 		samples:   map[string]int{},
 	}
+	unwatch := e.watch(ctx, cancel)
+	makeRoomForFiles(c.MaxInFlight)
+	e.attack(ctx)
+	unwatch()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("send load: %w", context.Cause(ctx))
+	}
+	stats, resultErr := e.result()
+	return stats, errors.Join(err, resultErr)
+}
+
+// watch ends what is under way some time after the load was stopped, until it is
+// told that the load is over.
+func (e *engine) watch(ctx context.Context, cancel context.CancelCauseFunc) (end func()) {
 	over := make(chan struct{})
 	var stopper sync.WaitGroup
 	stopper.Go(func() {
@@ -74,20 +88,15 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 			return
 		case <-ctx.Done():
 		}
-		if wait(over, c.Drain) {
+		if wait(over, e.Drain) {
 			cancel(errStop)
-			transport.abort()
+			e.transport.abort()
 		}
 	})
-	makeRoomForFiles(c.MaxInFlight)
-	e.attack(ctx)
-	close(over)
-	stopper.Wait()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("send load: %w", context.Cause(ctx))
+	return func() {
+		close(over)
+		stopper.Wait()
 	}
-	stats, resultErr := e.result()
-	return stats, errors.Join(err, resultErr)
 }
 
 // wait waits for d and reports whether it passed before done was closed.

@@ -77,7 +77,7 @@ func TestRestart(t *testing.T) {
 // processes, and then no more.
 func TestCrashLoop(t *testing.T) {
 	env := chaostest.NewLocal(t, "api-1")
-	p := chaos.Params{Target: env.Node("api-1"), For: time.Minute, Values: map[string]string{"every": "1ms"}}
+	p := chaos.Params{Target: env.Node("api-1"), For: time.Minute, Values: map[string]string{"every": "100ms"}}
 	active := arm(t, env, kind(t, "crash-loop"), p)
 	lives := map[string]bool{}
 	for len(lives) < 2 {

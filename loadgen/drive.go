@@ -77,28 +77,6 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 	return stats, errors.Join(err, resultErr)
 }
 
-// watch ends what is under way some time after the load was stopped, until it is
-// told that the load is over.
-func (e *engine) watch(ctx context.Context, cancel context.CancelCauseFunc) (end func()) {
-	over := make(chan struct{})
-	var stopper sync.WaitGroup
-	stopper.Go(func() {
-		select {
-		case <-over:
-			return
-		case <-ctx.Done():
-		}
-		if wait(over, e.Drain) {
-			cancel(errStop)
-			e.transport.abort()
-		}
-	})
-	return func() {
-		close(over)
-		stopper.Wait()
-	}
-}
-
 // wait waits for d and reports whether it passed before done was closed.
 func wait(done <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -136,6 +114,28 @@ type engine struct {
 	meter meter
 
 	samples map[string]int // errors kept as text, by op and class
+}
+
+// watch ends what is under way some time after the load was stopped, until it is
+// told that the load is over.
+func (e *engine) watch(ctx context.Context, cancel context.CancelCauseFunc) (end func()) {
+	over := make(chan struct{})
+	var stopper sync.WaitGroup
+	stopper.Go(func() {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+		}
+		if wait(over, e.Drain) {
+			cancel(errStop)
+			e.transport.abort()
+		}
+	})
+	return func() {
+		close(over)
+		stopper.Wait()
+	}
 }
 
 // A job is an operation that is due.

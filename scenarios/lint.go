@@ -343,15 +343,6 @@ func (p *parser) lintRecoveryTime(o *draftObjective, e *draftEvent) {
 	}
 }
 
-// phaseNames lists the phases for messages.
-func (p *parser) phaseNames() []string {
-	var names []string
-	for _, f := range p.phases {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
 // names lists the phases and events for messages.
 func (p *parser) names() []string {
 	names := p.phaseNames()

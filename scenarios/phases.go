@@ -102,3 +102,12 @@ func (f *draftPhase) offersNothing() bool {
 	}
 	return false
 }
+
+// phaseNames lists the phases for messages.
+func (p *parser) phaseNames() []string {
+	var names []string
+	for _, f := range p.phases {
+		names = append(names, f.Name)
+	}
+	return names
+}

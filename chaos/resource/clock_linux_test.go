@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,7 +93,9 @@ func newTimed(t *testing.T, cmd *exec.Cmd) *timed {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
+			t.Errorf("the program had ended by itself: %v", err)
+		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -146,32 +149,45 @@ func TestClock(t *testing.T) {
 }
 
 // TestClockUnderLoad changes the clock of a program that asks for it all the
-// time, in several threads: none of them is lost on the way.
+// time, in several threads, and gets a signal after the other meanwhile: no
+// thread is lost on the way, nor on its way back from a signal.
 func TestClockUnderLoad(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test binary
 	cmd.Env = append(slices.Clone(os.Environ()), teller+"=111")
 	env := newTimed(t, cmd)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it never answers again if it has crashed
+	defer cancel()
+	signals := make(chan struct{})
+	go func() {
+		defer close(signals)
+		for ctx.Err() == nil && syscall.Kill(env.pid, syscall.SIGURG) == nil {
+		}
+	}()
+	defer func() {
+		cancel()
+		<-signals
+	}()
 	k := clockOffset()
 	for range 5 {
 		f, err := k.New(env, chaos.NewTargets(env), chaos.Params{Target: env.target()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		undo, err := f.Prepare(t.Context())
+		undo, err := f.Prepare(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := f.Inject(t.Context())
+		in, err := f.Inject(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := in.Settle(t.Context()); err != nil {
+		if _, err := in.Settle(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Heal(t.Context(), env, undo); err != nil {
+		if err := k.Heal(ctx, env, undo); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := in.Recovered(t.Context()); err != nil {
+		if _, err := in.Recovered(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

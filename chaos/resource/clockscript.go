@@ -91,10 +91,29 @@ sub put {
 	syswrite($mem, $bytes) == length $bytes or die "write to its memory: $!\n";
 }
 
+# Reports whether a held thread is between two addresses of those given, or will
+# be when it returns from a signal: where that came is in its stack then.
+sub between {
+	my ($mem, $tid, @zones) = @_;
+	my $buf = "\0" x 512;
+	syscall(101, 12, $tid + 0, 0, $buf) == 0 or return 0; # PTRACE_GETREGS
+	my ($rip, $rsp) = (unpack "Q27", $buf)[16, 19];
+	my $stack = "";
+	sysseek $mem, $rsp, 0;
+	sysread $mem, $stack, 65536; # a handler's own stack, all of it
+	for my $zone (@zones) {
+		return 1 if $rip >= $zone->[0] and $rip < $zone->[1];
+		for my $at ($zone->[0] + 1 .. $zone->[1] - 1) {
+			return 1 if index($stack, pack "Q", $at) >= 0;
+		}
+	}
+	return 0;
+}
+
 # Holds all threads of a process while something is done, when none of them is
 # between two addresses of those given.
 sub held {
-	my ($pid, $do, @zones) = @_;
+	my ($pid, $mem, $do, @zones) = @_;
 	for (1 .. 200) {
 		my (%signal, $more);
 		do {
@@ -121,12 +140,7 @@ sub held {
 			}
 		} while $more;
 		my $free = 1;
-		for my $tid (keys %signal) {
-			my $buf = "\0" x 512;
-			syscall(101, 12, $tid + 0, 0, $buf) == 0 or next; # PTRACE_GETREGS
-			my $rip = (unpack "Q27", $buf)[16];
-			for (@zones) { $free = 0 if $rip >= $_->[0] and $rip < $_->[1] }
-		}
+		for my $tid (keys %signal) { $free = 0 if $free and between($mem, $tid, @zones) }
 		$do->() if $free;
 		syscall(101, 17, $_ + 0, 0, $signal{$_} + 0) for keys %signal; # PTRACE_DETACH
 		return if $free;
@@ -143,16 +157,17 @@ sub patched {
 	for (@patch) {
 		my $is = got($mem, $from + $_->{at}, length $_->{new});
 		if ($mode eq "unset") {
-			push @todo, [$from + $_->{at}, $_->{old}] if $_->{kind} eq "jump" and $is eq $_->{new};
+			push @todo, [$from + $_->{at}, $_->{old}, "jump"] if $_->{kind} eq "jump" and $is eq $_->{new};
 			next;
 		}
 		next if $is eq $_->{new};
 		die "its clock was changed by somebody else\n" if $_->{kind} eq "jump" and $is ne $_->{old};
-		push @todo, [$from + $_->{at}, $_->{new}];
+		push @todo, [$from + $_->{at}, $_->{new}, $_->{kind}];
 	}
 	return 0 unless @todo;
-	my @zones = map { [$_->[0], $_->[0] + length $_->[1]] } @todo;
-	held($pid, sub { put($mem, @$_) for @todo }, @zones);
+	# What was added may change under those who are there: only its numbers do.
+	my @zones = map { [$_->[0], $_->[0] + length $_->[1]] } grep { $_->[2] eq "jump" } @todo;
+	held($pid, $mem, sub { put($mem, $_->[0], $_->[1]) for @todo }, @zones);
 	return 1;
 }
 
@@ -160,7 +175,7 @@ sub checked {
 	my ($pid, $mem) = @_;
 	my ($from, $to) = vdso($pid) or die "it has no vDSO\n";
 	my $image = got($mem, $from, $to - $from);
-	held($pid, sub { put($mem, $from, substr $image, 0, 4) });
+	held($pid, $mem, sub { put($mem, $from, substr $image, 0, 4) });
 	print unpack("H*", $image), "\n";
 	return 0;
 }

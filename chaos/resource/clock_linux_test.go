@@ -93,8 +93,8 @@ func newTimed(t *testing.T, cmd *exec.Cmd) *timed {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
-			t.Errorf("the program had ended by itself: %v", err)
+		if ended := cmd.Wait(); ended == nil || ended.Error() != "signal: killed" {
+			t.Errorf("the program had ended by itself: %v", ended)
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')

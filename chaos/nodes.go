@@ -62,6 +62,26 @@ func (t *Targets) Names(ctx context.Context, sel sut.Selection) ([]string, error
 	return names, nil
 }
 
+// Indices lists the indices of a slice, for [Each].
+func Indices[T any](of []T) []int {
+	list := make([]int, len(of))
+	for i := range of {
+		list[i] = i
+	}
+	return list
+}
+
+// IsDown reports whether the supervisor of a node says that it is down. Without a
+// supervisor, or an answer of it, it is not known to be.
+func IsDown(ctx context.Context, env sut.Environment, node string) bool {
+	killer, ok := env.(sut.Killer)
+	if !ok {
+		return false
+	}
+	state, err := killer.State(ctx, node)
+	return err == nil && state == sut.Down
+}
+
 // JoinTargets is the form in which an [Undo] names several targets.
 func JoinTargets(names []string) string { return strings.Join(names, ",") }
 

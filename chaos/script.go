@@ -226,12 +226,7 @@ func (s Script) isGone(ctx context.Context, env sut.Environment, node string) bo
 	if _, ok := env.Topology().Node(node); !ok {
 		return true
 	}
-	killer, ok := env.(sut.Killer)
-	if !ok || s.Lasting {
-		return false
-	}
-	state, err := killer.State(ctx, node)
-	return err == nil && state == sut.Down
+	return !s.Lasting && IsDown(ctx, env, node)
 }
 
 // A scriptInjection is a fault of a script in effect.

@@ -169,12 +169,12 @@ func (c cut) remove(ctx context.Context, env sut.Environment, node string) error
 	if !ok {
 		return fmt.Errorf("packet filters: %w", sut.ErrUnsupported)
 	}
-	if _, ok := env.Topology().Node(node); !ok || isDown(ctx, env, node) {
+	if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 		return nil
 	}
 	listing, err := net.NetExec(ctx, node, "sh", "-c", c.removeScript())
 	switch {
-	case err != nil && isDown(ctx, env, node):
+	case err != nil && chaos.IsDown(ctx, env, node):
 		return nil
 	case err != nil:
 		return fmt.Errorf("let %s through: %w: %s", node, err, strings.TrimSpace(listing))
@@ -184,19 +184,9 @@ func (c cut) remove(ctx context.Context, env sut.Environment, node string) error
 	return nil
 }
 
-// isDown reports whether the supervisor says that a node is down.
-func isDown(ctx context.Context, env sut.Environment, node string) bool {
-	killer, ok := env.(sut.Killer)
-	if !ok {
-		return false
-	}
-	state, err := killer.State(ctx, node)
-	return err == nil && state == sut.Down
-}
-
 // gone reports that no rule is left on a node.
 func (c cut) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, node string) error {
-	if isDown(ctx, env, node) {
+	if chaos.IsDown(ctx, env, node) {
 		return nil
 	}
 	listing, err := net.NetExec(ctx, node, "sh", "-c", iptables+" -S")

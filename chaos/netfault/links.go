@@ -132,7 +132,7 @@ type linkInjection struct {
 // which is no reason not to inject, and less so not to recover.
 func (in *linkInjection) count(ctx context.Context) []byteCounts {
 	counts := make([]byteCounts, len(in.links))
-	_ = chaos.Each(indices(counts), func(i int) (err error) {
+	_ = chaos.Each(chaos.Indices(counts), func(i int) (err error) {
 		counts[i], err = in.links[i].counts(ctx)
 		return err
 	})
@@ -161,7 +161,7 @@ func (in *linkInjection) Recovered(ctx context.Context) (chaos.Evidence, error) 
 func (in *linkInjection) watch(ctx context.Context, look func(ctx context.Context, i int) (string, error)) (chaos.Evidence, error) {
 	said := make([]string, len(in.links))
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
-		return chaos.Each(indices(said), func(i int) error {
+		return chaos.Each(chaos.Indices(said), func(i int) error {
 			saw, err := look(ctx, i)
 			said[i] = in.links[i].link + ": " + saw
 			return err

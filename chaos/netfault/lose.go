@@ -120,7 +120,7 @@ func (c cut) bringBack(ctx context.Context, env sut.Environment) error {
 		if _, ok := env.Topology().Node(node); !ok {
 			return nil
 		}
-		down := isDown(ctx, env, node)
+		down := chaos.IsDown(ctx, env, node)
 		if err := killer.Start(ctx, node); err != nil {
 			return fmt.Errorf("start %s: %w", node, err)
 		}

@@ -148,7 +148,7 @@ func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		idle.Store(0)
-		return chaos.Each(indices(said), func(i int) error {
+		return chaos.Each(chaos.Indices(said), func(i int) error {
 			node := in.data.Nodes[i]
 			listing, err := in.net.NetExec(ctx, node, "tc", "-s", "qdisc", "show")
 			if err != nil {
@@ -201,11 +201,11 @@ func (n netem) removeAll(ctx context.Context, env sut.Environment) error {
 		return fmt.Errorf("queueing disciplines: %w", sut.ErrUnsupported)
 	}
 	return chaos.Each(n.Nodes, func(node string) error {
-		if _, ok := env.Topology().Node(node); !ok || isDown(ctx, env, node) {
+		if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 			return nil
 		}
 		listing, err := net.NetExec(ctx, node, "sh", "-c", n.removeScript())
-		if err != nil && isDown(ctx, env, node) {
+		if err != nil && chaos.IsDown(ctx, env, node) {
 			return nil
 		}
 		if err != nil {

@@ -48,7 +48,7 @@ func (p *partition) Prepare(ctx context.Context) (chaos.Undo, error) {
 // are meant, because the answer should not be old when they are cut off.
 func (p *partition) prepare(ctx context.Context, kind string) (chaos.Undo, error) {
 	unready := make([]error, len(p.target.Nodes))
-	_ = chaos.Each(indices(unready), func(i int) error { // judged below, by node
+	_ = chaos.Each(chaos.Indices(unready), func(i int) error { // judged below, by node
 		unready[i] = p.net.PrepareNet(ctx, p.target.Nodes[i].Name)
 		return nil
 	})
@@ -86,7 +86,7 @@ func (p *partition) peers(ctx context.Context, nodes []string) (map[string][]str
 		return nil, err
 	}
 	found := make([][]string, len(names))
-	err = chaos.Each(indices(names), func(i int) (err error) {
+	err = chaos.Each(chaos.Indices(names), func(i int) (err error) {
 		found[i], err = addresses(ctx, p.net, names[i])
 		return err
 	})
@@ -153,7 +153,7 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		idle.Store(0)
-		return chaos.Each(indices(said), func(i int) error {
+		return chaos.Each(chaos.Indices(said), func(i int) error {
 			node := p.cut.Nodes[i]
 			packets, err := p.cut.dropped(ctx, p.net, node)
 			switch {
@@ -192,7 +192,7 @@ func (p *partitioned) Recovered(ctx context.Context) (chaos.Evidence, error) {
 		if err != nil {
 			return err
 		}
-		if isDown(ctx, p.env, node) { // by another fault
+		if chaos.IsDown(ctx, p.env, node) { // by another fault
 			down.Add(1)
 			return nil
 		}

@@ -98,7 +98,7 @@ func (s *stall) Prepare(ctx context.Context) (chaos.Undo, error) {
 // prepareLinks resolves links to their proxies, which must accept connections.
 func prepareLinks(ctx context.Context, controller sut.LinkController, target sut.Selection) (stallData, error) {
 	data := stallData{ID: newID(), Links: make([]stalledLink, len(target.Links))}
-	err := chaos.Each(indices(target.Links), func(i int) error {
+	err := chaos.Each(chaos.Indices(target.Links), func(i int) error {
 		name := target.Links[i].Name
 		base, ok := controller.LinkControl(name)
 		if !ok {
@@ -146,7 +146,7 @@ func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
 	in := &stalling{env: s.env, data: s.data, links: s.data.links(s.env), gaps: make([]int64, len(s.data.Links))}
 	// Without the counts it takes longer to see the stall, which is no reason
 	// not to inject.
-	_ = chaos.Each(indices(in.gaps), func(i int) error {
+	_ = chaos.Each(chaos.Indices(in.gaps), func(i int) error {
 		counts, err := in.links[i].counts(ctx)
 		in.gaps[i] = counts.in() - counts.out()
 		return err
@@ -202,7 +202,7 @@ func (s *stalling) Settle(ctx context.Context) (chaos.Evidence, error) {
 
 // look updates what is known of each link.
 func (s *stalling) look(ctx context.Context, quiet []quietness) error {
-	return chaos.Each(indices(quiet), func(i int) error {
+	return chaos.Each(chaos.Indices(quiet), func(i int) error {
 		link := s.links[i]
 		list, err := link.toxics(ctx)
 		if err != nil {
@@ -284,7 +284,7 @@ func (s *stalling) Recover(ctx context.Context) error {
 		s.before = make([]byteCounts, len(s.links))
 		// Without the counts the observation is weaker, which is no reason
 		// not to recover.
-		_ = chaos.Each(indices(s.before), func(i int) (err error) {
+		_ = chaos.Each(chaos.Indices(s.before), func(i int) (err error) {
 			s.before[i], err = s.links[i].counts(ctx)
 			return err
 		})
@@ -301,7 +301,7 @@ func (s *stalling) Recovered(ctx context.Context) (chaos.Evidence, error) {
 	}
 	said := make([]string, len(s.links))
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
-		return chaos.Each(indices(said), func(i int) (err error) {
+		return chaos.Each(chaos.Indices(said), func(i int) (err error) {
 			said[i], err = s.well(ctx, s.links[i], s.before[i])
 			return err
 		})
@@ -378,13 +378,4 @@ func (d stallData) removeFrom(ctx context.Context, l control) error {
 		}
 		return nil
 	})
-}
-
-// indices lists the indices of a slice.
-func indices[T any](of []T) []int {
-	list := make([]int, len(of))
-	for i := range of {
-		list[i] = i
-	}
-	return list
 }

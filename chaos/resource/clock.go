@@ -180,24 +180,14 @@ func restoreClocks(ctx context.Context, env sut.Environment, before map[string]c
 	}
 	var errs []error
 	for node, b := range before {
-		if _, ok := env.Topology().Node(node); !ok || isDown(ctx, env, node) {
+		if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 			continue
 		}
-		if _, err := runClockScript(ctx, exec, node, "unset", b.Patch); err != nil && !isDown(ctx, env, node) {
+		if _, err := runClockScript(ctx, exec, node, "unset", b.Patch); err != nil && !chaos.IsDown(ctx, env, node) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// isDown reports whether a node has ended.
-func isDown(ctx context.Context, env sut.Environment, node string) bool {
-	killer, ok := env.(sut.Killer)
-	if !ok {
-		return false
-	}
-	state, err := killer.State(ctx, node)
-	return err == nil && state == sut.Down
 }
 
 // A clockInjection is a wrong clock.
@@ -227,7 +217,7 @@ func (i *clockInjection) Recovered(ctx context.Context) (chaos.Evidence, error) 
 	}
 	var up []string
 	for _, node := range i.nodes {
-		if !isDown(ctx, i.env, node) { // by another fault
+		if !chaos.IsDown(ctx, i.env, node) { // by another fault
 			up = append(up, node)
 		}
 	}
@@ -244,9 +234,9 @@ func (i *clockInjection) Recovered(ctx context.Context) (chaos.Evidence, error) 
 func (i *clockInjection) observe(ctx context.Context, want time.Duration, orDown bool) (chaos.Evidence, error) {
 	said := make([]string, len(i.nodes))
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
-		return chaos.Each(indices(said), func(n int) error {
+		return chaos.Each(chaos.Indices(said), func(n int) error {
 			node := i.nodes[n]
-			if orDown && isDown(ctx, i.env, node) {
+			if orDown && chaos.IsDown(ctx, i.env, node) {
 				said[n] = node + " is down"
 				return nil
 			}

@@ -201,7 +201,7 @@ func (i *limitInjection) Recovered(ctx context.Context) (chaos.Evidence, error) 
 func (i *limitInjection) observe(ctx context.Context, want func(was, is string) bool) (chaos.Evidence, error) {
 	said := make([]string, len(i.nodes))
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
-		return chaos.Each(indices(said), func(n int) error {
+		return chaos.Each(chaos.Indices(said), func(n int) error {
 			node := i.nodes[n]
 			if killer, ok := i.env.(sut.Killer); ok {
 				if state, err := killer.State(ctx, node); err == nil && state == sut.Down {
@@ -224,13 +224,4 @@ func (i *limitInjection) observe(ctx context.Context, want func(was, is string) 
 		return chaos.Evidence{}, err
 	}
 	return chaos.Evidence{By: "control groups of the kernel", Saw: strings.Join(said, "; "), Took: time.Since(i.called)}, nil
-}
-
-// indices lists the indices of a slice.
-func indices[T any](of []T) []int {
-	list := make([]int, len(of))
-	for i := range of {
-		list[i] = i
-	}
-	return list
 }

@@ -109,8 +109,14 @@ func (f *fakeLimits) Topology() sut.Topology {
 	return sut.Topology{Nodes: []sut.Node{{Name: "api-1", Role: sut.RoleService}}}
 }
 func (f *fakeLimits) Limits(context.Context, string) (sut.Limits, error) { return f.limits, nil }
-func (f *fakeLimits) SetLimits(_ context.Context, _ string, l sut.Limits) error {
-	f.limits = l
+
+func (f *fakeLimits) LimitCPU(_ context.Context, _ string, cores float64) error {
+	f.limits.CPU = cores
+	return nil
+}
+
+func (f *fakeLimits) LimitMemory(_ context.Context, _ string, bytes int64) error {
+	f.limits.Memory = bytes
 	return nil
 }
 
@@ -132,6 +138,43 @@ func TestLimits(t *testing.T) {
 			p := chaos.Params{Target: sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}, Values: values}
 			chaostest.TestFault(t, env, kind(t, name), p, func(context.Context) (bool, error) { return env.limits != was, nil })
 		})
+	}
+}
+
+// TestLimitsOverlap ends the first of two limits of a node first: neither takes the
+// other away, nor does the second bring the first back.
+func TestLimitsOverlap(t *testing.T) {
+	was := sut.Limits{Memory: 1 << 30}
+	env := &fakeLimits{limits: was}
+	target := sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}
+	inject := func(name string, values map[string]string) chaos.Injection {
+		t.Helper()
+		f, err := kind(t, name).New(env, chaos.NewTargets(env), chaos.Params{Target: target, Values: values})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = f.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in, err := f.Inject(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	first := inject("cpu-throttle", map[string]string{"share": "20%"})
+	second := inject("memory-limit", map[string]string{"size": "64MiB"})
+	if err := first.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := (sut.Limits{Memory: 64 << 20}); env.limits != want {
+		t.Errorf("with the first undone the limits are %+v, want %+v", env.limits, want)
+	}
+	if err := second.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if env.limits != was {
+		t.Errorf("with both undone the limits are %+v, want %+v", env.limits, was)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -95,6 +97,52 @@ func TestPolicyIsAsked(t *testing.T) {
 	_, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, &fakeFault{name: "b", log: &log, journal: j}, nil)
 	if !errors.Is(err, ErrNotAllowed) || len(log) != 1 || len(j.Pending()) != 1 {
 		t.Errorf("injected a second one: %v, %q, pending %q", err, log, targets(j))
+	}
+}
+
+// A quiet fault is one that nobody notices.
+type quiet struct{ name string }
+
+func (q quiet) String() string                            { return q.name }
+func (q quiet) Prepare(context.Context) (Undo, error)     { return Undo{Kind: "fake", Target: q.name}, nil }
+func (q quiet) Inject(context.Context) (Injection, error) { return q, nil }
+func (quiet) Settle(context.Context) (Evidence, error)    { return Evidence{}, nil }
+func (quiet) Recover(context.Context) error               { return nil }
+func (quiet) Recovered(context.Context) (Evidence, error) { return Evidence{}, nil }
+
+// TestPolicyAtOnce arms faults at the same moment, as entries of a timeline may
+// be: no more get through than are allowed, and no two on the same target.
+func TestPolicyAtOnce(t *testing.T) {
+	const n = 8
+	catalog := NewCatalog([]Kind{{Name: "fake"}})
+	for name, target := range map[string]func(i int) string{
+		"as many as are allowed": strconv.Itoa,
+		"one for a target":       func(int) string { return "x" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+				if target(0) != target(1) {
+					j.Require(Policy{Active: 1}.Permit(sut.Topology{}))
+				}
+				var armed atomic.Int64
+				begin := make(chan struct{})
+				var wg sync.WaitGroup
+				for i := range n {
+					wg.Go(func() {
+						<-begin
+						if _, err := Arm(t.Context(), j, catalog, nil, quiet{target(i)}, nil); err == nil {
+							armed.Add(1)
+						}
+					})
+				}
+				close(begin)
+				wg.Wait()
+				if armed.Load() != 1 || len(j.Pending()) != 1 {
+					t.Fatalf("%d of %d were injected, pending %q, want one", armed.Load(), n, targets(j))
+				}
+			}
+		})
 	}
 }
 

@@ -53,7 +53,7 @@ type Script struct {
 // environment must offer.
 func (s Script) Fault() Kind {
 	k := s.Kind
-	k.Needs = "an environment that runs commands inside nodes"
+	k.Inside, k.Needs = true, "an environment that runs commands inside nodes"
 	if s.Roles != nil {
 		k.Needs += ", and a node of the role " + joinRoles(s.Roles)
 	}

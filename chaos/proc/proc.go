@@ -55,6 +55,7 @@ func Kinds() []chaos.Kind {
 			Needs:   "an environment that can pause nodes",
 			Undone:  "The node goes on where it stopped; by the guard if the run died.",
 			Touches: []string{chaos.TouchesProcess},
+			Freezes: true,
 			New:     newPause,
 			Check:   func(p chaos.Params) error { return needsNodes("pause", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {

@@ -75,6 +75,7 @@ type cgroup struct {
 
 // limited makes the catalogue entry of a limit.
 func limited(k chaos.Kind, c cgroup) chaos.Kind {
+	k.Inside = true
 	k.Check = func(p chaos.Params) error {
 		if len(p.Target.Nodes) == 0 {
 			return fmt.Errorf("%s acts on nodes, and %q has none: write for example app[1]", k.Name, p.Target.Ref)

@@ -166,11 +166,10 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	if err = p.permitted(); err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
-	if err = p.reachable(); err != nil {
-		return nil, exit(reports.ExitUsage, err)
+	for _, check := range []func() error{p.permitted, p.possible, p.reachable} {
+		if err = check(); err != nil {
+			return nil, exit(reports.ExitUsage, err)
+		}
 	}
 	p.compareBase()
 	if err = p.compareCalibration(); err != nil {

@@ -169,9 +169,39 @@ func TestWindow(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if got := within([]Window{w}, tt.at); got != tt.want {
+		if got := throughout([]Window{w}, tt.at, tt.at); got != tt.want {
 			t.Errorf("%s at %s: %t, want %t", tt.text, tt.at, got, tt.want)
 		}
+	}
+	// A fault has to be over by the end of the last window that follows without a gap.
+	day := []string{"Mon 09:00-12:00", "Mon 12:00-16:00", "Mon 23:00-24:00", "Tue 00:00-01:00", "Mon 17:00-18:00"}
+	windows := make([]Window, len(day))
+	for i, text := range day {
+		var err error
+		if windows[i], err = ParseWindow(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		at   time.Time
+		last time.Duration
+		want bool
+	}{
+		{moment(3, 9, 30), time.Hour, true},
+		{moment(3, 11, 30), time.Hour, true},
+		{moment(3, 15, 30), 30 * time.Minute, true},
+		{moment(3, 15, 30), time.Hour, false},
+		{moment(3, 15, 30), 2 * time.Hour, false}, // another one is open by then
+		{moment(3, 16, 30), time.Hour, false},
+		{moment(3, 23, 30), time.Hour, true},
+		{moment(4, 0, 30), time.Hour, false},
+	} {
+		if got := throughout(windows, tt.at, tt.at.Add(tt.last)); got != tt.want {
+			t.Errorf("from %s for %s: %t, want %t", tt.at, tt.last, got, tt.want)
+		}
+	}
+	if !throughout(nil, moment(1, 0, 0), moment(9, 0, 0)) {
+		t.Error("without windows there is a time at which nothing may be broken")
 	}
 	for text, want := range map[string]string{
 		"": "is not a window", "Mon-Fri": "is not a window of time", "09:00-16:00 ": "is not a window", "Mod 09:00-16:00": "no such day",
@@ -205,7 +235,13 @@ func TestKillSwitch(t *testing.T) {
 	dir := t.TempDir()
 	var status atomic.Int64
 	status.Store(http.StatusNoContent)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/login", http.StatusFound)
+			return
+		}
+		w.WriteHeader(int(status.Load()))
+	}))
 	defer server.Close()
 	check := func(where, want string) {
 		t.Helper()
@@ -226,6 +262,7 @@ func TestKillSwitch(t *testing.T) {
 	check("file:"+file, "there is a file:")
 	check("file:"+filepath.Join(dir, "gone", "STOP"), "cannot be reached")
 	check(server.URL, "")
+	check(server.URL+"/moved", "answers 302")
 	status.Store(http.StatusServiceUnavailable)
 	check(server.URL, "answers 503")
 	server.Close()

@@ -68,7 +68,8 @@ func (j *Journal) Require(p Permit) {
 	j.permits = append(j.permits, p)
 }
 
-// Observe has every action on a fault of this journal told to a function.
+// Observe has every action on a fault of this journal, and each that is noted,
+// told to a function.
 func (j *Journal) Observe(observe func(action string, u Undo, detail string)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -87,6 +88,10 @@ func (j *Journal) permit(pending []Entry, next Undo) error {
 	}
 	return nil
 }
+
+// Note tells the observer of an action on a target that is on no fault of the
+// journal, such as a statement, or what stopped a run.
+func (j *Journal) Note(action, target, detail string) { j.note(action, Undo{Target: target}, detail) }
 
 // note tells the observer of an action.
 func (j *Journal) note(action string, u Undo, detail string) {

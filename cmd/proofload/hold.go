@@ -197,7 +197,7 @@ var auditFile = filepath.Join(".proofload", "audit.ndjson") //nolint:gochecknogl
 func (a *app) audited(run, target string) func(action string, u chaos.Undo, detail string) {
 	return func(action string, u chaos.Undo, detail string) {
 		err := chaos.AppendAudit(auditFile, chaos.Audit{
-			Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: detail,
+			Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: a.secrets.hide(detail),
 		})
 		if err != nil {
 			fmt.Fprintln(a.stderr, err)

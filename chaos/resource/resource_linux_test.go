@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/chaostest"
@@ -58,6 +59,35 @@ func TestHogs(t *testing.T) {
 			env := chaostest.NewLocal(t, "api-1")
 			chaostest.TestFault(t, env, kind(t, name), chaos.Params{Target: env.Node("api-1"), Values: values}, leaves)
 		})
+	}
+}
+
+// TestLeak sees a leak in effect long before it has filled what it will fill.
+func TestLeak(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1")
+	p := chaos.Params{Target: env.Node("api-1"), For: time.Minute, Values: map[string]string{"size": "2GiB", "rate": "4MiB"}}
+	f, err := kind(t, "memory-hog").New(env, chaos.NewTargets(env), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in, err := f.Inject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	seen, err := in.Settle(ctx)
+	if err != nil || !strings.Contains(seen.Saw, "KiB resident") {
+		t.Errorf("seen %+v, %v", seen, err)
+	}
+	if err := in.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Recovered(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

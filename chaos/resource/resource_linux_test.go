@@ -62,6 +62,50 @@ func TestHogs(t *testing.T) {
 	}
 }
 
+// TestInjectionIsEnded heals a fault while it is being injected, as after the death
+// of who began that: a command in a node goes on. What it would have done does not
+// happen any more.
+func TestInjectionIsEnded(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1")
+	file := filepath.Join(t.TempDir(), "broken")
+	k := chaos.Script{
+		Kind: chaos.Kind{Name: "late"},
+		Look: "true", Gone: "true", Undo: "rm -f '" + file + "'",
+		Inject: "touch '" + file + ".begun'; sleep 1; touch '" + file + "'",
+	}.Fault()
+	f, err := k.New(env, chaos.NewTargets(env), chaos.Params{Target: env.Node("api-1"), For: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, err := f.Prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Inject(ctx)
+		ended <- err
+	}()
+	err = chaos.Watch(ctx, func(context.Context) error {
+		_, err := os.Stat(file + ".begun")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Heal(ctx, env, undo); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the injection went on to its end")
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("broken after it was healed: %v", err)
+	}
+}
+
 // TestLeak sees a leak in effect long before it has filled what it will fill.
 func TestLeak(t *testing.T) {
 	env := chaostest.NewLocal(t, "api-1")

@@ -32,7 +32,7 @@ type Policy struct {
 	On      []string      // names of nodes and links; nil: all
 	Active  int           // faults at the same time; 0: any number
 	TTL     time.Duration // of one fault at most; 0: [MaxTTL]
-	Quorum  []sut.Role    // roles of which more than half of the nodes stay untouched
+	Quorum  []sut.Role    // roles of which more than half of the nodes, and the links to them, stay untouched
 	Windows []Window      // times throughout which something may be broken; nil: any
 }
 
@@ -78,6 +78,11 @@ func (p Policy) Permit(topology sut.Topology) Permit {
 		touched := strings.Split(next.Target, ",")
 		for _, e := range pending {
 			touched = append(touched, strings.Split(e.Undo.Target, ",")...)
+		}
+		for _, l := range topology.Links {
+			if slices.Contains(touched, l.Name) {
+				touched = append(touched, l.From, l.To)
+			}
 		}
 		for _, role := range p.Quorum {
 			if err := quorum(topology.ByRole(role), touched); err != nil {

@@ -56,6 +56,10 @@ func TestPolicyPermit(t *testing.T) {
 		{Name: "pg-2", Role: sut.RoleDatabase},
 		{Name: "pg-3", Role: sut.RoleDatabase},
 		{Name: "redis", Role: sut.RoleCache},
+	}, Links: []sut.Link{
+		{Name: "replication:pg-1", From: "pg-1", To: "*"},
+		{Name: "replication:pg-2", From: "pg-2", To: "*"},
+		{Name: "api-1->pg-1", From: "api-1", To: "pg-1"},
 	}}
 	pending := func(targets ...string) []Entry {
 		var list []Entry
@@ -77,6 +81,10 @@ func TestPolicyPermit(t *testing.T) {
 		{"two of three", keep, pending("pg-1"), "pg-2", "2 of 3 nodes would be broken"},
 		{"two at once", keep, nil, "pg-1,pg-3", "2 of 3 nodes would be broken"},
 		{"others do not count", keep, pending("redis"), "pg-2", ""},
+		{"what a link leads to", keep, nil, "api-1->pg-1", ""},
+		{"a link of one", keep, nil, "replication:pg-1", ""},
+		{"links of two", keep, nil, "replication:pg-1,replication:pg-2", "2 of 3 nodes would be broken"},
+		{"a node and a link", keep, pending("pg-3"), "api-1->pg-1", "2 of 3 nodes would be broken"},
 		{"one at a time", Policy{Active: 1}, pending("redis"), "pg-2", "1 faults are in effect"},
 		{"the first", Policy{Active: 1}, nil, "pg-2", ""},
 		{"production", Policy{Class: ClassProduction}, nil, "pg-2", "class production"},

@@ -61,19 +61,17 @@ func Arm(
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
-	pending := journal.Pending()
-	if err = catalog.conflict(pending, undo); err != nil {
-		journal.note("refused", undo, err.Error())
-		return nil, fmt.Errorf("prepare %s: %w", fault, err)
-	}
-	id, err := journal.arm(undo)
+	id, beside, err := journal.arm(undo, func(pending []Entry) error { return catalog.conflict(pending, undo) })
 	if err != nil {
+		if errors.Is(err, ErrConflict) {
+			journal.note("refused", undo, err.Error())
+		}
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
 	if ctx.Err() != nil {
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, context.Cause(ctx)), journal.mark(id, nil))
 	}
-	if err = journal.permit(pending, undo); err != nil {
+	if err = journal.permit(beside, undo); err != nil {
 		journal.note("refused", undo, err.Error())
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, err), journal.mark(id, nil))
 	}

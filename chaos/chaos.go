@@ -112,6 +112,11 @@ type Kind struct {
 	// each other, and are not in effect at the same time.
 	Touches []string
 
+	// Inside says that the fault is made, seen or undone by commands inside its
+	// targets, and Freezes that none run there while it is in effect. The two are
+	// not combined: what is inside could not be seen, nor undone in time.
+	Inside, Freezes bool
+
 	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
 	// if the environment lacks what the fault needs. It is nil-safe in env's
 	// capabilities only through type assertion.

@@ -27,9 +27,9 @@ var ErrConflict = errors.New("the two cannot be in effect at the same time")
 func (c Catalog) conflict(pending []Entry, next Undo) error {
 	for _, e := range pending {
 		both := common(strings.Split(e.Undo.Target, ","), strings.Split(next.Target, ","))
-		touch := c.share(e.Undo.Kind, next.Kind)
-		if len(both) > 0 && touch != "" {
-			return fmt.Errorf("%s %s is pending and changes the %s of %s too: %w", e.Undo.Kind, e.Undo.Target, touch, JoinTargets(both), ErrConflict)
+		if clash := c.clash(e.Undo.Kind, next.Kind); len(both) > 0 && clash != "" {
+			return fmt.Errorf("%s %s is pending, and %s and %s %s of %s: %w",
+				e.Undo.Kind, e.Undo.Target, e.Undo.Kind, next.Kind, clash, JoinTargets(both), ErrConflict)
 		}
 	}
 	return nil
@@ -39,24 +39,29 @@ func (c Catalog) conflict(pending []Entry, next Undo) error {
 // knows no more than the scenario says: of targets that are only known at the
 // moment of the event it assumes that they differ, and [Arm] looks again.
 func (c Catalog) Conflict(one string, a Params, other string, b Params) error {
-	touch := c.share(one, other)
-	if touch == "" || a.Target.Member != "" || b.Target.Member != "" {
+	clash := c.clash(one, other)
+	if clash == "" || a.Target.Member != "" || b.Target.Member != "" {
 		return nil
 	}
 	both := common(names(a.Target), names(b.Target))
 	if len(both) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s and %s both change the %s of %s: %w", one, other, touch, JoinTargets(both), ErrConflict)
+	return fmt.Errorf("%s and %s %s of %s: %w", one, other, clash, JoinTargets(both), ErrConflict)
 }
 
-// share returns something that both kinds touch, or nothing.
-func (c Catalog) share(one, other string) string {
-	if both := common(c[one].Touches, c[other].Touches); len(both) > 0 {
-		return both[0]
+// clash says what both kinds do to one target that cannot be done by two, or
+// nothing.
+func (c Catalog) clash(one, other string) string {
+	a, b := c[one], c[other]
+	if both := common(a.Touches, b.Touches); len(both) > 0 {
+		return "both change the " + both[0]
 	}
-	if one == other {
-		return "state"
+	switch {
+	case one == other:
+		return "both change the state"
+	case a.Freezes && b.Inside || a.Inside && b.Freezes:
+		return "want frozen and running processes"
 	}
 	return ""
 }

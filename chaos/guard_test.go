@@ -269,7 +269,7 @@ func TestReadPending(t *testing.T) {
 	}
 	j := openJournal(t, file)
 	undo := Undo{Kind: "fake", Target: "a", Data: json.RawMessage("1"), TTL: time.Minute}
-	if _, err := j.arm(undo); err != nil {
+	if _, _, err := j.arm(undo, unopposed); err != nil {
 		t.Fatal(err)
 	}
 	arm(t, j, "b")

@@ -42,6 +42,9 @@ func TestConflict(t *testing.T) {
 		{Name: "kill", Touches: []string{TouchesProcess}},
 		{Name: "pause", Touches: []string{TouchesProcess}},
 		{Name: "partition", Touches: []string{TouchesPackets}},
+		{Name: "freeze", Freezes: true},
+		{Name: "fill", Touches: []string{TouchesDisk}, Inside: true},
+		{Name: "hog", Touches: []string{TouchesCPU}, Inside: true},
 	})
 	on := func(member string, nodes ...string) Params {
 		sel := sut.Selection{Member: member}
@@ -59,6 +62,11 @@ func TestConflict(t *testing.T) {
 		{"kill", "kill", on("", "api-1"), on("", "api-1"), "process of api-1"},
 		{"kill", "pause", on("", "api-1"), on("", "api-2"), ""},
 		{"kill", "partition", on("", "api-1"), on("", "api-1"), ""},
+		{"fill", "freeze", on("", "api-1"), on("", "api-1"), "fill and freeze want frozen and running processes of api-1"},
+		{"freeze", "fill", on("", "api-1"), on("", "api-1"), "want frozen and running processes"},
+		{"freeze", "fill", on("", "api-1"), on("", "api-2"), ""},
+		{"fill", "hog", on("", "api-1"), on("", "api-1"), ""},
+		{"freeze", "partition", on("", "api-1"), on("", "api-1"), ""},
 		{"kill", "kill", on(sut.MemberPrimary, "pg-1", "pg-2"), on(sut.MemberPrimary, "pg-1", "pg-2"), ""}, // another one by then
 	} {
 		err := c.Conflict(tt.one, tt.a, tt.other, tt.b)

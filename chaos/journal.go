@@ -68,7 +68,8 @@ func (j *Journal) Require(p Permit) {
 	j.permits = append(j.permits, p)
 }
 
-// Observe has every action on a fault of this journal told to a function.
+// Observe has every action on a fault of this journal, and each that is noted,
+// told to a function.
 func (j *Journal) Observe(observe func(action string, u Undo, detail string)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -87,6 +88,10 @@ func (j *Journal) permit(pending []Entry, next Undo) error {
 	}
 	return nil
 }
+
+// Note tells the observer of an action on a target that is on no fault of the
+// journal, such as a statement, or what stopped a run.
+func (j *Journal) Note(action, target, detail string) { j.note(action, Undo{Target: target}, detail) }
 
 // note tells the observer of an action.
 func (j *Journal) note(action string, u Undo, detail string) {
@@ -200,8 +205,11 @@ func (j *Journal) write(e Entry) error {
 	return j.apply(e)
 }
 
-// arm notes that a fault is about to be injected and returns the entry's id.
-func (j *Journal) arm(u Undo) (id string, err error) {
+// arm notes that a fault is about to be injected, unless check speaks against
+// that, and returns the entry's id and what is pending beside it. Nothing else is
+// armed between the check and the note, so that of two that are armed at the same
+// moment one sees the other.
+func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, beside []Entry, err error) {
 	defer func() {
 		if err == nil {
 			j.note(string(Armed), u, "")
@@ -209,8 +217,12 @@ func (j *Journal) arm(u Undo) (id string, err error) {
 	}()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	beside = j.pending()
+	if err = check(beside); err != nil {
+		return "", nil, err
+	}
 	id = strconv.Itoa(len(j.entries) + 1)
-	return id, j.write(Entry{ID: id, State: Armed, Undo: &u})
+	return id, beside, j.write(Entry{ID: id, State: Armed, Undo: &u})
 }
 
 // mark notes how mending an entry ended. Once healed, it stays healed.
@@ -245,6 +257,10 @@ func (j *Journal) end(id string, mending error) (*Undo, JournalState, error) {
 func (j *Journal) Pending() []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.pending()
+}
+
+func (j *Journal) pending() []Entry {
 	return slices.DeleteFunc(slices.Clone(j.entries), func(e Entry) bool { return e.State == Healed })
 }
 

@@ -36,9 +36,12 @@ func targets(j *Journal) []string {
 	return list
 }
 
+// unopposed has nothing against a fault.
+func unopposed([]Entry) error { return nil }
+
 func arm(t *testing.T, j *Journal, target string) string {
 	t.Helper()
-	id, err := j.arm(Undo{Kind: "fake", Target: target, Data: json.RawMessage(`{"x":1}`), Manual: []string{"mend " + target}})
+	id, _, err := j.arm(Undo{Kind: "fake", Target: target, Data: json.RawMessage(`{"x":1}`), Manual: []string{"mend " + target}}, unopposed)
 	if err != nil {
 		t.Fatal(err)
 	}

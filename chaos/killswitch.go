@@ -68,7 +68,9 @@ func (k KillSwitch) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrEngaged, k, err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	// Where it leads elsewhere, such as to a page to log in at, that is no answer.
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("%w: %s cannot be reached: %w", ErrEngaged, k, err)
 	}

@@ -32,8 +32,8 @@ type Policy struct {
 	On      []string      // names of nodes and links; nil: all
 	Active  int           // faults at the same time; 0: any number
 	TTL     time.Duration // of one fault at most; 0: [MaxTTL]
-	Quorum  []sut.Role    // roles of which more than half of the nodes stay untouched
-	Windows []Window      // times at which something may be broken; nil: any
+	Quorum  []sut.Role    // roles of which more than half of the nodes, and the links to them, stay untouched
+	Windows []Window      // times throughout which something may be broken; nil: any
 }
 
 // Allows reports that a fault is not allowed, as far as that can be known before
@@ -71,12 +71,18 @@ func (p Policy) Permit(topology sut.Topology) Permit {
 		if p.Active > 0 && len(pending) >= p.Active {
 			return fmt.Errorf("%w: %d faults are in effect, which is the most at one time", ErrNotAllowed, len(pending))
 		}
-		if !within(p.Windows, time.Now()) {
-			return fmt.Errorf("%w at this time: only %s", ErrNotAllowed, join(p.Windows))
+		now := time.Now()
+		if until := now.Add(next.TTL); !throughout(p.Windows, now, until) {
+			return fmt.Errorf("%w from now until %s: only %s", ErrNotAllowed, until.UTC().Format("15:04 MST"), join(p.Windows))
 		}
 		touched := strings.Split(next.Target, ",")
 		for _, e := range pending {
 			touched = append(touched, strings.Split(e.Undo.Target, ",")...)
+		}
+		for _, l := range topology.Links {
+			if slices.Contains(touched, l.Name) {
+				touched = append(touched, l.From, l.To)
+			}
 		}
 		for _, role := range p.Quorum {
 			if err := quorum(topology.ByRole(role), touched); err != nil {
@@ -170,9 +176,33 @@ func (w Window) contains(at time.Time) bool {
 	return w.days[at.Weekday()] && of >= w.from && of < w.to
 }
 
-// within reports whether a moment lies in any of the windows, if there are any.
-func within(windows []Window, at time.Time) bool {
-	return len(windows) == 0 || slices.ContainsFunc(windows, func(w Window) bool { return w.contains(at) })
+// end is when the window ends that a moment lies in.
+func (w Window) end(at time.Time) time.Time {
+	year, month, day := at.In(w.zone).Date()
+	return time.Date(year, month, day, int(w.to.Hours()), int(w.to.Minutes())%60, 0, 0, w.zone)
+}
+
+// throughout reports whether each moment from one to another lies in any of the
+// windows, if there are any.
+func throughout(windows []Window, from, until time.Time) bool {
+	for at := from; len(windows) > 0; {
+		i := slices.IndexFunc(windows, func(w Window) bool { return w.contains(at) })
+		if i < 0 {
+			return false
+		}
+		// Where clocks are set back, an hour comes twice, and ends but once.
+		if at = later(windows[i].end(at), at.Add(time.Minute)); !at.Before(until) {
+			return true
+		}
+	}
+	return true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func join(windows []Window) string {

@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -54,6 +56,10 @@ func TestPolicyPermit(t *testing.T) {
 		{Name: "pg-2", Role: sut.RoleDatabase},
 		{Name: "pg-3", Role: sut.RoleDatabase},
 		{Name: "redis", Role: sut.RoleCache},
+	}, Links: []sut.Link{
+		{Name: "replication:pg-1", From: "pg-1", To: "*"},
+		{Name: "replication:pg-2", From: "pg-2", To: "*"},
+		{Name: "api-1->pg-1", From: "api-1", To: "pg-1"},
 	}}
 	pending := func(targets ...string) []Entry {
 		var list []Entry
@@ -75,6 +81,10 @@ func TestPolicyPermit(t *testing.T) {
 		{"two of three", keep, pending("pg-1"), "pg-2", "2 of 3 nodes would be broken"},
 		{"two at once", keep, nil, "pg-1,pg-3", "2 of 3 nodes would be broken"},
 		{"others do not count", keep, pending("redis"), "pg-2", ""},
+		{"what a link leads to", keep, nil, "api-1->pg-1", ""},
+		{"a link of one", keep, nil, "replication:pg-1", ""},
+		{"links of two", keep, nil, "replication:pg-1,replication:pg-2", "2 of 3 nodes would be broken"},
+		{"a node and a link", keep, pending("pg-3"), "api-1->pg-1", "2 of 3 nodes would be broken"},
 		{"one at a time", Policy{Active: 1}, pending("redis"), "pg-2", "1 faults are in effect"},
 		{"the first", Policy{Active: 1}, nil, "pg-2", ""},
 		{"production", Policy{Class: ClassProduction}, nil, "pg-2", "class production"},
@@ -95,6 +105,52 @@ func TestPolicyIsAsked(t *testing.T) {
 	_, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, &fakeFault{name: "b", log: &log, journal: j}, nil)
 	if !errors.Is(err, ErrNotAllowed) || len(log) != 1 || len(j.Pending()) != 1 {
 		t.Errorf("injected a second one: %v, %q, pending %q", err, log, targets(j))
+	}
+}
+
+// A quiet fault is one that nobody notices.
+type quiet struct{ name string }
+
+func (q quiet) String() string                            { return q.name }
+func (q quiet) Prepare(context.Context) (Undo, error)     { return Undo{Kind: "fake", Target: q.name}, nil }
+func (q quiet) Inject(context.Context) (Injection, error) { return q, nil }
+func (quiet) Settle(context.Context) (Evidence, error)    { return Evidence{}, nil }
+func (quiet) Recover(context.Context) error               { return nil }
+func (quiet) Recovered(context.Context) (Evidence, error) { return Evidence{}, nil }
+
+// TestPolicyAtOnce arms faults at the same moment, as entries of a timeline may
+// be: no more get through than are allowed, and no two on the same target.
+func TestPolicyAtOnce(t *testing.T) {
+	const n = 8
+	catalog := NewCatalog([]Kind{{Name: "fake"}})
+	for name, target := range map[string]func(i int) string{
+		"as many as are allowed": strconv.Itoa,
+		"one for a target":       func(int) string { return "x" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+				if target(0) != target(1) {
+					j.Require(Policy{Active: 1}.Permit(sut.Topology{}))
+				}
+				var armed atomic.Int64
+				begin := make(chan struct{})
+				var wg sync.WaitGroup
+				for i := range n {
+					wg.Go(func() {
+						<-begin
+						if _, err := Arm(t.Context(), j, catalog, nil, quiet{target(i)}, nil); err == nil {
+							armed.Add(1)
+						}
+					})
+				}
+				close(begin)
+				wg.Wait()
+				if armed.Load() != 1 || len(j.Pending()) != 1 {
+					t.Fatalf("%d of %d were injected, pending %q, want one", armed.Load(), n, targets(j))
+				}
+			}
+		})
 	}
 }
 
@@ -121,9 +177,39 @@ func TestWindow(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if got := within([]Window{w}, tt.at); got != tt.want {
+		if got := throughout([]Window{w}, tt.at, tt.at); got != tt.want {
 			t.Errorf("%s at %s: %t, want %t", tt.text, tt.at, got, tt.want)
 		}
+	}
+	// A fault has to be over by the end of the last window that follows without a gap.
+	day := []string{"Mon 09:00-12:00", "Mon 12:00-16:00", "Mon 23:00-24:00", "Tue 00:00-01:00", "Mon 17:00-18:00"}
+	windows := make([]Window, len(day))
+	for i, text := range day {
+		var err error
+		if windows[i], err = ParseWindow(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		at   time.Time
+		last time.Duration
+		want bool
+	}{
+		{moment(3, 9, 30), time.Hour, true},
+		{moment(3, 11, 30), time.Hour, true},
+		{moment(3, 15, 30), 30 * time.Minute, true},
+		{moment(3, 15, 30), time.Hour, false},
+		{moment(3, 15, 30), 2 * time.Hour, false}, // another one is open by then
+		{moment(3, 16, 30), time.Hour, false},
+		{moment(3, 23, 30), time.Hour, true},
+		{moment(4, 0, 30), time.Hour, false},
+	} {
+		if got := throughout(windows, tt.at, tt.at.Add(tt.last)); got != tt.want {
+			t.Errorf("from %s for %s: %t, want %t", tt.at, tt.last, got, tt.want)
+		}
+	}
+	if !throughout(nil, moment(1, 0, 0), moment(9, 0, 0)) {
+		t.Error("without windows there is a time at which nothing may be broken")
 	}
 	for text, want := range map[string]string{
 		"": "is not a window", "Mon-Fri": "is not a window of time", "09:00-16:00 ": "is not a window", "Mod 09:00-16:00": "no such day",
@@ -157,7 +243,13 @@ func TestKillSwitch(t *testing.T) {
 	dir := t.TempDir()
 	var status atomic.Int64
 	status.Store(http.StatusNoContent)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/login", http.StatusFound)
+			return
+		}
+		w.WriteHeader(int(status.Load()))
+	}))
 	defer server.Close()
 	check := func(where, want string) {
 		t.Helper()
@@ -178,6 +270,7 @@ func TestKillSwitch(t *testing.T) {
 	check("file:"+file, "there is a file:")
 	check("file:"+filepath.Join(dir, "gone", "STOP"), "cannot be reached")
 	check(server.URL, "")
+	check(server.URL+"/moved", "answers 302")
 	status.Store(http.StatusServiceUnavailable)
 	check(server.URL, "answers 503")
 	server.Close()

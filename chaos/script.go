@@ -31,7 +31,8 @@ const scriptMargin = 10 * time.Second
 //
 // Look and Gone are the observations, and go another way than Inject and Undo:
 // they exit with 0 once it is so, and print what they saw either way. Undo is
-// idempotent, and undoes also what Inject did by half.
+// idempotent, and undoes also what Inject did by half: first of all it ends every
+// process of the fault, that of Inject too, which outlives who began it.
 type Script struct {
 	Kind
 
@@ -52,8 +53,11 @@ type Script struct {
 // Fault makes the catalogue entry. It sets New, Check and Heal, and what the
 // environment must offer.
 func (s Script) Fault() Kind {
+	if !strings.HasPrefix(s.Undo, ShellEnd) {
+		s.Undo = ShellEnd + s.Undo
+	}
 	k := s.Kind
-	k.Needs = "an environment that runs commands inside nodes"
+	k.Inside, k.Needs = true, "an environment that runs commands inside nodes"
 	if s.Roles != nil {
 		k.Needs += ", and a node of the role " + joinRoles(s.Roles)
 	}
@@ -193,7 +197,7 @@ func (s Script) values(p Params) []string {
 func (f *scripted) Inject(ctx context.Context) (Injection, error) {
 	in := &scriptInjection{scripted: *f, called: time.Now()}
 	err := Each(f.data.Nodes, func(node string) error {
-		_, err := f.data.run(ctx, f.exec, node, f.script.Inject)
+		_, err := f.exec.NodeExec(ctx, node, append(f.data.variables(node), "PROOFLOAD_MARK="+f.data.ID), "sh", "-c", f.script.Inject)
 		return err
 	})
 	if err != nil {

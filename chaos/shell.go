@@ -3,8 +3,9 @@ package chaos
 // The parts that scripts of faults have in common, for a shell of POSIX.
 const (
 	// ShellMarked defines the function marked, which reports whether a process,
-	// given by its directory in /proc, was left by the fault, and the function
-	// leave, which runs a command as such a process, until its time is over.
+	// given by its directory in /proc, was left by the fault or is at injecting it,
+	// and the function leave, which runs a command as such a process, until its
+	// time is over.
 	ShellMarked = `
 marked() { { tr '\0' '\n' <"$1/environ" | grep -qx "PROOFLOAD_MARK=$ID"; } 2>/dev/null; }
 leave() { PROOFLOAD_MARK="$ID" setsid timeout "$TTL" "$@" </dev/null >/dev/null 2>&1 & }

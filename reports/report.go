@@ -76,7 +76,7 @@ type Manifest struct {
 	Run      string            `json:"run"`
 	Scenario Source            `json:"scenario"`
 	Target   string            `json:"target"`
-	Stack    string            `json:"stack,omitempty"`   // id by which the target is found again
+	Stack    string            `json:"stack,omitempty"`   // by what the target is found again: id of a stack, path of a target file
 	Options  map[string]string `json:"options,omitempty"` // of the target, for example replication: async
 	Seed     uint64            `json:"seed"`
 	Client   string            `json:"client,omitempty"` // of HTTP, that load is sent with

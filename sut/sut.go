@@ -119,7 +119,11 @@ type Limits struct {
 // A Limiter can change what a node may use while it runs.
 type Limiter interface {
 	Limits(ctx context.Context, node string) (Limits, error)
-	SetLimits(ctx context.Context, node string, l Limits) error
+
+	// LimitCPU and LimitMemory set one of the limits, in the units of [Limits],
+	// and leave the other as it is: two who change them do not meet.
+	LimitCPU(ctx context.Context, node string, cores float64) error
+	LimitMemory(ctx context.Context, node string, bytes int64) error
 }
 
 // DiskLimits are how much a node may write to a disk each second. Zero is as

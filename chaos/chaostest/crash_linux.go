@@ -120,7 +120,10 @@ func newCrash(t *testing.T, kind chaos.Kind, halt string) *crash {
 	if err := c.runner.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.kill(c.runner) })
+	t.Cleanup(func() {
+		c.kill(c.runner)
+		c.ended()
+	})
 	if _, err := fmt.Sscanf(c.hears("guard"), "guard %d", &c.guard); err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +158,22 @@ func (c *crash) kill(p *exec.Cmd) {
 	if p.ProcessState == nil {
 		_ = p.Process.Kill() // it may have ended
 		_ = p.Wait()         // says that it was killed
+	}
+}
+
+// ended waits until the guard has done what it does when its run is gone: that is in
+// the directory of the test.
+func (c *crash) ended() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), healWithin)
+	defer cancel()
+	err := chaos.Watch(ctx, func(context.Context) error {
+		if state, err := stateOf(c.guard); c.guard > 0 && (err != nil || state != sut.Down) {
+			return errors.Join(err, errors.New("the guard goes on"))
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Error(err)
 	}
 }
 

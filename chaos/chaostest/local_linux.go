@@ -171,7 +171,10 @@ func (l *Local) Start(ctx context.Context, node string) error {
 	defer l.mu.Unlock()
 	old := l.nodes[node]
 	if old.cmd != nil {
-		return nil
+		if state, err := stateOf(old.cmd.Process.Pid); err != nil || state != sut.Down {
+			return err
+		}
+		old.kill() // it was by somebody else
 	}
 	addr := old.addr
 	if l.prober != nil {

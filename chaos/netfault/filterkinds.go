@@ -77,6 +77,11 @@ func filterParams(own ...chaos.Param) []chaos.Param {
 	)
 }
 
+// atRandom matches a share of the packets, in percent.
+func atRandom(share float64) string {
+	return "-m statistic --mode random --probability " + strconv.FormatFloat(share/100, 'f', -1, 64)
+}
+
 // chains returns the chains of a direction.
 func chains(k chaos.Kind, p chaos.Params) []string {
 	switch k.Value(p, "direction") {
@@ -106,8 +111,7 @@ func filterKinds() []chaos.Kind {
 				Params: filterParams(chaos.Param{Name: "loss", Measure: chaos.Percent, About: "the share of the packets, for example 5%"}),
 			},
 			rules: func(k chaos.Kind, p chaos.Params) cut {
-				share := strconv.FormatFloat(k.Percent(p, "loss")/100, 'f', -1, 64)
-				return cut{From: chains(k, p), Match: []string{"-m statistic --mode random --probability " + share}}
+				return cut{From: chains(k, p), Match: []string{atRandom(k.Percent(p, "loss"))}}
 			},
 		},
 		{
@@ -130,12 +134,22 @@ func filterKinds() []chaos.Kind {
 			},
 		},
 		{
-			Kind: chaos.Kind{Name: kindDNSTimeout, About: "Drops what name servers answer each node, so that resolving a name takes until it times out."},
-			rules: func(chaos.Kind, chaos.Params) cut {
-				return cut{
-					From: []string{"INPUT"}, Loopback: true,
-					Match: []string{"-s " + resolver, "-p udp --sport 53", "-p tcp --sport 53"},
+			Kind: chaos.Kind{
+				Name: kindDNSTimeout,
+				About: "Drops what name servers answer each node, so that resolving a name takes until it times out; or a share of that, so that it is " +
+					"delayed until the node has asked again, as most do after 5 s.",
+				Params: []chaos.Param{{Name: "share", Measure: chaos.Percent, Default: "100%", About: "of the answers, at random"}},
+			},
+			rules: func(k chaos.Kind, p chaos.Params) cut {
+				// Docker's answers come from another port, and no answer meets two rules.
+				const others = "! -s " + resolver
+				c := cut{From: []string{"INPUT"}, Loopback: true, Match: []string{"-s " + resolver, others + " -p udp --sport 53", others + " -p tcp --sport 53"}}
+				if share := k.Percent(p, "share"); share < 100 {
+					for i := range c.Match {
+						c.Match[i] += " " + atRandom(share)
+					}
 				}
+				return c
 			},
 		},
 	}

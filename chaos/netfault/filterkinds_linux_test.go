@@ -59,6 +59,22 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestNamesLate loses some of the answers of name servers: who asks again is
+// answered, later.
+func TestNamesLate(t *testing.T) {
+	env := chaostest.NewIsolated(t, "api-1")
+	serveNames(t, env, "api-1")
+	p := chaos.Params{Target: env.Node("api-1"), For: time.Minute, Values: map[string]string{"share": "60%"}}
+	inject(t, env, kind(t, kindDNSTimeout), p)
+	said := map[string]int{}
+	for range 60 {
+		if said[asks(t, env, "api-1", "udp", resolver+":53")]++; said["ok"] > 1 && said["timeout"] > 1 {
+			return
+		}
+	}
+	t.Errorf("asking again and again: %v, want answers and none", said)
+}
+
 // TestPartitionOfPeers cuts a node off from one other, and from nobody else.
 func TestPartitionOfPeers(t *testing.T) {
 	for _, peer := range []string{"pg-2", "zone:b"} {
@@ -117,6 +133,7 @@ func TestFilterParameters(t *testing.T) {
 		{kindPacketLoss, "", "", "the parameter loss is missing"},
 		{kindPacketReset, "direction", "up", `want one of ["in" "out" "both"]`},
 		{kindDNSFail, "direction", "in", "it has none"},
+		{kindDNSTimeout, "share", "101%", "up to 100%"},
 	} {
 		p := chaos.Params{Target: nodes, For: time.Second}
 		if tt.name != "" {

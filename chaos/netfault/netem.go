@@ -185,13 +185,30 @@ func (in *netemInjection) Recover(ctx context.Context) error {
 
 // Recovered implements [chaos.Injection].
 func (in *netemInjection) Recovered(ctx context.Context) (chaos.Evidence, error) {
-	err := chaos.Watch(ctx, func(ctx context.Context) error { return in.data.removeAll(ctx, in.env) })
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		return chaos.Each(in.data.Nodes, func(node string) error { return in.data.gone(ctx, in.env, in.net, node) })
+	})
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
 	return chaos.Evidence{
 		By: "queueing discipline listing", Saw: chaos.JoinTargets(in.data.Nodes) + ": no netem left", Took: time.Since(in.called),
 	}, nil
+}
+
+// gone reports that no discipline is left on a node. One that is down has none.
+func (n netem) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, node string) error {
+	if chaos.IsDown(ctx, env, node) {
+		return nil
+	}
+	listing, err := net.NetExec(ctx, node, "tc", "qdisc", "show")
+	if err != nil {
+		return fmt.Errorf("list disciplines of %s: %w: %s", node, err, strings.TrimSpace(listing))
+	}
+	if _, listed := n.packets(listing); listed {
+		return fmt.Errorf("netem %s is still listed on %s", n.Handle, node)
+	}
+	return nil
 }
 
 // removeAll removes the disciplines. A node that is down or gone has none.

@@ -127,8 +127,12 @@ func TestNetemCommands(t *testing.T) {
 		if err := in.Recover(t.Context()); err != nil {
 			t.Error(err)
 		}
+		before := len(env.scripts)
 		if _, err := in.Recovered(t.Context()); err != nil {
 			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"tc qdisc show"}, env.scripts[before:]); diff != "" {
+			t.Errorf("seeing it gone is more than watching (-want +got):\n%s", diff)
 		}
 		if err := k.Heal(t.Context(), env, undo); err != nil {
 			t.Error(err)

@@ -73,7 +73,8 @@ func resumeNode(ctx context.Context, env sut.Environment, node string) error {
 
 // undoData is what mending needs to know.
 type undoData struct {
-	Nodes []string `json:"nodes"`
+	Nodes   []string `json:"nodes"`
+	Process string   `json:"process,omitempty"` // what was killed inside them; empty: they were themselves
 }
 
 // heal mends all nodes that undo data names and the environment has.

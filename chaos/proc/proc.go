@@ -23,17 +23,17 @@ import (
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
 		{
-			Name:    "kill",
-			About:   "Crashes all processes of a node with SIGKILL; its peers see their connections end at once.",
-			Needs:   "an environment that can kill and start nodes",
-			Undone:  "The node is started; by the guard if the run died.",
-			Params:  []chaos.Param{pointParam()},
+			Name:    kindKill,
+			About:   "Crashes all processes of a node, or those of a name inside it, with SIGKILL; its peers see their connections end at once.",
+			Needs:   "an environment that can kill and start nodes; one that runs commands inside them, for the processes of a name",
+			Undone:  "The node is started, or its processes are by what supervises them; by the guard if the run died.",
+			Params:  []chaos.Param{whichProcess(), pointParam()},
 			Touches: []string{chaos.TouchesProcess},
 			New:     newKill,
-			Check:   func(p chaos.Params) error { return errors.Join(needsNodes("kill", p), checkPoint("kill", p)) },
-			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
-				return heal(ctx, env, u, startForGood)
+			Check: func(p chaos.Params) error {
+				return errors.Join(needsNodes(kindKill, p), checkPoint(kindKill, p), checkProcess(kindKill, p))
 			},
+			Heal: healKill,
 		},
 		restartKind(),
 		crashLoopKind(),
@@ -55,6 +55,7 @@ func Kinds() []chaos.Kind {
 			Needs:   "an environment that can pause nodes",
 			Undone:  "The node goes on where it stopped; by the guard if the run died.",
 			Touches: []string{chaos.TouchesProcess},
+			Freezes: true,
 			New:     newPause,
 			Check:   func(p chaos.Params) error { return needsNodes("pause", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
@@ -63,6 +64,8 @@ func Kinds() []chaos.Kind {
 		},
 	}
 }
+
+const kindKill = "kill"
 
 // needsNodes reports that a target has no nodes, and what to write instead.
 func needsNodes(kind string, p chaos.Params) error {
@@ -82,7 +85,9 @@ type fault struct {
 	target  sut.Selection
 	nodes   []string // as resolved by Prepare
 
-	broken sut.State // what the supervisor says of a broken node
+	process string // the name of what is broken inside the nodes; empty: they are themselves
+
+	broken sut.State // what the supervisor says of a broken node; empty: that does not matter
 	saw    string    // what that means; empty: the state
 	seen   *latest   // when Inject itself saw all nodes broken; nil: Settle does
 	point  *point    // at which it is broken; nil: at once
@@ -100,8 +105,11 @@ func newKill(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos
 	if err != nil {
 		return nil, err
 	}
+	if processName(p) != "" {
+		return newProcessKill(env, targets, p, point)
+	}
 	return &fault{
-		kind: "kill", env: env, killer: killer, targets: targets, target: p.Target, point: point,
+		kind: kindKill, env: env, killer: killer, targets: targets, target: p.Target, point: point,
 		broken: sut.Down, breaks: point.at(killer.Kill), mends: startNode, manual: startByHand,
 	}, nil
 }
@@ -147,7 +155,7 @@ func (f *fault) Prepare(ctx context.Context) (chaos.Undo, error) {
 		return chaos.Undo{}, err
 	}
 	f.nodes = nodes
-	data, err := json.Marshal(undoData{Nodes: f.nodes})
+	data, err := json.Marshal(undoData{Nodes: f.nodes, Process: f.process})
 	if err != nil {
 		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
 	}
@@ -181,8 +189,11 @@ func (f *fault) inject(ctx context.Context) (*injection, error) {
 	return in, nil
 }
 
-// supervisor is what says how a node is.
-const supervisor = "supervisor"
+// What says how a node is, and what there is of processes inside it.
+const (
+	supervisor   = "supervisor"
+	processTable = "process table of the node"
+)
 
 // An injection is a fault in effect on some nodes.
 type injection struct {
@@ -193,10 +204,14 @@ type injection struct {
 
 // Settle implements [chaos.Injection].
 func (i *injection) Settle(ctx context.Context) (chaos.Evidence, error) {
-	if err := chaos.AwaitState(ctx, i.fault.killer, i.nodes, i.fault.broken); err != nil {
-		return chaos.Evidence{}, err
+	by := processTable
+	if i.fault.broken != "" {
+		by = supervisor
+		if err := chaos.AwaitState(ctx, i.fault.killer, i.nodes, i.fault.broken); err != nil {
+			return chaos.Evidence{}, err
+		}
 	}
-	e := i.evidence(supervisor, i.fault.broken)
+	e := i.evidence(by, i.fault.broken)
 	if i.fault.seen != nil {
 		e.Took = i.fault.seen.since(i.called)
 	}
@@ -237,7 +252,7 @@ func (i *injection) Recovered(ctx context.Context) (chaos.Evidence, error) {
 
 func (i *injection) evidence(by string, state sut.State) chaos.Evidence {
 	saw := chaos.JoinTargets(i.nodes) + " " + string(state)
-	if i.fault.saw != "" && state == i.fault.broken && by == supervisor {
+	if i.fault.saw != "" && state == i.fault.broken && (by == supervisor || by == processTable) {
 		saw = chaos.JoinTargets(i.nodes) + " " + i.fault.saw
 	}
 	if i.fault.point != nil && state == i.fault.broken {

@@ -33,6 +33,7 @@ func clockOffset() chaos.Kind {
 		Needs:   "an environment that runs commands inside nodes; Perl in the node, x86-64, and a kernel that lets it debug the node's processes",
 		Undone:  "The function is put back in all processes; by the guard if the run died. A new process has its own.",
 		Touches: []string{"clock"},
+		Inside:  true,
 		Params: []chaos.Param{{
 			Name: "by", Measure: chaos.Text, Default: "90s",
 			About: "how far it is ahead, for example 90s, or behind, for example -90s; " + leastOffset.String() + " or more",

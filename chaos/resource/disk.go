@@ -40,6 +40,7 @@ func diskSlow() chaos.Kind {
 		Needs:   "an environment that can limit what nodes write to a disk, and runs commands inside them",
 		Undone:  "The limits are set back; by the guard if the run died. They are lost when the node ends.",
 		Touches: []string{chaos.TouchesDisk},
+		Inside:  true,
 		Params: []chaos.Param{
 			{Name: "rate", Measure: chaos.Size, Default: "1MiB", About: "how much it may write each second, 64KiB or more"},
 			{Name: "operations", Measure: chaos.Count, Default: "50", About: "how often it may write each second, 5 or more; a commit takes one to three"},

@@ -25,7 +25,18 @@ func cpuThrottle() chaos.Kind {
 		Params:  []chaos.Param{{Name: "share", Measure: chaos.Percent, Default: "10%", About: "of one processor"}},
 	}
 	return limited(k, cgroup{
-		set: func(l *sut.Limits, p chaos.Params) { l.CPU = k.Percent(p, "share") / 100 },
+		set: func(ctx context.Context, l sut.Limiter, node string, p chaos.Params) error {
+			return l.LimitCPU(ctx, node, k.Percent(p, "share")/100)
+		},
+		setBack: func(ctx context.Context, l sut.Limiter, node string, was sut.Limits) error {
+			return l.LimitCPU(ctx, node, was.CPU)
+		},
+		flags: func(was sut.Limits) string {
+			if was.CPU == 0 {
+				return "--cpu-quota=-1"
+			}
+			return fmt.Sprintf("--cpu-period=100000 --cpu-quota=%d", int64(was.CPU*100_000))
+		},
 		// The second version of control groups says "quota period", the first
 		// has a file each.
 		read: `cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us`,
@@ -42,19 +53,29 @@ func memoryLimit() chaos.Kind {
 		Params:  []chaos.Param{{Name: "size", Measure: chaos.Size, About: "how much it may use, 6MiB or more"}},
 	}
 	return limited(k, cgroup{
-		set:  func(l *sut.Limits, p chaos.Params) { l.Memory = k.Size(p, "size") },
-		read: `cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes`,
+		set: func(ctx context.Context, l sut.Limiter, node string, p chaos.Params) error {
+			return l.LimitMemory(ctx, node, k.Size(p, "size"))
+		},
+		setBack: func(ctx context.Context, l sut.Limiter, node string, was sut.Limits) error {
+			return l.LimitMemory(ctx, node, was.Memory)
+		},
+		flags: func(was sut.Limits) string { return fmt.Sprintf("--memory=%d --memory-swap=%[1]d", was.Memory) },
+		read:  `cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes`,
 	})
 }
 
-// A cgroup is a limit of a control group.
+// A cgroup is a limit of a control group. Others that the node has are left as
+// they are, because another fault may have set them meanwhile.
 type cgroup struct {
-	set  func(l *sut.Limits, p chaos.Params)
-	read string // prints it, as the kernel has it
+	set     func(ctx context.Context, l sut.Limiter, node string, p chaos.Params) error
+	setBack func(ctx context.Context, l sut.Limiter, node string, was sut.Limits) error
+	flags   func(was sut.Limits) string // that set it back by hand
+	read    string                      // prints it, as the kernel has it
 }
 
 // limited makes the catalogue entry of a limit.
 func limited(k chaos.Kind, c cgroup) chaos.Kind {
+	k.Inside = true
 	k.Check = func(p chaos.Params) error {
 		if len(p.Target.Nodes) == 0 {
 			return fmt.Errorf("%s acts on nodes, and %q has none: write for example app[1]", k.Name, p.Target.Ref)
@@ -74,7 +95,7 @@ func limited(k chaos.Kind, c cgroup) chaos.Kind {
 		if err := json.Unmarshal(u.Data, &before); err != nil {
 			return fmt.Errorf("read undo data: %w", err)
 		}
-		return restore(ctx, env, before)
+		return c.restore(ctx, env, before)
 	}
 	return k
 }
@@ -118,21 +139,12 @@ func (f *limit) Prepare(ctx context.Context) (chaos.Undo, error) {
 			return chaos.Undo{}, err
 		}
 		f.before[node] = b
-		undo.Manual = append(undo.Manual, fmt.Sprintf("docker update --cpu-quota=%d --memory=%d --memory-swap=%[2]d CONTAINER_OF_%s",
-			quota(b.Limits), b.Limits.Memory, node))
+		undo.Manual = append(undo.Manual, fmt.Sprintf("docker update %s CONTAINER_OF_%s", f.cgroup.flags(b.Limits), node))
 	}
 	if undo.Data, err = json.Marshal(f.before); err != nil {
 		return chaos.Undo{}, fmt.Errorf("write undo data: %w", err)
 	}
 	return undo, nil
-}
-
-// quota is a limit of processors in the unit of the command line.
-func quota(l sut.Limits) int64 {
-	if l.CPU == 0 {
-		return -1
-	}
-	return int64(l.CPU * 100_000)
 }
 
 // kernel reads a limit inside the node.
@@ -148,9 +160,7 @@ func (f *limit) kernel(ctx context.Context, node string) (string, error) {
 func (f *limit) Inject(ctx context.Context) (chaos.Injection, error) {
 	in := &limitInjection{limit: *f, called: time.Now()}
 	err := chaos.Each(f.nodes, func(node string) error {
-		l := f.before[node].Limits
-		f.cgroup.set(&l, f.params)
-		return f.limiter.SetLimits(ctx, node, l)
+		return f.cgroup.set(ctx, f.limiter, node, f.params)
 	})
 	if err != nil {
 		return nil, err
@@ -159,7 +169,7 @@ func (f *limit) Inject(ctx context.Context) (chaos.Injection, error) {
 }
 
 // restore gives nodes back what they had, those that are there.
-func restore(ctx context.Context, env sut.Environment, before map[string]before) error {
+func (c cgroup) restore(ctx context.Context, env sut.Environment, before map[string]before) error {
 	limiter, ok := env.(sut.Limiter)
 	if !ok {
 		return fmt.Errorf("limits of nodes: %w", sut.ErrUnsupported)
@@ -167,7 +177,7 @@ func restore(ctx context.Context, env sut.Environment, before map[string]before)
 	var errs []error
 	for node, b := range before {
 		if _, ok := env.Topology().Node(node); ok {
-			errs = append(errs, limiter.SetLimits(ctx, node, b.Limits))
+			errs = append(errs, c.setBack(ctx, limiter, node, b.Limits))
 		}
 	}
 	return errors.Join(errs...)
@@ -188,7 +198,7 @@ func (i *limitInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 // Recover implements [chaos.Injection].
 func (i *limitInjection) Recover(ctx context.Context) error {
 	i.called = time.Now()
-	return restore(ctx, i.env, i.before)
+	return i.cgroup.restore(ctx, i.env, i.before)
 }
 
 // Recovered implements [chaos.Injection].

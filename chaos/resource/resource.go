@@ -36,24 +36,42 @@ echo "$((b-a)) ticks of processor time used in 0.3 s"; [ "$((b-a))" -gt 0 ]`,
 
 // memoryHog fills memory.
 func memoryHog() chaos.Script {
+	// How often the kernel has killed something for the lack of memory.
+	const kills = `
+kills() { n=$(sed -n 's/^oom_kill \([0-9]*\)/\1/p' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null | head -n 1); echo "${n:-0}"; }
+`
 	return chaos.Script{
 		Kind: chaos.Kind{
-			Name:    "memory-hog",
-			About:   "Fills memory inside a node, which counts against its limit; over it, the kernel kills something there.",
-			Undone:  "The process that holds the memory is killed; it ends by itself when the time is over.",
+			Name: "memory-hog",
+			About: "Fills memory inside a node, at once or as a leak does, which counts against its limit; over it, the kernel kills something there, " +
+				"again and again: most likely what leaks, which begins anew.",
+			Undone:  "The processes that hold the memory are killed; they end by themselves when the time is over.",
 			Touches: []string{chaos.TouchesMemory},
-			Params:  []chaos.Param{{Name: "size", Measure: chaos.Size, About: "how much, for example 256MiB"}},
+			Params: []chaos.Param{
+				{Name: "size", Measure: chaos.Size, About: "how much, for example 256MiB; more than the node may use leads to a kill"},
+				{Name: "rate", Measure: chaos.Size, Default: "1GiB", About: "how much of it each second"},
+			},
 		},
-		// tail keeps what has no line break until its input ends.
-		Inject: chaos.ShellMarked + `leave sh -c '{ head -c "$0" /dev/zero; sleep "$1"; } | tail' "$P_SIZE" "$TTL"`,
-		Look: chaos.ShellMarked + `
+		Save: kills + `kills`,
+		// tail keeps what has no line break until its input ends. Who writes to one
+		// that was killed is ended by that.
+		Inject: chaos.ShellMarked + `
+leave sh -c 'while :; do {
+	n=0; while [ "$n" -lt "$0" ]; do
+		piece=$1; [ "$((n+piece))" -le "$0" ] || piece=$(($0-n))
+		head -c "$piece" /dev/zero || exit; n=$((n+piece)); sleep 0.1
+	done
+	while printf x; do sleep 0.5; done
+} | tail; sleep 0.1; done' "$P_SIZE" "$((P_RATE/10))"`,
+		Look: chaos.ShellMarked + kills + `
 kib=0; for p in /proc/[0-9]*; do if marked "$p"; then
 	set -- $(grep '^VmRSS' "$p/status" 2>/dev/null); kib=$((kib+${2:-0}))
 fi; done
-echo "$kib KiB resident"; [ "$((kib*1024/10))" -ge "$((P_SIZE/11))" ]`,
+killed=$(($(kills)-${SAVED:-0})); want=$P_SIZE; if [ "$P_RATE" -lt "$want" ]; then want=$P_RATE; fi
+echo "$kib KiB resident, $killed processes killed for the lack of memory"; [ "$killed" -gt 0 ] || [ "$((kib*1024/10))" -ge "$((want/11))" ]`,
 		Undo: chaos.ShellEnd,
 		Gone: chaos.ShellEnded,
-		By:   "resident memory of the kernel",
+		By:   "resident memory and kills of the kernel",
 	}
 }
 

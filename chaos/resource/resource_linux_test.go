@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/chaostest"
@@ -61,6 +62,79 @@ func TestHogs(t *testing.T) {
 	}
 }
 
+// TestInjectionIsEnded heals a fault while it is being injected, as after the death
+// of who began that: a command in a node goes on. What it would have done does not
+// happen any more.
+func TestInjectionIsEnded(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1")
+	file := filepath.Join(t.TempDir(), "broken")
+	k := chaos.Script{
+		Kind: chaos.Kind{Name: "late"},
+		Look: "true", Gone: "true", Undo: "rm -f '" + file + "'",
+		Inject: "touch '" + file + ".begun'; sleep 1; touch '" + file + "'",
+	}.Fault()
+	f, err := k.New(env, chaos.NewTargets(env), chaos.Params{Target: env.Node("api-1"), For: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, err := f.Prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Inject(ctx)
+		ended <- err
+	}()
+	err = chaos.Watch(ctx, func(context.Context) error {
+		_, err := os.Stat(file + ".begun")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Heal(ctx, env, undo); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the injection went on to its end")
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("broken after it was healed: %v", err)
+	}
+}
+
+// TestLeak sees a leak in effect long before it has filled what it will fill.
+func TestLeak(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1")
+	p := chaos.Params{Target: env.Node("api-1"), For: time.Minute, Values: map[string]string{"size": "2GiB", "rate": "4MiB"}}
+	f, err := kind(t, "memory-hog").New(env, chaos.NewTargets(env), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in, err := f.Inject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	seen, err := in.Settle(ctx)
+	if err != nil || !strings.Contains(seen.Saw, "KiB resident") {
+		t.Errorf("seen %+v, %v", seen, err)
+	}
+	if err := in.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Recovered(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDescriptors takes a node its descriptors: it accepts no connection.
 func TestDescriptors(t *testing.T) {
 	env := chaostest.NewLocal(t, "api-1")
@@ -109,8 +183,14 @@ func (f *fakeLimits) Topology() sut.Topology {
 	return sut.Topology{Nodes: []sut.Node{{Name: "api-1", Role: sut.RoleService}}}
 }
 func (f *fakeLimits) Limits(context.Context, string) (sut.Limits, error) { return f.limits, nil }
-func (f *fakeLimits) SetLimits(_ context.Context, _ string, l sut.Limits) error {
-	f.limits = l
+
+func (f *fakeLimits) LimitCPU(_ context.Context, _ string, cores float64) error {
+	f.limits.CPU = cores
+	return nil
+}
+
+func (f *fakeLimits) LimitMemory(_ context.Context, _ string, bytes int64) error {
+	f.limits.Memory = bytes
 	return nil
 }
 
@@ -132,6 +212,43 @@ func TestLimits(t *testing.T) {
 			p := chaos.Params{Target: sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}, Values: values}
 			chaostest.TestFault(t, env, kind(t, name), p, func(context.Context) (bool, error) { return env.limits != was, nil })
 		})
+	}
+}
+
+// TestLimitsOverlap ends the first of two limits of a node first: neither takes the
+// other away, nor does the second bring the first back.
+func TestLimitsOverlap(t *testing.T) {
+	was := sut.Limits{Memory: 1 << 30}
+	env := &fakeLimits{limits: was}
+	target := sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}
+	inject := func(name string, values map[string]string) chaos.Injection {
+		t.Helper()
+		f, err := kind(t, name).New(env, chaos.NewTargets(env), chaos.Params{Target: target, Values: values})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = f.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in, err := f.Inject(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	first := inject("cpu-throttle", map[string]string{"share": "20%"})
+	second := inject("memory-limit", map[string]string{"size": "64MiB"})
+	if err := first.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := (sut.Limits{Memory: 64 << 20}); env.limits != want {
+		t.Errorf("with the first undone the limits are %+v, want %+v", env.limits, want)
+	}
+	if err := second.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if env.limits != was {
+		t.Errorf("with both undone the limits are %+v, want %+v", env.limits, was)
 	}
 }
 

@@ -2,16 +2,19 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,77 +29,157 @@ const (
 	pathLinkd  = "linkd"
 )
 
-// echoVariable makes the test binary an echo server and nothing else: file
-// descriptors are counted by process, and the connections need many.
-const echoVariable = "LINKD_TEST_ECHO"
+// roleVariable makes the test binary an echo server, or a proxy before one, and
+// nothing else. Each has a process of its own, as it has where it is used, and
+// because file descriptors are counted by process.
+const roleVariable = "LINKD_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(echoVariable) == "" {
+	role, upstream, _ := strings.Cut(os.Getenv(roleVariable), " ")
+	if role == "" {
 		m.Run()
 		return
 	}
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := play(role, upstream); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stdout, l.Addr())
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			os.Exit(1)
-		}
-		go func() {
-			io.Copy(c, c)
-			c.Close()
-		}()
-	}
 }
 
-// echoProcess starts an echo server in a process of its own.
-func echoProcess(b *testing.B) string {
+// play is a path until the end of its input. It prints where it listens, and for
+// each line how much memory it uses.
+func play(role, upstream string) error {
+	addr, err := map[string]func(string) (string, error){pathDirect: playEcho, pathStock: playStock, pathLinkd: playLinkd}[role](upstream)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stdout, addr)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Fprintln(os.Stdout, memory())
+	}
+	return nil
+}
+
+func playEcho(string) (string, error) {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				io.Copy(c, c)
+				c.Close()
+			}()
+		}
+	}()
+	return l.Addr().String(), nil
+}
+
+func playStock(upstream string) (string, error) {
+	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	stock := toxiproxy.NewProxy(api, "stock", "127.0.0.1:0", upstream)
+	err := api.Collection.Add(stock, true)
+	return stock.Listen, err
+}
+
+func playLinkd(upstream string) (string, error) {
+	makeRoomForFiles()
+	cfg := config{Links: []linkConfig{{Name: "bench", Listen: "127.0.0.1:0", Upstream: upstream}}}
+	srv, err := newServer(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", err
+	}
+	return srv.links["bench"].proxy.Listen, nil
+}
+
+// A role is a process that plays one.
+type role struct {
+	addr string
+	pid  int
+	in   io.Writer
+	out  *bufio.Reader
+}
+
+// begin starts a process that plays a role, with variables beside those there are.
+func begin(b *testing.B, name, upstream string, variables ...string) role {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), os.Args[0]) //nolint:gosec // ourselves
-	cmd.Env = append(os.Environ(), echoVariable+"=1")
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	err = cmd.Start()
-	if err != nil {
+	cmd.Env = append(os.Environ(), append(variables, roleVariable+"="+name+" "+upstream)...)
+	cmd.Stderr = os.Stderr
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		cmd.Process.Kill()
+		in.Close()
 		cmd.Wait()
 	})
-	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	r := role{pid: cmd.Process.Pid, in: in, out: bufio.NewReader(out)}
+	r.addr = r.line(b)
+	return r
+}
+
+func (r role) line(b *testing.B) string {
+	b.Helper()
+	line, err := r.out.ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
-	return strings.TrimSpace(addr)
+	return strings.TrimSpace(line)
 }
 
-// paths starts an echo server and returns its address and those of proxies
-// before it, without a toxic.
-func paths(b *testing.B) map[string]string {
+// memory is what the heap and the stacks of the process use, in MB.
+func (r role) memory(b *testing.B) float64 {
 	b.Helper()
-	direct := echoProcess(b)
-	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	stock := toxiproxy.NewProxy(api, "stock", "127.0.0.1:0", direct)
-	if err := api.Collection.Add(stock, true); err != nil {
+	if _, err := io.WriteString(r.in, "\n"); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(stock.Stop)
-	d := start(b, map[string]string{"bench": direct})
-	return map[string]string{pathDirect: direct, pathStock: stock.Listen, pathLinkd: d.links["bench"].proxy.Listen}
+	mb, err := strconv.ParseFloat(r.line(b), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return mb
+}
+
+// processor is the processor time of the process so far, to a hundredth of a second.
+func (r role) processor(b *testing.B) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from the third on
+	user, userErr := strconv.Atoi(fields[11])
+	system, systemErr := strconv.Atoi(fields[12])
+	if err := errors.Join(userErr, systemErr); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// paths starts an echo server, and proxies before it without a toxic. Linkd has
+// the variables that its image has (fixtures/images/linkd).
+func paths(b *testing.B) map[string]role {
+	b.Helper()
+	direct := begin(b, pathDirect, "")
+	return map[string]role{
+		pathDirect: direct,
+		pathStock:  begin(b, pathStock, direct.addr),
+		pathLinkd:  begin(b, pathLinkd, direct.addr, "GOGC=400", "GOMAXPROCS=1"),
+	}
 }
 
 // BenchmarkLinks compares a direct connection, one through Toxiproxy as it is
-// and one through linkd, in one run. The processor time is that of the client
-// and the proxy, and so is the memory.
+// and one through linkd, in one run. The processor time and the memory are those
+// of who the client is connected to.
 func BenchmarkLinks(b *testing.B) {
-	addrs := paths(b)
+	roles := paths(b)
 	names := []string{pathDirect, pathStock, pathLinkd}
 	// Rounds alternate between the paths, so that a change of the machine's
 	// load meets all of them.
@@ -104,10 +187,10 @@ func BenchmarkLinks(b *testing.B) {
 	times, busy, rates := map[string][]time.Duration{}, map[string]time.Duration{}, map[string][]float64{}
 	for range rounds {
 		for _, name := range names {
-			before := processorTime(b)
-			times[name] = append(times[name], roundTrips(b, addrs[name], 4000)...)
-			busy[name] += processorTime(b) - before
-			rates[name] = append(rates[name], throughput(b, addrs[name], 256<<20))
+			before := roles[name].processor(b)
+			times[name] = append(times[name], roundTrips(b, roles[name].addr, 4000)...)
+			busy[name] += roles[name].processor(b) - before
+			rates[name] = append(rates[name], throughput(b, roles[name].addr, 256<<20))
 		}
 	}
 	direct := quantile(times[pathDirect], 0.5)
@@ -119,7 +202,7 @@ func BenchmarkLinks(b *testing.B) {
 			name, p50, p50-direct, p99, busy[name]/time.Duration(len(times[name])), rate, rate/base)
 	}
 	for _, name := range names {
-		holdConnections(b, name, addrs[name], 5000)
+		holdConnections(b, name, roles[name], 5000)
 	}
 }
 
@@ -166,13 +249,13 @@ func throughput(b *testing.B, addr string, total int64) float64 {
 
 // holdConnections opens n connections, uses each and closes them, and logs the
 // memory of the process at each stage.
-func holdConnections(b *testing.B, name, addr string, n int) {
+func holdConnections(b *testing.B, name string, with role, n int) {
 	b.Helper()
-	before := memory()
+	before := with.memory(b)
 	conns := make([]net.Conn, n)
 	buf := []byte("hello")
 	for i := range conns {
-		conns[i] = dialAddr(b, addr)
+		conns[i] = dialAddr(b, with.addr)
 	}
 	for _, c := range conns {
 		if _, err := c.Write(buf); err != nil {
@@ -182,13 +265,12 @@ func holdConnections(b *testing.B, name, addr string, n int) {
 			b.Fatal(err)
 		}
 	}
-	held := memory()
+	held := with.memory(b)
 	for _, c := range conns {
 		c.Close()
 	}
-	clear(conns)
-	after := memory()
-	for deadline := time.Now().Add(10 * time.Second); after > before+before/4 && time.Now().Before(deadline); after = memory() {
+	after := with.memory(b)
+	for deadline := time.Now().Add(10 * time.Second); after > before+before/4 && time.Now().Before(deadline); after = with.memory(b) {
 		<-time.After(50 * time.Millisecond)
 	}
 	b.Logf("%-10s %d connections held: memory %.0f MB before, %.0f MB held, %.0f MB after", name, n, before, held, after)
@@ -209,16 +291,6 @@ func memory() float64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc+m.StackInuse) / 1e6
-}
-
-// processorTime returns the processor time of the process so far.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func quantile(of []time.Duration, q float64) time.Duration {

@@ -92,7 +92,13 @@ func (l license) identify(ctx context.Context, env sut.Environment) error {
 func (l license) bind(journal *chaos.Journal, topology sut.Topology) (alarms []func(context.Context) error) {
 	journal.Require(l.policy.Permit(topology))
 	for _, s := range l.stops {
-		alarms = append(alarms, s.Watch)
+		alarms = append(alarms, func(ctx context.Context) error {
+			err := s.Watch(ctx)
+			if err != nil {
+				journal.Note("stopped", "", err.Error())
+			}
+			return err
+		})
 	}
 	return alarms
 }

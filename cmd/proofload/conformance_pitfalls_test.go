@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func pitfalls(t *testing.T, program command, s *stack.Stack) {
 	t.Run("ports stay", func(t *testing.T) { testPortsStay(t, s) })
 	t.Run("addresses swap", func(t *testing.T) { testAddressesSwap(t, s) })
 	t.Run("limit below use", func(t *testing.T) { testLimitBelowUse(t, program, s) })
+	t.Run("out of memory", func(t *testing.T) { testOutOfMemory(t, program, s) })
 	t.Run("engine away", func(t *testing.T) { testEngineAway(t, program, s) })
 }
 
@@ -98,6 +100,20 @@ func testLimitBelowUse(t *testing.T, program command, s *stack.Stack) {
 		t.Error(err)
 	}
 	if err := s.Start(t.Context(), "api-2"); err != nil { // what the kernel killed is not started again by itself
+		t.Fatal(err)
+	}
+	becomes(t, answers(s, "api-2"), false)
+}
+
+// testOutOfMemory leaks more memory than a node may use: the kernel kills, which
+// is what is seen in effect. Nothing stays behind.
+func testOutOfMemory(t *testing.T, program command, s *stack.Stack) {
+	t.Helper()
+	out, err := program.run(t.Context(), "inject", "memory-hog", "app[2]", "size=8GiB", "rate=512MiB", "--for", "4s")
+	if err != nil || !regexp.MustCompile(`[1-9][0-9]* processes killed for the lack of memory`).MatchString(out) {
+		t.Errorf("%v: %s", err, out)
+	}
+	if err := s.Start(t.Context(), "api-2"); err != nil { // it may be what the kernel has chosen
 		t.Fatal(err)
 	}
 	becomes(t, answers(s, "api-2"), false)

@@ -20,6 +20,7 @@ func points(t *testing.T, program command, s *stack.Stack) {
 	t.Helper()
 	t.Run("kill at a point of a log", func(t *testing.T) { testKillAtPoint(t, program, s) })
 	t.Run("kill at a level of a queue", func(t *testing.T) { testKillAtLevel(t, program, s) })
+	t.Run("kill of a process", func(t *testing.T) { testKillProcess(t, program, s) })
 }
 
 // testKillAtPoint kills a standby as soon as its agent says that it has looked
@@ -50,6 +51,47 @@ func testKillAtPoint(t *testing.T, program command, s *stack.Stack) {
 		t.Error(err)
 	}
 	healed(t, p)
+	if err := s.WaitReady(ctx, victim); err != nil {
+		t.Error(err)
+	}
+}
+
+// testKillProcess kills the server on a standby, and not the node: its agent
+// starts it again.
+func testKillProcess(t *testing.T, program command, s *stack.Stack) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	primary, err := s.Primary(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var victim string
+	for _, n := range s.Topology().ByRole(sut.RoleDatabase) {
+		if n.Name != primary.Name && victim == "" {
+			victim = n.Name
+		}
+	}
+	const began = "select pg_postmaster_start_time()::text"
+	before, err := query(ctx, s, "postgres/"+victim, "", began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := program.Inject(t, chaostest.Row{Kind: "kill", Target: "postgres.replica[1]", Values: []string{"process=postgres"}}, longLife)
+	if _, err = p.Settled(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := s.State(ctx, victim); err != nil || state != sut.Running {
+		t.Errorf("%s is %s, %v: the node itself was killed", victim, state, err)
+	}
+	if err = p.Kill(false); err != nil {
+		t.Error(err)
+	}
+	healed(t, p)
+	becomes(t, func(ctx context.Context) (bool, error) {
+		now, askErr := query(ctx, s, "postgres/"+victim, "", began)
+		return askErr != nil || now == before, nil
+	}, false)
 	if err := s.WaitReady(ctx, victim); err != nil {
 		t.Error(err)
 	}

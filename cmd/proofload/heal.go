@@ -24,9 +24,10 @@ func (a *app) healCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "heal",
 		Short: "Mend what runs that died left broken",
-		Long: `Mends what runs and injections that died left broken, from their journals. Where
-the guard of one of them is still at it, that is waited for. What cannot be mended
-is printed with the commands that mend it by hand: exit 6.`,
+		Long: `Mends what runs and injections that died left broken, from their journals, also
+where they were begun in another directory of this machine. Where the guard of one of
+them is still at it, that is waited for. What cannot be mended is printed with the
+commands that mend it by hand: exit 6.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("proofload heal mends what any run left, and takes no name of one: leave %q out", args[0])
@@ -34,7 +35,8 @@ is printed with the commands that mend it by hand: exit 6.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.healLeftovers(cmd.Context()); err != nil {
+			err := errors.Join(a.healLeftovers(cmd.Context()), a.healElsewhere(cmd.Context()))
+			if err != nil {
 				return exit(reports.ExitFaultsLeft, err)
 			}
 			fmt.Fprintln(a.stdout, "nothing is broken")
@@ -50,6 +52,32 @@ func (a *app) healLeftovers(ctx context.Context) error {
 	for _, dir := range journalled() {
 		if err := a.healRun(ctx, dir); err != nil && !errors.Is(err, reports.ErrLocked) {
 			errs = append(errs, fmt.Errorf("heal run %s: %w%s", filepath.Base(dir.Path), err, byHand(dir)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// healElsewhere mends what the last ones to hold each target of this machine left,
+// wherever their journals are. Who lives looks after itself.
+func (a *app) healElsewhere(ctx context.Context) error {
+	owners, err := filepath.Glob(filepath.Join(holdingsRoot(), "*", fileOwner))
+	if err != nil {
+		return nil // only a malformed pattern is an error
+	}
+	var errs []error
+	for _, file := range owners {
+		dir := filepath.Dir(file)
+		last := (&holding{dir: dir}).readOwner()
+		pending, err := chaos.ReadPending(reports.Directory{Path: last.Dir}.File(reports.FileJournal))
+		if last.Dir == "" || err == nil && len(pending) == 0 {
+			continue
+		}
+		held, err := a.holdTarget(ctx, filepath.Base(dir))
+		switch {
+		case err == nil:
+			errs = append(errs, a.sweep(ctx, held), held.release())
+		case !errors.Is(err, errInUse):
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
@@ -105,10 +133,7 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 		return closeJournal(dir) // it died with its process
 	}
 	// Nobody else mends it meanwhile, and it is not broken anew.
-	id, err := holdID(m.Target, m.Stack)
-	if err != nil {
-		return err
-	}
+	id := holdID(m.Target, m.Stack)
 	if id == "" {
 		return a.healFrom(ctx, dir, m, chaos.HealAll)
 	}

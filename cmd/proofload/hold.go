@@ -59,21 +59,23 @@ type holding struct {
 func (h *holding) socket() string { return filepath.Join(h.dir, fileSocket) }
 
 // holdID names what is held of a target: its stack, or its target file, which
-// is one for the whole machine too. It is empty for a target that lives in this
-// process, and for an address, of which nothing can be broken.
-func holdID(target, stackID string) (string, error) {
+// is one for the whole machine too. Found is by what the target is found again, see
+// [reports.Manifest]. It is empty for a target that lives in this process, and for
+// an address, of which nothing can be broken.
+func holdID(target, found string) string {
 	switch {
 	case strings.HasPrefix(target, stackPrefix):
-		return stackID, nil
+		return found
 	case !isFile(target):
-		return "", nil
+		return ""
 	}
-	path, err := filepath.Abs(target)
-	if err != nil {
-		return "", fmt.Errorf("hold target %s: %w", target, err)
-	}
-	sum := sha256.Sum256([]byte(path))
-	return "target-" + hex.EncodeToString(sum[:6]), nil
+	sum := sha256.Sum256([]byte(found))
+	return "target-" + hex.EncodeToString(sum[:6])
+}
+
+// holdingsRoot is where the directories of targets are.
+func holdingsRoot() string {
+	return filepath.Join(os.TempDir(), "proofload-"+strconv.Itoa(os.Getuid()))
 }
 
 // release gives the target back.
@@ -98,7 +100,7 @@ func (h *holding) forget() error {
 // holdTarget takes the right to break things in a target, or says who has it.
 // Where that is a process that is gone, its guard is mending: it is waited for.
 func (a *app) holdTarget(ctx context.Context, id string) (*holding, error) {
-	h := &holding{dir: filepath.Join(os.TempDir(), "proofload-"+strconv.Itoa(os.Getuid()), id)}
+	h := &holding{dir: filepath.Join(holdingsRoot(), id)}
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("hold %s: %w", id, err)
 	}
@@ -195,7 +197,7 @@ var auditFile = filepath.Join(".proofload", "audit.ndjson") //nolint:gochecknogl
 func (a *app) audited(run, target string) func(action string, u chaos.Undo, detail string) {
 	return func(action string, u chaos.Undo, detail string) {
 		err := chaos.AppendAudit(auditFile, chaos.Audit{
-			Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: detail,
+			Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: a.secrets.hide(detail),
 		})
 		if err != nil {
 			fmt.Fprintln(a.stderr, err)

@@ -81,6 +81,7 @@ type injection struct {
 	dir    reports.Directory
 	id     string
 	held   *holding
+	unlock func() error // the directory is ours until the process ends
 
 	allowed license
 }
@@ -184,7 +185,8 @@ func (i *injection) attach(ctx context.Context) (env sut.Environment, done func(
 		if simErr != nil {
 			return nil, nil, exit(reports.ExitEnvironment, simErr)
 		}
-		return sys.env, func() error { return sys.release(ctx, false) }, i.note(now, simTarget)
+		done = func() error { return errors.Join(sys.release(ctx, false), i.letGo()) }
+		return sys.env, done, i.note(now, simTarget)
 	}
 	if _, err = stack.Engine(ctx); err != nil {
 		return nil, nil, exit(reports.ExitEnvironment, err)
@@ -201,16 +203,28 @@ func (i *injection) attach(ctx context.Context) (env sut.Environment, done func(
 		err = fmt.Errorf("%w: proofload up starts it", err)
 		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, i.held.release()))
 	}
-	done = func() error { return errors.Join(st.Detach(), i.held.release()) }
+	done = func() error { return errors.Join(st.Detach(), i.held.release(), i.letGo()) }
 	if err = errors.Join(i.note(now, i.config.Name), i.held.own(i.id, i.dir)); err != nil {
 		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, done()))
 	}
 	return st, done, nil
 }
 
-// note makes the directory, from which another process can mend.
+// letGo gives the directory back.
+func (i *injection) letGo() error {
+	if i.unlock == nil {
+		return nil
+	}
+	return i.unlock()
+}
+
+// note makes the directory, from which another process can mend once this one is
+// no more.
 func (i *injection) note(now time.Time, stackID string) (err error) {
 	if i.dir, err = reports.CreateDirectory(injectionsRoot, i.id); err != nil {
+		return err
+	}
+	if i.unlock, err = reports.Lock(i.dir.File(reports.FileLock)); err != nil {
 		return err
 	}
 	return i.dir.WriteManifest(&reports.Manifest{

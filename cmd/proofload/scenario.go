@@ -124,6 +124,8 @@ type planned struct {
 
 	workload *httpload.File
 	target   *remote.Target
+
+	targetFile string // path of target's file, absolute and without links
 }
 
 // buildPlan resolves a scenario with what the flags say.
@@ -164,11 +166,10 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	if err = p.permitted(); err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
-	if err = p.reachable(); err != nil {
-		return nil, exit(reports.ExitUsage, err)
+	for _, check := range []func() error{p.permitted, p.possible, p.reachable} {
+		if err = check(); err != nil {
+			return nil, exit(reports.ExitUsage, err)
+		}
 	}
 	p.compareBase()
 	if err = p.compareCalibration(); err != nil {
@@ -185,9 +186,9 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 		sc.Target, file = f.target, f.target
 	}
 	if isFile(sc.Target) {
-		p.target, err = a.readTarget(file, sc.Options)
-		if err == nil {
+		if p.target, err = a.readTarget(file, sc.Options); err == nil {
 			topology = p.target.Topology()
+			p.targetFile, err = realPath(file)
 		}
 	} else {
 		topology, err = describeTarget(sc.Target, sc.Options)
@@ -208,6 +209,18 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 		return nil, topology, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload)
 	}
 	return p, topology, nil
+}
+
+// realPath is the one path of a file that all others lead to.
+func realPath(file string) (string, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", file, err)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", fmt.Errorf("find %s: %w", file, err)
+	}
+	return path, nil
 }
 
 // endpointsOf lists the databases and brokers of a system that operations can go

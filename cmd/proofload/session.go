@@ -52,8 +52,10 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 		return nil, err
 	}
 	s := &session{app: a, plan: p, flags: flags, dir: dir, manifest: newManifest(id, now, p.Plan)}
-	s.manifest.Stack = id
-	if flags.stack == "warm" {
+	switch s.manifest.Stack = id; {
+	case p.target != nil:
+		s.manifest.Stack = p.targetFile
+	case flags.stack == "warm":
 		s.manifest.Stack = strings.TrimPrefix(p.Target, stackPrefix)
 	}
 	if s.unlock, err = reports.Lock(dir.File(reports.FileLock)); err != nil {
@@ -152,10 +154,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 // it left. A target that lives in this process, or of which nothing can be
 // broken, needs none of that.
 func (s *session) hold(ctx context.Context) (err error) {
-	id, err := holdID(s.plan.Target, s.manifest.Stack)
-	if err != nil {
-		return exit(reports.ExitUsage, err)
-	}
+	id := holdID(s.plan.Target, s.manifest.Stack)
 	if id == "" {
 		return nil
 	}

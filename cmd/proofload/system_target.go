@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
 )
 
@@ -48,6 +50,29 @@ func (p *planned) permitted() error {
 		if err := p.target.Permits(step.Verb, step.Params.Target); err != nil {
 			e := sc.Timeline[i]
 			problems.Add(e.VerbPos, len(e.Verb), err.Error(), hint)
+		}
+	}
+	return problems.Err()
+}
+
+// possible reports faults that the target cannot have, as far as that is known
+// before it is up.
+func (p *planned) possible() error {
+	env := abilities(p.target, p.Target)
+	if env == nil {
+		return nil
+	}
+	sc, known := p.Scenario, catalog()
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	for _, step := range p.Steps {
+		i := slices.IndexFunc(sc.Timeline, func(e scenarios.Event) bool { return e.As == step.Entry.Name })
+		if !step.Fault || i < 0 {
+			continue
+		}
+		if _, err := known.New(step.Verb, env, chaos.NewTargets(env), step.Params); errors.Is(err, sut.ErrUnsupported) {
+			e := sc.Timeline[i]
+			problems.Add(e.VerbPos, len(e.Verb), fmt.Sprintf("%s cannot have this: %v", p.Target, err),
+				fmt.Sprintf("proofload faults %s says what it needs", step.Verb))
 		}
 	}
 	return problems.Err()

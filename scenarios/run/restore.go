@@ -26,6 +26,7 @@ func (t *timeline) backup(ctx context.Context, s plan.Step) error {
 		return t.fail(s, "back up", sut.ErrUnsupported)
 	}
 	t.noteTarget(s, history.FaultInject, s.Entry.Target)
+	t.rig.Journal.Note(s.Verb, s.Entry.Target, "")
 	b, err := restorer.Backup(ctx)
 	if cutShort(ctx, err) {
 		return nil
@@ -59,6 +60,7 @@ func (t *timeline) restore(ctx context.Context, s plan.Step) error {
 	}
 	began := t.rig.Recorder.Now()
 	t.noteTarget(s, history.FaultInject, node)
+	t.rig.Journal.Note(s.Verb, node, "")
 	var to time.Time
 	if s.To != "" {
 		to = time.Now().Add(until - began)

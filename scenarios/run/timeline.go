@@ -235,6 +235,7 @@ func (t *timeline) start(ctx context.Context, s plan.Step) error {
 	}
 	for _, n := range nodes {
 		t.noteTarget(s, history.FaultInject, n.Name)
+		t.rig.Journal.Note(s.Verb, n.Name, "")
 		if f := t.downed(n.Name); f != nil {
 			t.recover(ctx, f)
 		} else if err := startNode(ctx, t.rig.Env, n.Name); cutShort(ctx, err) {

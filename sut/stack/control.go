@@ -43,17 +43,27 @@ func (s *Stack) Limits(ctx context.Context, node string) (sut.Limits, error) {
 	return l, nil
 }
 
-// SetLimits implements [sut.Limiter]. Memory and swap go together, and no limit
-// on memory is said by a very large one, which is all that the engine takes. A
-// quota of processors is lifted by one below zero.
-func (s *Stack) SetLimits(ctx context.Context, node string, l sut.Limits) error {
-	r := container.Resources{CPUPeriod: cpuPeriod, CPUQuota: -1, Memory: l.Memory, MemorySwap: l.Memory}
-	if l.CPU > 0 {
-		r.CPUQuota = max(1000, int64(l.CPU*cpuPeriod)) // the least that the kernel takes
+// LimitCPU implements [sut.Limiter]. A quota of processors is lifted by one below
+// zero.
+func (s *Stack) LimitCPU(ctx context.Context, node string, cores float64) error {
+	r := container.Resources{CPUPeriod: cpuPeriod, CPUQuota: -1}
+	if cores > 0 {
+		r.CPUQuota = max(1000, int64(cores*cpuPeriod)) // the least that the kernel takes
 	}
-	if l.Memory == 0 {
-		r.Memory, r.MemorySwap = 1<<44, 1<<44
+	return s.update(ctx, node, r)
+}
+
+// LimitMemory implements [sut.Limiter]. Memory and swap go together, and no limit
+// is said by a very large one, which is all that the engine takes.
+func (s *Stack) LimitMemory(ctx context.Context, node string, bytes int64) error {
+	if bytes == 0 {
+		bytes = 1 << 44
 	}
+	return s.update(ctx, node, container.Resources{Memory: bytes, MemorySwap: bytes})
+}
+
+// update changes what a node may use. What is zero stays as it is.
+func (s *Stack) update(ctx context.Context, node string, r container.Resources) error {
 	_, err := s.docker.ContainerUpdate(ctx, containerName(s.id, node), client.ContainerUpdateOptions{Resources: &r})
 	if err != nil {
 		return fmt.Errorf("limit node %s: %w", node, err)

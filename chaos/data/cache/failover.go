@@ -26,6 +26,7 @@ func failover() chaos.Kind {
 		Undone: "The two change their roles again, without loss, and the links lead where they did. One that is down is not waited for. " +
 			"Should nobody be left, the next start does it.",
 		Touches: []string{touchesRole, touchesClients},
+		Inside:  true,
 		Check: func(p chaos.Params) error {
 			if len(p.Target.Nodes) != 1 || p.Target.Nodes[0].Role != sut.RoleCache {
 				return fmt.Errorf("%s acts on one node of the role %s, and %q is none: write for example redis", kindFailover, sut.RoleCache, p.Target.Ref)
@@ -115,6 +116,16 @@ n=0; until [ "$(info replication role)" = slave ]; do n=$((n+1)); [ "$n" -lt 120
 	return err
 }
 
+// settled waits until no failover of a node is under way: one that was begun goes on
+// when who began it is gone.
+func (p pair) settled(ctx context.Context, node string) error {
+	_, err := p.run(ctx, node, shellMemory+`
+n=0; until case "$(info replication master_failover_state)" in ""|no-failover) ;; *) false ;; esac; do
+	n=$((n+1)); [ "$n" -lt 120 ] || { echo "its failover does not end"; exit 1; }; sleep 0.1
+done`)
+	return err
+}
+
 // follow tells a node whom to follow, as HOST PORT, and waits until it does.
 func (p pair) follow(ctx context.Context, node, master string) error {
 	_, err := p.run(ctx, node, shellMemory+`
@@ -174,6 +185,9 @@ func (p pair) mendRoles(ctx context.Context) error {
 		return p.tell(ctx, p.data.Replica, p.data.Follows)
 	case replicaDown: // it is a replica when it starts
 		return p.tell(ctx, p.data.Master, "no one")
+	}
+	if err := p.settled(ctx, p.data.Master); err != nil {
+		return err
 	}
 	master, err := p.part(ctx, p.data.Master)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 type two struct {
 	follows  map[string]string // HOST PORT by node; empty for a master
 	down     string            // a node
+	underWay bool              // the failover of the first, which ends while it is waited for
 	upstream string
 	link     *httptest.Server
 	did      []string
@@ -73,6 +74,12 @@ func (w *two) NodeExec(_ context.Context, node string, _ []string, argv ...strin
 	}
 	script := argv[len(argv)-1]
 	other := map[string]string{"redis": "redis-2", "redis-2": "redis"}[node]
+	if strings.Contains(script, "master_failover_state") {
+		if w.underWay {
+			w.underWay, w.follows["redis"], w.follows["redis-2"] = false, "10.0.0.2 6379", ""
+		}
+		return "", nil
+	}
 	if strings.Contains(script, "cli failover") {
 		w.did = append(w.did, node+" hands over")
 		w.follows[node], w.follows[other] = "10.0.0.1 6379", ""
@@ -99,8 +106,13 @@ func TestFailoverIsUndone(t *testing.T) {
 	const before, after = "redis:6379", "redis-2:6379"
 	tests := []struct {
 		name, first, second, down, upstream string
+		underWay                            bool
 		want                                []string
 	}{
+		{
+			name: "it is under way", second: "redis 6379", underWay: true, upstream: before,
+			want: []string{"redis-2 hands over", "redis-2 follows redis 6379"},
+		},
 		{name: "nothing was done", second: "redis 6379", upstream: before},
 		{
 			name: "all was done", first: "10.0.0.2 6379", upstream: after,
@@ -130,7 +142,7 @@ func TestFailoverIsUndone(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newTwo(t, tt.first, tt.second, tt.upstream)
-			w.down = tt.down
+			w.down, w.underWay = tt.down, tt.underWay
 			undo := chaos.Undo{Kind: kindFailover, Data: json.RawMessage(`{"master":"redis","replica":"redis-2","follows":"redis 6379",
 				"to":"redis-2:6379","links":{"app->redis":"redis:6379"}}`)}
 			for range 2 {

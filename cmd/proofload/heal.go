@@ -105,10 +105,7 @@ func (a *app) healRun(ctx context.Context, dir reports.Directory) (err error) {
 		return closeJournal(dir) // it died with its process
 	}
 	// Nobody else mends it meanwhile, and it is not broken anew.
-	id, err := holdID(m.Target, m.Stack)
-	if err != nil {
-		return err
-	}
+	id := holdID(m.Target, m.Stack)
 	if id == "" {
 		return a.healFrom(ctx, dir, m, chaos.HealAll)
 	}

@@ -58,19 +58,26 @@ type holding struct {
 // socket is where the guard of the holder listens.
 func (h *holding) socket() string { return filepath.Join(h.dir, fileSocket) }
 
-// holdID names what is held of a target: its stack, or its target file, which
-// is one for the whole machine too. It is empty for a target that lives in this
-// process, and for an address, of which nothing can be broken.
-func holdID(target, stackID string) (string, error) {
-	switch {
-	case strings.HasPrefix(target, stackPrefix):
-		return stackID, nil
-	case !isFile(target):
-		return "", nil
+// holdID names what is held of a target, by what its manifest calls its stack: a
+// stack, or a target file, which is one for the whole machine too. It is empty
+// for a target that lives in this process, and for an address, of which nothing
+// can be broken.
+func holdID(target, stackID string) string {
+	if strings.HasPrefix(target, stackPrefix) || isFile(target) {
+		return stackID
 	}
-	path, err := filepath.Abs(target)
+	return ""
+}
+
+// targetID names a target file, whatever path leads to it: scenarios name it
+// relative to themselves.
+func targetID(file string) (string, error) {
+	path, err := filepath.Abs(file)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
 	if err != nil {
-		return "", fmt.Errorf("hold target %s: %w", target, err)
+		return "", fmt.Errorf("hold target %s: %w", file, err)
 	}
 	sum := sha256.Sum256([]byte(path))
 	return "target-" + hex.EncodeToString(sum[:6]), nil

@@ -122,8 +122,9 @@ func (f *planFlags) register(cmd *cobra.Command) {
 type planned struct {
 	*plan.Plan
 
-	workload *httpload.File
-	target   *remote.Target
+	workload   *httpload.File
+	target     *remote.Target
+	targetFile string // its path, from the working directory
 }
 
 // buildPlan resolves a scenario with what the flags say.
@@ -185,6 +186,7 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 		sc.Target, file = f.target, f.target
 	}
 	if isFile(sc.Target) {
+		p.targetFile = file
 		p.target, err = a.readTarget(file, sc.Options)
 		if err == nil {
 			topology = p.target.Topology()

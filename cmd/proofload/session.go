@@ -53,7 +53,12 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 	}
 	s := &session{app: a, plan: p, flags: flags, dir: dir, manifest: newManifest(id, now, p.Plan)}
 	s.manifest.Stack = id
-	if flags.stack == "warm" {
+	switch {
+	case p.target != nil:
+		if s.manifest.Stack, err = targetID(p.targetFile); err != nil {
+			return nil, err
+		}
+	case flags.stack == "warm":
 		s.manifest.Stack = strings.TrimPrefix(p.Target, stackPrefix)
 	}
 	if s.unlock, err = reports.Lock(dir.File(reports.FileLock)); err != nil {
@@ -152,10 +157,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 // it left. A target that lives in this process, or of which nothing can be
 // broken, needs none of that.
 func (s *session) hold(ctx context.Context) (err error) {
-	id, err := holdID(s.plan.Target, s.manifest.Stack)
-	if err != nil {
-		return exit(reports.ExitUsage, err)
-	}
+	id := holdID(s.plan.Target, s.manifest.Stack)
 	if id == "" {
 		return nil
 	}

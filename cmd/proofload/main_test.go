@@ -44,6 +44,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"nowhere":   nowhere,
 		"readenv":   readEnv,
 		"recorded":  recorded,
+		"shown":     asShown,
 		"waitfor":   waitFor,
 	}
 }

@@ -219,6 +219,7 @@ func (p *parser) tag(n *node) {
 
 // options reads the options of the target, which only the target understands.
 func (p *parser) options(n *node) {
+	p.sc.OptionsPos = n.pos
 	p.sc.Options = p.texts(n, "options", "{replication: async}")
 }
 

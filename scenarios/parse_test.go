@@ -114,7 +114,7 @@ func TestParse(t *testing.T) {
 		File: "full.yaml", Source: got.Source,
 		Name: "full", About: "Everything the language has: \"quoted\", ${literal}.", Owner: "payments",
 		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9},
-		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7,
+		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7, OptionsPos: Pos{8, 10},
 		Load: Load{
 			Workload: "ledger/mixed", WorkloadPos: Pos{11, 13}, Arrivals: "even", MaxInFlight: 500, SendLag: 100 * time.Millisecond,
 			Phases: []Phase{

@@ -28,7 +28,8 @@ type Scenario struct {
 	Target             string
 	TargetPos          Pos
 	Options            map[string]string // of the target, for example replication: async
-	Seed               uint64            // 0: choose one
+	OptionsPos         Pos
+	Seed               uint64 // 0: choose one
 	Load               Load
 	Timeline           []Event
 	Objectives         []Objective

@@ -51,7 +51,7 @@ func expand(inside string, lookup func(string) (string, bool)) (string, *mistake
 	if secret, ok := strings.CutPrefix(inside, "secret:"); ok {
 		return "", &mistake{
 			fmt.Sprintf("the secret %s cannot be used here", secret),
-			"a secret may be in what a workload file sends or logs in with, and in a target file",
+			"a secret may be in what a workload file sends or logs in with",
 		}
 	}
 	if name, ok := strings.CutPrefix(inside, varPrefix); ok {

@@ -22,6 +22,7 @@ var runsRoot = filepath.Join(".proofload", "runs") //nolint:gochecknoglobals // 
 type app struct {
 	stdout, stderr       io.Writer
 	stdoutTTY, stderrTTY bool
+	typed                io.Reader                        // what is typed at the terminal; nil: there is none
 	lookup               func(name string) (string, bool) // of the environment
 	width                func() int                       // of the terminal in columns, 0 if unknown
 	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
@@ -123,7 +124,7 @@ func flagError(cmd *cobra.Command, err error) error {
 }
 
 // colored decides whether to colour output: the flag first, then NO_COLOR,
-// CLICOLOR_FORCE, and whether it goes to a terminal that can.
+// FORCE_COLOR, CLICOLOR_FORCE, and whether it goes to a terminal that can.
 func (a *app) colored(tty bool) bool {
 	switch a.color {
 	case "always":
@@ -134,7 +135,12 @@ func (a *app) colored(tty bool) bool {
 	if v, ok := a.lookup("NO_COLOR"); ok && v != "" {
 		return false
 	}
-	if v, ok := a.lookup("CLICOLOR_FORCE"); ok && v != "" && v != "0" {
+	force, _ := a.lookup("FORCE_COLOR")
+	always, _ := a.lookup("CLICOLOR_FORCE")
+	switch {
+	case force == "0" || force == "false":
+		return false
+	case force != "" || always != "" && always != "0":
 		return true
 	}
 	if v, _ := a.lookup("TERM"); v == "dumb" {

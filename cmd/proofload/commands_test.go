@@ -67,3 +67,15 @@ func goInstall(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("go install %s: %v: %s", args[0], err, out)
 	}
 }
+
+// build builds another program of this repository into bin/: build NAME.
+func build(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: build NAME")
+	}
+	cmd := exec.Command("go", "build", "-o", ts.MkAbs("bin")+"/", "../"+args[0]) //nolint:noctx // the script is the context
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		ts.Fatalf("go build %s: %v: %s", args[0], err, out)
+	}
+}

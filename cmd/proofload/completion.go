@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,23 +18,27 @@ type completer = func(cmd *cobra.Command, args []string, start string) ([]cobra.
 // completions gives every command what its arguments and flags may be, as of
 // the moment of asking. Shells call it through the hidden command __complete.
 func completions(root *cobra.Command) {
-	args := map[string]completer{
+	args := map[string]completer{ // by the name of the command
 		"run": completeScenarios, "plan": completeScenarios, "validate": completeScenarios,
-		"check": completeRuns, "report": completeRuns, "explain": completeRuns, "compare": completeRuns, "heal": completeRuns,
-		"logs": completeNodes,
+		"check": completeRuns, "report": completeRuns, "explain": completeRuns, "compare": completeRuns, "approve": completeRun,
+		"faults": completeFaults, "inject": completeFaults, "logs": completeNodes,
 	}
 	flags := map[string]completer{
-		"target":   completeTargets,
-		"only":     completeParts,
-		"color":    words("auto", "always", "never"),
-		"stack":    words("cold", "warm"),
-		"keep":     words("never", "failed", "always"),
-		"progress": words(progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet),
-		"ci":       words(ciAuto, ciGitHub, ciGitLab, ciNone),
-		"format":   words("html", "json", "junit", "markdown"),
+		"target":       completeTargets,
+		"only":         completeParts,
+		"color":        words("auto", "always", "never"),
+		"stack":        words("cold", "warm"),
+		"keep":         words("never", "failed", "always"),
+		"progress":     words(progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet),
+		"ci":           words(ciAuto, ciGitHub, ciGitLab, ciNone),
+		"inconclusive": words(unclearOwn, unclearFail, unclearPass),
+		"gates":        words(gatesAuto, gatesWait, gatesYes),
+		"format":       words("html", "json", "junit", "markdown", "openmetrics"),
+		"set":          completeVars,
 	}
-	for _, c := range append(root.Commands(), root) {
-		if complete, ok := args[c.Name()]; ok && c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		if complete, ok := args[c.Name()]; ok && c.Parent() == root && c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
 			c.ValidArgsFunction = complete
 		}
 		for name, complete := range flags {
@@ -40,7 +46,11 @@ func completions(root *cobra.Command) {
 				_ = c.RegisterFlagCompletionFunc(name, complete) // a flag has one at most
 			}
 		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
 	}
+	visit(root)
 }
 
 // words completes one of several words.
@@ -69,6 +79,69 @@ func completeRuns(_ *cobra.Command, args []string, start string) ([]cobra.Comple
 	return matching(append([]string{"latest"}, ids...), start), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
+// completeRun lists the recorded runs for a command that takes one.
+func completeRun(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeRuns(cmd, args, start)
+}
+
+// completeFaults lists the kinds of fault, and, for a command that breaks
+// something, what there is to be broken.
+func completeFaults(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	switch {
+	case len(args) == 0:
+		return matching(catalog().Names(), start), cobra.ShellCompDirectiveNoFileComp
+	case len(args) == 1 && cmd.Name() == "inject":
+		return matching(componentNames(), start), cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// componentNames lists the nodes and links of the built-in system.
+func componentNames() []string {
+	topology, err := stack.Topology("ledger")
+	if err != nil {
+		return nil // there is always that one
+	}
+	var names []string
+	for _, n := range topology.Nodes {
+		names = append(names, n.Name)
+	}
+	for _, l := range topology.Links {
+		names = append(names, "link:"+l.Name)
+	}
+	return names
+}
+
+// completeVars lists the variables of the scenario that is named.
+func completeVars(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []string
+	if sc := named(args); sc != nil {
+		for _, name := range slices.Sorted(maps.Keys(sc.Vars)) {
+			names = append(names, name+"=")
+		}
+	}
+	return matching(names, start), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// named reads the scenario that the first argument names, if it can be read.
+func named(args []string) *scenarios.Scenario {
+	if len(args) == 0 {
+		return nil
+	}
+	file, src, err := findScenario(args[0])
+	if err != nil {
+		return nil
+	}
+	sc, err := scenarios.Parse(file, src, nil)
+	if err != nil {
+		return nil
+	}
+	return sc
+}
+
 func completeNodes(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	topology, err := stack.Topology("ledger")
 	if err != nil || len(args) > 0 {
@@ -87,23 +160,14 @@ func completeTargets(_ *cobra.Command, _ []string, start string) ([]cobra.Comple
 
 // completeParts lists the phases and entries of the scenario that is named.
 func completeParts(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	file, src, err := findScenario(args[0])
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	sc, err := scenarios.Parse(file, src, nil)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
 	var names []string
-	for _, f := range sc.Load.Phases {
-		names = append(names, f.Name)
-	}
-	for _, e := range sc.Timeline {
-		names = append(names, e.As)
+	if sc := named(args); sc != nil {
+		for _, f := range sc.Load.Phases {
+			names = append(names, f.Name)
+		}
+		for _, e := range sc.Timeline {
+			names = append(names, e.As)
+		}
 	}
 	return matching(names, start), cobra.ShellCompDirectiveNoFileComp
 }

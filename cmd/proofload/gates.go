@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,7 +71,7 @@ func (d *desk) ask(id string) (answers <-chan run.Answer, closeGate func()) {
 	}
 }
 
-// answer answers an open gate; the first one counts.
+// answer answers an open gate from the live page; the first one counts.
 func (d *desk) answer(id string, goOn bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -81,6 +84,43 @@ func (d *desk) answer(id string, goOn bool) error {
 		return nil
 	default:
 		return fmt.Errorf("%s is answered already", id)
+	}
+}
+
+// answerAll answers what is open, which is one gate at most. Where none is, or it
+// is answered already, nothing happens.
+func (d *desk) answerAll(answer run.Answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.open {
+		select {
+		case c <- answer:
+		default:
+		}
+	}
+}
+
+// takeAnswers lets gates be answered by what is typed, until that ends. What is
+// typed while no gate is open answers none.
+func (a *app) takeAnswers(typed io.Reader) {
+	for lines := bufio.NewScanner(typed); lines.Scan(); {
+		switch strings.ToLower(strings.TrimSpace(lines.Text())) {
+		case "y", "yes":
+			a.desk.answerAll(run.Answer{GoOn: true, By: a.who()})
+		case "n", "no":
+			a.desk.answerAll(run.Answer{By: a.who()})
+		}
+	}
+}
+
+// typing lets gates of scenarios be answered at the terminal, if there are gates
+// and a terminal. It reads on until the process ends.
+func (a *app) typing(list []*scenarios.Scenario) {
+	gated := slices.ContainsFunc(list, func(sc *scenarios.Scenario) bool {
+		return slices.ContainsFunc(sc.Timeline, func(e scenarios.Event) bool { return e.Verb == scenarios.VerbGate })
+	})
+	if gated && a.typed != nil {
+		go a.takeAnswers(a.typed)
 	}
 }
 
@@ -111,7 +151,20 @@ func (s *session) ask(ctx context.Context, g run.Gate) (run.Answer, error) {
 	}
 	s.page.ask(html.Question{ID: g.ID, Text: g.Text, Until: "Without an answer within " + format.Duration(float64(g.For.Milliseconds())) + " the run is stopped."})
 	defer s.page.ask()
-	s.say(fmt.Sprintf("%s: %s  proofload approve %s, or with --no, within %s", g.ID, g.Text, s.manifest.Run, scenarios.FormatDuration(g.For)))
+	how := fmt.Sprintf("proofload approve %s, or with --no, within %s", s.manifest.Run, scenarios.FormatDuration(g.For))
+	if s.app.typed != nil {
+		how = "type yes or no, or " + how
+	}
+	s.say(fmt.Sprintf("%s: %s  %s", g.ID, g.Text, how))
+	answer, err := s.await(ctx, g, answers)
+	if err == nil && answer.GoOn {
+		s.say(fmt.Sprintf("%s: passed by %s", g.ID, answer.By))
+	}
+	return answer, err
+}
+
+// await waits for the answer to an open gate, at the desk or in a file.
+func (s *session) await(ctx context.Context, g run.Gate, answers <-chan run.Answer) (run.Answer, error) {
 	tick := time.NewTicker(gatePoll)
 	defer tick.Stop()
 	for {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -14,12 +16,20 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/library"
 	"github.com/proofload/proofload/sut/stack"
 )
 
+// A listed thing is one line of a list: for people, with tabs between its
+// columns, and for programs.
+type listed struct {
+	line  string
+	value map[string]any
+}
+
 func (a *app) listCommand() *cobra.Command {
-	what := map[string]func(*tabwriter.Writer) error{
+	what := map[string]func() ([]listed, error){
 		"scenarios": a.listScenarios,
 		"controls":  a.listControls,
 		"workloads": listWorkloads,
@@ -29,7 +39,8 @@ func (a *app) listCommand() *cobra.Command {
 		"runs":      listRuns,
 	}
 	names := slices.Sorted(maps.Keys(what))
-	return &cobra.Command{
+	asked := false
+	cmd := &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
 		Short:     "List what there is: scenarios unless told otherwise",
 		Args:      oneOfWords(names),
@@ -39,13 +50,37 @@ func (a *app) listCommand() *cobra.Command {
 			if len(args) == 1 {
 				list = what[args[0]]
 			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			if err := list(w); err != nil {
+			all, err := list()
+			if err != nil {
 				return err
+			}
+			if asked {
+				return writeListJSON(a.stdout, all)
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			for _, l := range all {
+				fmt.Fprintln(w, l.line)
 			}
 			return w.Flush()
 		},
 	}
+	cmd.Flags().BoolVar(&asked, "json", false, "as a JSON list of objects, for programs")
+	return cmd
+}
+
+// writeListJSON writes what is listed as a list of objects.
+func writeListJSON(w io.Writer, all []listed) error {
+	values := []map[string]any{}
+	for _, l := range all {
+		values = append(values, l.value)
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(values); err != nil {
+		return fmt.Errorf("write list: %w", err)
+	}
+	return nil
 }
 
 // oneOfWords takes at most one argument, and that of a few words.
@@ -62,78 +97,115 @@ func oneOfWords(words []string) cobra.PositionalArgs {
 }
 
 // listScenarios lists the library, and the files in ./scenarios.
-func (a *app) listScenarios(w *tabwriter.Writer) error {
+func (a *app) listScenarios() ([]listed, error) {
 	names := library.Names()
 	if own, err := scenariosIn("scenarios"); err == nil {
 		names = append(names, own...)
 	}
-	return a.describe(w, names)
+	return a.describe(names), nil
 }
 
 // listControls lists the scenarios that are about proofload itself.
-func (a *app) listControls(w *tabwriter.Writer) error { return a.describe(w, library.Controls()) }
+func (a *app) listControls() ([]listed, error) { return a.describe(library.Controls()), nil }
 
 // describe lists scenarios with their target and what they are about.
-func (a *app) describe(w *tabwriter.Writer, names []string) error {
+func (a *app) describe(names []string) []listed {
+	var all []listed
 	for _, name := range names {
 		sc, err := a.readScenario(name)
 		if err != nil {
-			fmt.Fprintf(w, "%s\t-\tcannot be used: proofload validate %s says why\n", name, name)
+			all = append(all, listed{
+				fmt.Sprintf("%s\t-\tcannot be used: proofload validate %s says why", name, name),
+				map[string]any{"name": name, "usable": false},
+			})
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, sc.Target, sc.About)
+		all = append(all, listed{
+			fmt.Sprintf("%s\t%s\t%s", name, sc.Target, sc.About),
+			map[string]any{"name": name, "usable": true, "target": sc.Target, "about": sc.About, "tags": append([]string{}, sc.Tags...)},
+		})
 	}
-	return nil
+	return all
 }
 
-func listWorkloads(w *tabwriter.Writer) error {
+func listWorkloads() ([]listed, error) {
+	var all []listed
 	for _, name := range slices.Sorted(maps.Keys(workloads())) {
-		fmt.Fprintf(w, "%s\t%s\n", name, strings.Join(workloads()[name], ", "))
+		ops := workloads()[name]
+		all = append(all, listed{name + "\t" + strings.Join(ops, ", "), map[string]any{"name": name, "operations": ops}})
 	}
-	return nil
+	return all, nil
 }
 
-func listFaults(w *tabwriter.Writer) error {
+func listFaults() ([]listed, error) {
+	var all []listed
 	c := catalog()
 	for _, name := range c.Names() {
-		fmt.Fprintf(w, "%s\t%s\tneeds: %s\n", name, c[name].About, c[name].Needs)
+		k := c[name]
+		parameters := []string{}
+		for _, p := range k.Params {
+			parameters = append(parameters, p.Name)
+		}
+		all = append(all, listed{
+			fmt.Sprintf("%s\t%s\tneeds: %s", name, k.About, k.Needs),
+			map[string]any{"name": name, "about": k.About, "needs": k.Needs, "undone": k.Undone, "parameters": parameters},
+		})
 	}
-	return nil
+	return all, nil
 }
 
-func listTargets(w *tabwriter.Writer) error {
+func listTargets() ([]listed, error) {
 	options, err := stack.Options("ledger")
 	if err != nil {
-		return exit(reports.ExitUsage, err)
+		return nil, exit(reports.ExitUsage, err)
 	}
-	fmt.Fprintln(w, "tcp://localhost:PORT\ta database or a broker that runs already on this machine; it needs a workload file with sql: or amqp: alone")
-	fmt.Fprintln(w, "http://localhost:PORT\ta system that runs already on this machine; it needs a workload file")
-	fmt.Fprintln(w, "stack/ledger\tthe built-in payments ledger in containers on this machine")
+	var all []listed
+	add := func(name, about string) {
+		all = append(all, listed{name + "\t" + about, map[string]any{"name": name, "about": about}})
+	}
+	add("tcp://localhost:PORT", "a database or a broker that runs already on this machine; it needs a workload file with sql: or amqp: alone")
+	add("http://localhost:PORT", "a system that runs already on this machine; it needs a workload file")
+	add("stack/ledger", "the built-in payments ledger in containers on this machine")
+	known := []map[string]string{}
 	for _, o := range options {
-		fmt.Fprintf(w, "  %s=%s\t%s (%s)\n", o.Name, o.Default, o.About, o.Allowed)
+		all[len(all)-1].line += fmt.Sprintf("\n  %s=%s\t%s (%s)", o.Name, o.Default, o.About, o.Allowed)
+		known = append(known, map[string]string{"name": o.Name, "default": o.Default, "about": o.About, "allowed": o.Allowed})
 	}
-	return nil
+	all[len(all)-1].value["options"] = known
+	return all, nil
 }
 
-func listChecks(w *tabwriter.Writer) error {
-	for _, name := range check.Names() {
-		fmt.Fprintln(w, name)
+func listChecks() ([]listed, error) {
+	var all []listed
+	about := map[string]string{}
+	for _, c := range scenarios.Checks() {
+		about[c.Name] = c.About
 	}
-	return nil
+	for _, name := range check.Names() {
+		all = append(all, listed{name, map[string]any{"name": name, "about": about[name]}})
+	}
+	return all, nil
 }
 
 // listRuns lists the recorded runs, the newest first.
-func listRuns(w *tabwriter.Writer) error {
+func listRuns() ([]listed, error) {
+	var all []listed
 	for _, id := range runIDs() {
 		dir := reports.Directory{Path: filepath.Join(runsRoot, id)}
 		r, err := readResult(dir)
 		if err != nil {
-			fmt.Fprintf(w, "%s\t-\t-\tno result: proofload check %s makes it\n", id, id)
+			all = append(all, listed{
+				fmt.Sprintf("%s\t-\t-\tno result: proofload check %s makes it", id, id),
+				map[string]any{"run": id, "directory": dir.Path},
+			})
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", id, r.Scenario.Name, r.Verdict, dir.File(reports.FileHTML))
+		all = append(all, listed{
+			fmt.Sprintf("%s\t%s\t%s\t%s", id, r.Scenario.Name, r.Verdict, dir.File(reports.FileHTML)),
+			map[string]any{"run": id, "directory": dir.Path, "scenario": r.Scenario.Name, "verdict": r.Verdict, "exit": r.Exit},
+		})
 	}
-	return nil
+	return all, nil
 }
 
 // runIDs lists the runs that there are, the newest first.

@@ -41,5 +41,9 @@ func mainCode() int {
 		stdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		stderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
 	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		a.typed = os.Stdin
+		signal.Ignore(syscall.SIGTTIN) // in the background, reading is an error and no reason to stop
+	}
 	return a.main(ctx, os.Args[1:])
 }

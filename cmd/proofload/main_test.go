@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 // commands are what scripts can do beside the commands of testscript.
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"build":     build,
 		"capture":   capture,
 		"exits":     exits,
 		"fetch":     fetch,
@@ -43,6 +44,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"nowhere":   nowhere,
 		"readenv":   readEnv,
 		"recorded":  recorded,
+		"shown":     asShown,
 		"waitfor":   waitFor,
 	}
 }

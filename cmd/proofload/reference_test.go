@@ -141,7 +141,7 @@ func (p *page) settings(root *cobra.Command) {
 	for _, name := range flagNames(root) {
 		p.row(code(name), code(variableOf(name)))
 	}
-	p.say("\n`NO_COLOR` and `TERM=dumb` mean no escape sequence at all, `CLICOLOR_FORCE` colour also in a pipe.")
+	p.say("\n`NO_COLOR` and `TERM=dumb` mean no escape sequence at all, `FORCE_COLOR=0` no colour, `FORCE_COLOR=1` and `CLICOLOR_FORCE=1` colour also in a pipe.")
 }
 
 // vocabulary writes the words of the language: verbs, metrics and checks.

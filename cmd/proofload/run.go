@@ -25,6 +25,7 @@ type runFlags struct {
 	ci       string // auto, github, gitlab or none
 	ui       string // address of the live page; empty: there is none
 	gates    string // auto, wait or yes
+	unclear  string // 4, fail or pass: what an inconclusive run exits with
 	metrics  string // address to scrape metrics at; empty: there is none
 	otlp     string // address of a collector; empty: there is none
 
@@ -39,6 +40,24 @@ const (
 	progressJSON  = "json"
 	progressQuiet = "quiet"
 )
+
+// What a run without a verdict exits with.
+const (
+	unclearOwn  = "4"
+	unclearFail = "fail"
+	unclearPass = "pass"
+)
+
+// exitCode is what the process ends with where its runs ended with a code.
+func (f runFlags) exitCode(code int) int {
+	switch {
+	case code == reports.ExitInconclusive && f.unclear == unclearFail:
+		return reports.ExitFail
+	case code == reports.ExitInconclusive && f.unclear == unclearPass:
+		return reports.ExitPass
+	}
+	return code
+}
 
 func (a *app) runCommand() *cobra.Command {
 	var flags runFlags
@@ -70,7 +89,8 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().StringVar(&flags.keep, "keep", "never", "keep a cold stack after the run: never, failed or always")
 	cmd.Flags().StringVar(&flags.progress, "progress", progressAuto, "what to show meanwhile: auto (tty or plain), tty (five lines that are redrawn), plain, json (a JSON object a line) or quiet")
 	cmd.Flags().StringVar(&flags.ci, "ci", ciAuto, "tell a CI system more than the exit code: auto, github (step summary, annotations), gitlab or none")
-	cmd.Flags().StringVar(&flags.gates, "gates", gatesAuto, "what to do at a gate: wait (for proofload approve or the live page), yes (pass it), or auto (wait where somebody looks on, else refuse to begin)")
+	cmd.Flags().StringVar(&flags.gates, "gates", gatesAuto, "what to do at a gate: wait (for yes or no at the terminal, proofload approve or the live page), yes (pass it), or auto (wait where somebody looks on, else refuse to begin)")
+	cmd.Flags().StringVar(&flags.unclear, "inconclusive", unclearOwn, "exit code of a run without a verdict: 4 of its own, fail (1) or pass (0); the verdict stays")
 	cmd.Flags().StringVar(&flags.ui, "ui", "", "show the run on a web page of this machine, at an address or any free port; its URL is printed")
 	cmd.Flags().Lookup("ui").NoOptDefVal = "127.0.0.1:0"
 	cmd.Flags().StringVar(&flags.metrics, "metrics", "", "answer scrapes in the format of OpenMetrics on this machine, below /metrics at an address")
@@ -91,6 +111,7 @@ func (f runFlags) check() error {
 		{"keep", f.keep, []string{"never", "failed", "always"}},
 		{"progress", f.progress, []string{progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet}},
 		{"gates", f.gates, []string{gatesAuto, gatesWait, gatesYes}},
+		{"inconclusive", f.unclear, []string{unclearOwn, unclearFail, unclearPass}},
 		{"ci", f.ci, []string{ciAuto, ciGitHub, ciGitLab, ciNone}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {

@@ -194,7 +194,7 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 		topology, err = describeTarget(sc.Target, sc.Options)
 	}
 	if err != nil {
-		return nil, topology, err
+		return nil, topology, misnamed(sc, f, err)
 	}
 	if p.workload, err = a.scenarioWorkload(sc); err != nil {
 		return nil, topology, err
@@ -206,7 +206,8 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topolo
 	case p.workload != nil:
 		return p, topology, errors.Join(err, p.workload.Check(sc.Target, endpointsOf(topology)))
 	case isAddress(sc.Target) || p.target != nil:
-		return nil, topology, fmt.Errorf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload)
+		return nil, topology, problemAt(sc, sc.Load.WorkloadPos, sc.Load.Workload, fmt.Sprintf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload),
+			"proofload workload from-openapi FILE, or from-har FILE, writes a first one")
 	}
 	return p, topology, nil
 }
@@ -281,11 +282,16 @@ func openBeside(scenario string) func(name string) (io.ReadCloser, error) {
 }
 
 func (a *app) planCommand() *cobra.Command {
-	var flags planFlags
+	var (
+		flags planFlags
+		asked bool
+	)
 	cmd := &cobra.Command{
 		Use:   "plan SCENARIO",
 		Short: "Show what a run would do and when, without touching anything",
-		Args:  cobra.ExactArgs(1),
+		Example: `  proofload plan primary-failover
+  proofload plan primary-failover --json --seed 7`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			sc, err := a.readTrimmed(args[0], flags.trimFlags)
 			if err != nil {
@@ -295,10 +301,14 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asked {
+				return p.WriteJSON(a.stdout)
+			}
 			return p.Render(a.stdout, max(80, a.width()))
 		},
 	}
 	flags.register(cmd)
+	cmd.Flags().BoolVar(&asked, "json", false, "as one JSON object, for programs: plan/v1")
 	return cmd
 }
 

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,11 +70,26 @@ func (s *secrets) add(value string) {
 		value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`),
 		base64.StdEncoding.EncodeToString([]byte(value)),
 	}
+	forms = append(forms, within(value)...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.values = append(s.values, forms...)
 	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
 	s.values = slices.Compact(s.values)
+}
+
+// within returns what a secret looks like in the middle of something longer that
+// is written in base64, such as the password of Basic authentication: three bytes
+// become four characters, and it may begin at any of these. The characters at its
+// ends that depend on what is around it are left out.
+func within(value string) []string {
+	var forms []string
+	for before, first := range []int{0, 2, 3} { // bytes, and the first character that is the secret's alone
+		padded := append(make([]byte, before), value...)
+		text := base64.RawStdEncoding.EncodeToString(padded)
+		forms = append(forms, text[first:len(padded)*8/6])
+	}
+	return forms
 }
 
 // hide takes all secrets out of a text.
@@ -82,6 +100,41 @@ func (s *secrets) hide(text string) string {
 		text = strings.ReplaceAll(text, v, hidden)
 	}
 	return text
+}
+
+// any reports whether there are secrets.
+func (s *secrets) any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.values) > 0
+}
+
+// hideIn takes all secrets out of the files of a directory: the logs of a system
+// may have what it was sent. A file that cannot be made clean is removed.
+func (s *secrets) hideIn(dir string) error {
+	if !s.any() {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look for secrets: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		text, err := os.ReadFile(file) //nolint:gosec // below a directory of ours
+		clean := s.hide(string(text))
+		if err == nil && clean == string(text) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(file, []byte(clean), 0o600)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("take secrets out of %s: %w", file, err), os.Remove(file))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // guard returns a writer that takes all secrets out of what goes to w. A write

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -11,6 +14,9 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/sut"
 )
 
 // nowhere asserts that no file below a directory holds a text, compressed ones
@@ -75,5 +81,62 @@ func TestSecretsAreHiddenInEveryForm(t *testing.T) {
 	}
 	if got := b.String(); strings.Contains(got, "s3cret") || strings.Contains(got, "czNj") || strings.Count(got, hidden) != 5 {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestSecretsAreHiddenWithinBase64 hides a password wherever it begins and ends
+// in what is encoded: nothing of three characters of it can be decoded.
+func TestSecretsAreHiddenWithinBase64(t *testing.T) {
+	const value = "s3cret-value"
+	var s secrets
+	s.add(value)
+	for before := range 4 {
+		for after := range 4 {
+			plain := "user:me"[:before] + value + "/shop"[:after]
+			got := s.hide("Basic " + base64.StdEncoding.EncodeToString([]byte(plain)))
+			if !strings.HasPrefix(got, "Basic ") || strings.Count(got, hidden) != 1 || len(strings.Replace(got, hidden, "", 1)) > len("Basic ")+before*2+after*2+6 {
+				t.Errorf("%q becomes %q", plain, got)
+			}
+		}
+	}
+}
+
+// chattyEnv is a system whose nodes log what they were sent.
+type chattyEnv struct {
+	sut.Environment
+
+	logs map[string]string
+}
+
+func (e chattyEnv) CollectLogs(_ context.Context, dir string) error {
+	err := os.MkdirAll(dir, 0o750)
+	for node, text := range e.logs {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, node+".log"), []byte(text), 0o600))
+	}
+	return err
+}
+
+// TestSecretsAreTakenOutOfLogs collects the logs of a system that wrote down what
+// it was sent: what they say beside secrets stays.
+func TestSecretsAreTakenOutOfLogs(t *testing.T) {
+	const value = "s3cret+value"
+	a := quietApp()
+	a.secrets.add(value)
+	s := &session{app: a, dir: reports.Directory{Path: t.TempDir()}, flags: runFlags{progress: progressQuiet}}
+	env := chattyEnv{logs: map[string]string{
+		"lb-1":  "GET /orders?key=s3cret%2Bvalue 200\nGET / 200\n",
+		"api-1": "login with " + value + "\n",
+		"api-2": "nothing to hide\n",
+	}}
+	s.collectLogs(t.Context(), &system{env: env})
+	for node, want := range map[string]string{
+		"lb-1":  "GET /orders?key=[secret] 200\nGET / 200\n",
+		"api-1": "login with [secret]\n",
+		"api-2": "nothing to hide\n",
+	} {
+		got, err := os.ReadFile(filepath.Join(s.dir.File(reports.DirLogs), node+".log"))
+		if err != nil || string(got) != want {
+			t.Errorf("the log of %s is %q, %v, want %q", node, got, err, want)
+		}
 	}
 }

@@ -249,7 +249,8 @@ func (s *session) collectLogs(ctx context.Context, sys *system) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTimeout)
 	defer cancel()
-	if err := collector.CollectLogs(ctx, s.dir.File(reports.DirLogs)); err != nil {
+	dir := s.dir.File(reports.DirLogs)
+	if err := errors.Join(collector.CollectLogs(ctx, dir), s.app.secrets.hideIn(dir)); err != nil {
 		s.say("collect logs: " + err.Error())
 	}
 }

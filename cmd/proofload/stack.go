@@ -36,6 +36,9 @@ func (f *stackFlags) config(progress func(string)) (stack.Config, error) {
 		}
 		options[name] = value
 	}
+	if _, err := describeTarget(f.target, nil); err != nil {
+		return stack.Config{}, fmt.Errorf("--target: %w; %s", err, meantTarget(f.target))
+	}
 	if _, err := describeTarget(f.target, options); err != nil {
 		return stack.Config{}, err
 	}

@@ -40,6 +40,9 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 	if flags.progress == progressJSON {
 		a.line(map[string]any{"type": "version", "ui": uiVersion, "proofload": version()})
 	}
+	if flags.gates != gatesYes {
+		a.typing(list)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if flags.views, err = a.openViews(ctx, flags, stop); err != nil {
@@ -65,7 +68,7 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 			return err
 		}
 	}
-	if code := worst(suite); code != reports.ExitPass {
+	if code := flags.exitCode(worst(suite)); code != reports.ExitPass {
 		return exit(code, nil)
 	}
 	return nil

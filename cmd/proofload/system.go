@@ -51,7 +51,7 @@ func describeTarget(target string, options map[string]string) (sut.Topology, err
 	}
 	name, ok := strings.CutPrefix(target, stackPrefix)
 	if !ok {
-		return sut.Topology{}, fmt.Errorf("no target %q: the built-in one is stack/ledger; one that runs already is http://localhost:PORT, or a target file", target)
+		return sut.Topology{}, fmt.Errorf("there is no target %q", target)
 	}
 	topology, err := stack.Topology(name)
 	if err != nil {

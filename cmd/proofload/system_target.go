@@ -7,13 +7,16 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
+	"github.com/proofload/proofload/sut/stack"
 )
 
 // readTarget reads a target file.
@@ -21,13 +24,55 @@ func (a *app) readTarget(file string, options map[string]string) (*remote.Target
 	src, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no target file %s: its path is relative to the scenario", file)
+		return nil, fmt.Errorf("there is no target file %s", file)
 	case err != nil:
 		return nil, fmt.Errorf("read target: %w", err)
 	case len(options) > 0:
 		return nil, fmt.Errorf("the target %s has no options", file)
 	}
 	return remote.Parse(file, src, a.lookup)
+}
+
+// misnamed tells at its place in a scenario what is wrong with the target that it
+// names, or with its options. What a flag said has no place there.
+func misnamed(sc *scenarios.Scenario, f planFlags, err error) error {
+	if placed, ok := errors.AsType[*scenarios.Problems](err); ok {
+		return placed // in the target file
+	}
+	_, unknown := describeTarget(sc.Target, nil)
+	switch {
+	case isFile(sc.Target) && f.target == "":
+		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), "the path of a target file is relative to the scenario")
+	case isFile(sc.Target):
+		return fmt.Errorf("--target: %w", err)
+	case unknown != nil && f.target != "":
+		return fmt.Errorf("--target: %w; %s", err, meantTarget(sc.Target))
+	case unknown != nil:
+		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), meantTarget(sc.Target))
+	case len(f.options) > 0 || sc.OptionsPos.Line == 0:
+		return err
+	default:
+		return problemAt(sc, sc.OptionsPos, "{", strings.ReplaceAll(err.Error(), "\n", "; "), "proofload list targets says what there is")
+	}
+}
+
+// meantTarget is the hint for a target that there is not.
+func meantTarget(target string) string {
+	known, err := filepath.Glob(filepath.Join("targets", "*.yaml"))
+	if err != nil {
+		known = nil // the pattern is well formed
+	}
+	if near := scenarios.Closest(target, append(known, stackPrefix+stack.LedgerName)); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "write " + stackPrefix + stack.LedgerName + ", http://localhost:PORT, or the path of a target file"
+}
+
+// problemAt is one mistake of a scenario.
+func problemAt(sc *scenarios.Scenario, pos scenarios.Pos, text, msg, hint string) error {
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	problems.Add(pos, utf8.RuneCountInString(text), msg, hint)
+	return problems.Err()
 }
 
 // permitted reports what a plan would do that its target file does not allow.

@@ -172,6 +172,24 @@ func TestRender(t *testing.T) {
 	golden(t, "testdata/everything-narrow.golden", render(t, p, 1))
 }
 
+// TestJSON writes the plans for programs.
+func TestJSON(t *testing.T) {
+	src, err := os.ReadFile("testdata/everything.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*plan.Plan{
+		"everything":       build(t, parse(t, "everything.yaml", src), plan.Options{Seed: 42}),
+		"primary-failover": build(t, shipped(t, "primary-failover"), plan.Options{Seed: 42}),
+	} {
+		var b strings.Builder
+		if err := p.WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, filepath.Join("testdata", name+".json"), b.String())
+	}
+}
+
 // TestProblems checks that all that does not fit the system is reported at
 // once, where it stands in the file.
 func TestProblems(t *testing.T) {

@@ -201,8 +201,7 @@ func (d *drawing) promises() {
 		if limits[o.Subject] == nil {
 			subjects = append(subjects, o.Subject)
 		}
-		value := strings.TrimSpace(strings.TrimPrefix(o.Text, o.Op))
-		limits[o.Subject] = append(limits[o.Subject], strings.Join([]string{o.Metric, o.Op, value}, nbsp))
+		limits[o.Subject] = append(limits[o.Subject], strings.Join([]string{o.Metric, o.Op, limitOf(o)}, nbsp))
 		label = max(label, len(o.Subject))
 	}
 	for _, s := range subjects {
@@ -225,6 +224,11 @@ func (d *drawing) promises() {
 	if a := p.Scenario.Abort; a != nil {
 		d.linef("abort      %s for %s: undo everything and stop", a.Condition(), scenarios.FormatDuration(a.For))
 	}
+}
+
+// limitOf is the limit of an objective as it is written, without the operator.
+func limitOf(o scenarios.Objective) string {
+	return strings.TrimSpace(strings.TrimPrefix(o.Text, o.Op))
 }
 
 func (d *drawing) warnings() {

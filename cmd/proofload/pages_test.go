@@ -229,6 +229,9 @@ func checkFile(page, text string) error {
 	case "target":
 		_, err := remote.Parse(page, []byte(text), anything)
 		return err
+	case "permit":
+		_, err := scenarios.ParsePermit(page, []byte(text), anything)
+		return err
 	case "defect":
 		return nil // a test beside the page reads it
 	case "config":

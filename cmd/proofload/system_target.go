@@ -21,7 +21,7 @@ func (a *app) readTarget(file string, options map[string]string) (*remote.Target
 	src, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no target file %s: its path is relative to the scenario", file)
+		return nil, fmt.Errorf("there is no target file %s: what a scenario names is relative to the scenario", file)
 	case err != nil:
 		return nil, fmt.Errorf("read target: %w", err)
 	case len(options) > 0:

@@ -218,7 +218,8 @@ func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, bes
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	beside = j.pending()
-	if err = check(beside); err != nil {
+	err = check(beside)
+	if err != nil {
 		return "", nil, err
 	}
 	id = strconv.Itoa(len(j.entries) + 1)

@@ -133,29 +133,34 @@ func filterKinds() []chaos.Kind {
 				}
 			},
 		},
-		{
-			Kind: chaos.Kind{
-				Name: kindDNSTimeout,
-				About: "Drops what name servers answer each node, so that resolving a name takes until it times out; or a share of that, so that it is " +
-					"delayed until the node has asked again, as most do after 5 s.",
-				Params: []chaos.Param{{Name: "share", Measure: chaos.Percent, Default: "100%", About: "of the answers, at random"}},
-			},
-			rules: func(k chaos.Kind, p chaos.Params) cut {
-				// Docker's answers come from another port, and no answer meets two rules.
-				const others = "! -s " + resolver
-				c := cut{From: []string{"INPUT"}, Loopback: true, Match: []string{"-s " + resolver, others + " -p udp --sport 53", others + " -p tcp --sport 53"}}
-				if share := k.Percent(p, "share"); share < 100 {
-					for i := range c.Match {
-						c.Match[i] += " " + atRandom(share)
-					}
-				}
-				return c
-			},
-		},
+		dnsTimeout(),
 	}
 	kinds := make([]chaos.Kind, len(list))
 	for i, f := range list {
 		kinds[i] = f.kind()
 	}
 	return kinds
+}
+
+// dnsTimeout loses what name servers answer.
+func dnsTimeout() filterKind {
+	return filterKind{
+		Kind: chaos.Kind{
+			Name: kindDNSTimeout,
+			About: "Drops what name servers answer each node, so that resolving a name takes until it times out; or a share of that, so that it is " +
+				"delayed until the node has asked again, as most do after 5 s.",
+			Params: []chaos.Param{{Name: "share", Measure: chaos.Percent, Default: "100%", About: "of the answers, at random"}},
+		},
+		rules: func(k chaos.Kind, p chaos.Params) cut {
+			// Docker's answers come from another port, and no answer meets two rules.
+			const others = "! -s " + resolver
+			c := cut{From: []string{"INPUT"}, Loopback: true, Match: []string{"-s " + resolver, others + " -p udp --sport 53", others + " -p tcp --sport 53"}}
+			if share := k.Percent(p, "share"); share < 100 {
+				for i := range c.Match {
+					c.Match[i] += " " + atRandom(share)
+				}
+			}
+			return c
+		},
+	}
 }

@@ -68,7 +68,8 @@ func TestNamesLate(t *testing.T) {
 	inject(t, env, kind(t, kindDNSTimeout), p)
 	said := map[string]int{}
 	for range 60 {
-		if said[asks(t, env, "api-1", "udp", resolver+":53")]++; said["ok"] > 1 && said["timeout"] > 1 {
+		said[asks(t, env, "api-1", "udp", resolver+":53")]++
+		if said["ok"] > 1 && said["timeout"] > 1 {
 			return
 		}
 	}

@@ -85,12 +85,12 @@ func TestInjectionIsEnded(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := f.Inject(ctx)
-		ended <- err
+		_, injectErr := f.Inject(ctx)
+		ended <- injectErr
 	}()
 	err = chaos.Watch(ctx, func(context.Context) error {
-		_, err := os.Stat(file + ".begun")
-		return err
+		_, statErr := os.Stat(file + ".begun")
+		return statErr
 	})
 	if err != nil {
 		t.Fatal(err)

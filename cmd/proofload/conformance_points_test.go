@@ -81,8 +81,8 @@ func testKillProcess(t *testing.T, program command, s *stack.Stack) {
 	if _, err = p.Settled(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := s.State(ctx, victim); err != nil || state != sut.Running {
-		t.Errorf("%s is %s, %v: the node itself was killed", victim, state, err)
+	if state, stateErr := s.State(ctx, victim); stateErr != nil || state != sut.Running {
+		t.Errorf("%s is %s, %v: the node itself was killed", victim, state, stateErr)
 	}
 	if err = p.Kill(false); err != nil {
 		t.Error(err)
@@ -90,7 +90,7 @@ func testKillProcess(t *testing.T, program command, s *stack.Stack) {
 	healed(t, p)
 	becomes(t, func(ctx context.Context) (bool, error) {
 		now, askErr := query(ctx, s, "postgres/"+victim, "", began)
-		return askErr != nil || now == before, nil
+		return askErr != nil || now == before, ctx.Err()
 	}, false)
 	if err := s.WaitReady(ctx, victim); err != nil {
 		t.Error(err)

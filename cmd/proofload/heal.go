@@ -62,7 +62,7 @@ func (a *app) healLeftovers(ctx context.Context) error {
 func (a *app) healElsewhere(ctx context.Context) error {
 	owners, err := filepath.Glob(filepath.Join(holdingsRoot(), "*", fileOwner))
 	if err != nil {
-		return nil // only a malformed pattern is an error
+		return fmt.Errorf("look for what is left: %w", err)
 	}
 	var errs []error
 	for _, file := range owners {

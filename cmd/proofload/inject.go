@@ -16,6 +16,7 @@ import (
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -38,9 +39,9 @@ func (a *app) injectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inject KIND TARGET [PARAMETER=VALUE]...",
 		Short: "Break one thing for a while, with no load and no verdict",
-		Long: `Injects one fault into a stack that is up, sees it in effect, looks at it again and
-again while it lasts, undoes it and sees it gone. Ctrl-C undoes it at once. If this
-process is killed, its guard undoes it.
+		Long: `Injects one fault into a stack that is up, or the system of a target file, sees it
+in effect, looks at it again and again while it lasts, undoes it and sees it gone.
+Ctrl-C undoes it at once. If this process is killed, its guard undoes it.
 
 proofload faults lists the kinds, and what they need to be told.
 
@@ -48,7 +49,8 @@ Exit codes: 0 it was in effect for all of its time and is gone, 2 usage or refus
 nothing touched, 3 the stack is not up, 4 it was not seen in effect or ended early,
 5 stopped by a kill switch or the loss of its guard, and undone, 6 it may still be in effect, 130 interrupted and undone.`,
 		Example: `  proofload inject pause app[1] --for 20s
-  proofload inject stall link:replication --for 1m`,
+  proofload inject stall link:replication --for 1m
+  proofload inject latency link:app->store delay=200ms --target ./store.yaml`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i, err := a.newInjection(args[0], args[1], args[2:], flags, last)
@@ -62,6 +64,7 @@ nothing touched, 3 the stack is not up, 4 it was not seen in effect or ended ear
 		},
 	}
 	flags.register(cmd)
+	cmd.Flags().Lookup("target").Usage = "which stack, or a target file"
 	cmd.Flags().StringVar(&allow, "allow", "", allowFlag)
 	cmd.Flags().DurationVar(&last, "for", time.Minute, "how long the fault lasts, up to "+chaos.MaxTTL.String())
 	return cmd
@@ -76,7 +79,9 @@ type injection struct {
 	kind   chaos.Kind
 	params chaos.Params
 	config stack.Config
+	remote *remote.Target // nil unless the target is a file
 	target string
+	found  string // by what it is found again, see [reports.Manifest]
 	shape  sut.Topology
 	dir    reports.Directory
 	id     string
@@ -94,13 +99,8 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 		hint := scenarios.DidYouMean(name, c.Names())
 		return nil, fmt.Errorf("no fault %q: %s; proofload faults lists them", name, hint)
 	}
-	i := &injection{app: a, kind: kind, target: flags.target}
-	var err error
-	if flags.target == simTarget {
-		i.shape, err = describeTarget(flags.target, nil)
-	} else if i.config, err = flags.config(nil); err == nil {
-		i.shape, err = describeTarget(flags.target, i.config.Options)
-	}
+	i := &injection{app: a, kind: kind, target: flags.target, found: flags.target}
+	err := i.describe(flags)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,30 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 	if last <= 0 {
 		return nil, fmt.Errorf("--for %s: want more than nothing", last)
 	}
-	return i, kind.CheckAll(i.params)
+	if err = kind.CheckAll(i.params); err == nil && i.remote != nil {
+		err = i.remote.Permits(name, i.params.Target)
+	}
+	return i, err
+}
+
+// describe finds out what the target is, without touching it.
+func (i *injection) describe(flags stackFlags) (err error) {
+	if isFile(flags.target) && len(flags.options) == 0 {
+		if i.remote, err = i.app.readTarget(flags.target, nil); err != nil {
+			return err
+		}
+		i.shape = i.remote.Topology()
+		i.found, err = realPath(flags.target)
+		return err
+	}
+	if flags.target != simTarget {
+		if i.config, err = flags.config(nil); err != nil {
+			return err
+		}
+		i.found = i.config.Name
+	}
+	i.shape, err = describeTarget(flags.target, i.config.Options)
+	return err
 }
 
 // license reads what may be broken, and refuses what may not.
@@ -186,28 +209,41 @@ func (i *injection) attach(ctx context.Context) (env sut.Environment, done func(
 			return nil, nil, exit(reports.ExitEnvironment, simErr)
 		}
 		done = func() error { return errors.Join(sys.release(ctx, false), i.letGo()) }
-		return sys.env, done, i.note(now, simTarget)
+		return sys.env, done, i.note(now)
 	}
-	if _, err = stack.Engine(ctx); err != nil {
-		return nil, nil, exit(reports.ExitEnvironment, err)
+	if i.remote == nil {
+		if _, err = stack.Engine(ctx); err != nil {
+			return nil, nil, exit(reports.ExitEnvironment, err)
+		}
 	}
-	if i.held, err = i.app.holdTarget(ctx, i.config.Name); err != nil {
+	if i.held, err = i.app.holdTarget(ctx, holdID(i.target, i.found)); err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	if err = i.app.sweep(ctx, i.held); err != nil {
 		return nil, nil, exit(reports.ExitFaultsLeft, errors.Join(err, i.held.release()))
 	}
+	env, detach, err := i.join(ctx)
+	if err != nil {
+		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, i.held.release()))
+	}
+	done = func() error { return errors.Join(detach(), i.held.release(), i.letGo()) }
+	if err = errors.Join(i.note(now), i.held.own(i.id, i.dir)); err != nil {
+		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, done()))
+	}
+	return env, done, nil
+}
+
+// join finds the system that is up, which is left as it is found.
+func (i *injection) join(ctx context.Context) (env sut.Environment, detach func() error, err error) {
+	if i.remote != nil {
+		return i.remote.Attach(), func() error { return nil }, nil
+	}
 	i.config.AsIs = true
 	st, err := stack.Attach(ctx, i.config)
 	if err != nil {
-		err = fmt.Errorf("%w: proofload up starts it", err)
-		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, i.held.release()))
+		return nil, nil, fmt.Errorf("%w: proofload up starts it", err)
 	}
-	done = func() error { return errors.Join(st.Detach(), i.held.release(), i.letGo()) }
-	if err = errors.Join(i.note(now, i.config.Name), i.held.own(i.id, i.dir)); err != nil {
-		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, done()))
-	}
-	return st, done, nil
+	return st, st.Detach, nil
 }
 
 // letGo gives the directory back.
@@ -220,7 +256,7 @@ func (i *injection) letGo() error {
 
 // note makes the directory, from which another process can mend once this one is
 // no more.
-func (i *injection) note(now time.Time, stackID string) (err error) {
+func (i *injection) note(now time.Time) (err error) {
 	if i.dir, err = reports.CreateDirectory(injectionsRoot, i.id); err != nil {
 		return err
 	}
@@ -228,7 +264,7 @@ func (i *injection) note(now time.Time, stackID string) (err error) {
 		return err
 	}
 	return i.dir.WriteManifest(&reports.Manifest{
-		Schema: reports.SchemaManifest, Run: i.id, Target: i.target, Options: i.config.Options, Stack: stackID,
+		Schema: reports.SchemaManifest, Run: i.id, Target: i.target, Options: i.config.Options, Stack: i.found,
 		Began: now, Version: version(),
 	})
 }

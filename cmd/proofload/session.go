@@ -79,7 +79,9 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 	if s.recorder, err = history.Create(dir.File(history.FileName)); err != nil {
 		return nil, err
 	}
-	s.recorder.Hide(a.secrets.hide)
+	if a.secrets.any() {
+		s.recorder.Hide(a.secrets.hide)
+	}
 	return s, nil
 }
 

@@ -99,11 +99,11 @@ func callsOf(blocks []block) [][][]string {
 func pageScript(setup string, r reader, blocks []block) string {
 	var b strings.Builder
 	b.WriteString("exec shop addr &shop&\nreadenv SHOP addr\nenv PROOFLOAD_ONCE=true\nenv PROOFLOAD_PROGRESS=quiet\n" + setup + r.setup)
-	files := ""
+	var files strings.Builder
 	for i, block := range blocks {
 		if tools := map[string]string{"sh": "[exec:zstd] [exec:jq] exec sh", "sql": "[exec:duckdb] exec duckdb -f"}[block.language]; tools != "" {
 			fmt.Fprintf(&b, "%s $WORK/block%d\n", tools, i)
-			files += fmt.Sprintf("-- block%d --\n%s", i, block.text)
+			fmt.Fprintf(&files, "-- block%d --\n%s", i, block.text)
 			continue
 		}
 		for _, args := range commandsOf(block) {
@@ -117,9 +117,9 @@ func pageScript(setup string, r reader, blocks []block) string {
 	}
 	b.WriteString("kill -INT shop\nwait shop\n")
 	for name, text := range r.files {
-		files += "-- " + name + " --\n" + text
+		fmt.Fprintf(&files, "-- %s --\n%s", name, text)
 	}
-	return b.String() + files
+	return b.String() + files.String()
 }
 
 // asShown runs a command of a page and asserts its exit code: shown CODE COMMAND
@@ -256,7 +256,7 @@ func checkSettings(text string) error {
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	if _, err := file.WriteString(text); err != nil {
+	if _, err = file.WriteString(text); err != nil {
 		return err
 	}
 	a := quietApp()

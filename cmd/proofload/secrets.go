@@ -122,13 +122,13 @@ func (s *secrets) hideIn(dir string) error {
 	var errs []error
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
-		text, err := os.ReadFile(file) //nolint:gosec // below a directory of ours
+		text, err := os.ReadFile(file)
 		clean := s.hide(string(text))
 		if err == nil && clean == string(text) {
 			continue
 		}
 		if err == nil {
-			err = os.WriteFile(file, []byte(clean), 0o600)
+			err = os.WriteFile(file, []byte(clean), 0o600) //nolint:gosec // below a directory of ours
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("take secrets out of %s: %w", file, err), os.Remove(file))

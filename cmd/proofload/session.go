@@ -76,7 +76,9 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 	if s.recorder, err = history.Create(dir.File(history.FileName)); err != nil {
 		return nil, err
 	}
-	s.recorder.Hide(a.secrets.hide)
+	if a.secrets.any() {
+		s.recorder.Hide(a.secrets.hide)
+	}
 	return s, nil
 }
 
@@ -87,6 +89,9 @@ func (s *session) carryOut(ctx context.Context) (*reports.Result, error) {
 	s.collectLogs(ctx, sys)
 	keep := s.flags.keep == "always" || s.flags.keep == "failed" && (end.Unfinished() || s.looksBad())
 	end.NotDown = sys.release(ctx, keep)
+	if where := sys.kept(keep); where != "" {
+		s.say("the stack is kept, " + where + "; its containers are called proofload-" + s.manifest.Stack + "-NODE, and proofload down --all removes them")
+	}
 	if err := s.recorder.Close(); err != nil {
 		return nil, exit(reports.ExitEnvironment, fmt.Errorf("write history: %w", err))
 	}
@@ -262,6 +267,8 @@ func (s *session) say(line string) {
 	case s.flags.progress == progressQuiet:
 	case s.progress != nil:
 		s.progress.Say(s.recorder.Now(), line)
+	case s.flags.progress == progressJSON: // before the first line of progress, or after the last
+		s.app.line(map[string]any{"type": "change", "at_ms": s.recorder.Now().Milliseconds(), "text": line})
 	default:
 		fmt.Fprintf(s.app.stderr, "%8s  %s\n", s.recorder.Now().Round(time.Second), line)
 	}

@@ -101,6 +101,18 @@ func (s *system) release(ctx context.Context, keep bool) error {
 	return nil
 }
 
+// kept says where a stack is that was started for one run and stays up after it,
+// or nothing.
+func (s *system) kept(keep bool) string {
+	if s == nil || s.stack == nil || s.warm || !keep {
+		return ""
+	}
+	if base, ok := s.env.Endpoint("api"); ok {
+		return "its entry point is " + base
+	}
+	return "though it is not whole"
+}
+
 // rig wires a system to load, probes and final reads.
 func (s *system) rig(rec *history.Recorder, seed uint64) (*run.Rig, error) {
 	base, ok := s.env.Endpoint("api")

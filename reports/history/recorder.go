@@ -105,8 +105,12 @@ func (r *Recorder) Record(e Event) {
 	if e.At == 0 {
 		e.At = r.Now()
 	}
-	if r.hide != nil && e.Text != "" {
-		e.Text = r.hide(e.Text)
+	if r.hide != nil {
+		for _, text := range []*string{&e.Text, &e.ID, &e.Of, &e.Key, &e.Node, &e.Session} {
+			if *text != "" {
+				*text = r.hide(*text)
+			}
+		}
 	}
 	r.event = e // not the argument, or each one would be allocated
 	for _, t := range r.taps {
@@ -145,8 +149,8 @@ func (r *Recorder) Tap(fn func(*Event)) (remove func()) {
 	}
 }
 
-// Hide has fn take out of the text of every event from now on what must be seen
-// by nobody.
+// Hide has fn take out of every event from now on what must be seen by nobody: out
+// of what a system said of itself, and what a workload file made up.
 func (r *Recorder) Hide(fn func(string) string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -52,6 +52,7 @@ func (s *Stack) poll(ctx context.Context, node string, every time.Duration, ask 
 	defer cancel()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
+	var last error // the newest that is not only of the deadline
 	for polls := 1; ; polls++ {
 		err := func() error {
 			probe, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -61,6 +62,9 @@ func (s *Stack) poll(ctx context.Context, node string, every time.Duration, ask 
 		}()
 		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		if polls%inspectEvery == 0 {
 			if state, stateErr := s.State(ctx, node); stateErr == nil && state == sut.Down {
@@ -74,7 +78,7 @@ func (s *Stack) poll(ctx context.Context, node string, every time.Duration, ask 
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return cause // something else failed: that is the error to tell
 			}
-			return s.withLog(ctx, node, fmt.Errorf("%w: %w", cause, err))
+			return s.withLog(ctx, node, fmt.Errorf("%w: %w", cause, last))
 		}
 	}
 }

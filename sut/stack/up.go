@@ -230,8 +230,9 @@ func (s *Stack) makeSchema(ctx context.Context, primary string) error {
 	return nil
 }
 
-// Verify implements [sut.Verifier]: nothing is made weaker for speed, both
-// standbys stream, and in synchronous mode one of them may be promoted.
+// Verify implements [sut.Verifier]: nothing is made weaker for speed unless it was
+// asked for, both standbys stream, and in synchronous mode one of them may be
+// promoted.
 func (s *Stack) Verify(ctx context.Context) error {
 	if err := s.readImages(ctx); err != nil {
 		return err
@@ -251,8 +252,8 @@ func (s *Stack) Verify(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return "", err
-		case fsync != "on" || pageWrites != "on" || syncCommit != "on":
-			return "", fmt.Errorf("fsync is %s, full_page_writes %s, synchronous_commit %s: all have to be on", fsync, pageWrites, syncCommit)
+		case fsync != s.settings.fsync() || pageWrites != "on" || syncCommit != "on":
+			return "", fmt.Errorf("fsync is %s and has to be %s, full_page_writes %s and synchronous_commit %s have to be on", fsync, s.settings.fsync(), pageWrites, syncCommit)
 		case standbys < len(databaseNodes())-1:
 			return "", fmt.Errorf("%d standbys stream", standbys)
 		case s.settings.sync && syncStandbys == 0:

@@ -22,8 +22,8 @@ test: engine testtools build ## every test there is, the container ones included
 	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=50m -p=1 ./...
 
 .PHONY: test-defects
-test-defects: engine build ## plant eight known defects in the ledger, and see that the judge names each
-	$(TESTENV) $(GO) test -tags=$(TAGS),defects -count=1 -timeout=20m -run='^TestDefects$$' -v ./cmd/proofload
+test-defects: engine build ## of all tests the one that plants eight known defects and sees that the judge names each
+	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -timeout=20m -run='^TestDefects$$' -v ./cmd/proofload
 
 .PHONY: test-unit
 test-unit: compiler ## the tests that need no container

@@ -82,6 +82,10 @@ bench-judge: ## judge a history of five million operations: how long that takes,
 grade: engine build ## plant the defects of sut/defects and see whether the judge finds them; DEFECT=name, GRADE_RUNS=3
 	$(BENCH) -bench='^BenchmarkGrade$$' ./cmd/proofload
 
+.PHONY: explore-defects
+explore-defects: engine build ## plant three defects in the stack, one at a time, and have explore find each; DEFECT=name, EXPLORE_ARGS="--seed 1"
+	$(BENCH) -bench='^BenchmarkExplore$$' ./cmd/proofload
+
 .PHONY: cover
 cover: engine build ## coverage of the ledger by its tests against real servers, which has to be above 80 %
 	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -coverpkg=./sut/ledger/... -coverprofile=$(BIN)/ledger.cover ./sut/ledger/ledgertest

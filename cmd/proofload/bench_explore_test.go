@@ -101,7 +101,7 @@ func (g *grader) seek(ctx context.Context, b *testing.B, h sought) {
 func (g *grader) program(ctx context.Context, b *testing.B, args ...string) (printed string, code int) {
 	b.Helper()
 	say("proofload %s", strings.Join(args, " "))
-	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "proofload"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "proofload"), args...) //nolint:gosec // the arguments are those of whoever runs it
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = g.dir, io.MultiWriter(&out, os.Stdout), os.Stdout
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, closeTimeout

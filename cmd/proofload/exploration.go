@@ -209,13 +209,13 @@ func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Endi
 	if ctx.Err() != nil || time.Since(e.began)+e.takes(t) > e.flags.budget {
 		return "", explore.ErrEnough
 	}
+	began := time.Now()
+	if err := e.anew(ctx); err != nil {
+		return "", err
+	}
 	sc, err := e.scenario(t)
 	if err != nil {
 		return "", exit(reports.ExitUsage, err)
-	}
-	began := time.Now()
-	if err = e.anew(ctx); err != nil {
-		return "", exit(reports.ExitEnvironment, err)
 	}
 	s, result, err := e.app.perform(ctx, sc, e.runFlags())
 	if err == nil {
@@ -245,11 +245,13 @@ func (e *exploration) anew(ctx context.Context) error {
 		return st.Detach()
 	}
 	if ctx.Err() != nil {
-		return nil // the run that is to follow says so
+		return explore.ErrEnough
 	}
 	e.say("the stack is brought up anew: %v", err)
-	_, err = stack.Down(ctx, false, cfg.Name)
-	return err
+	if _, err = stack.Down(ctx, false, cfg.Name); err != nil {
+		return exit(reports.ExitEnvironment, err)
+	}
+	return nil
 }
 
 // stops returns why nothing more may be run.

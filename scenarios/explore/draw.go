@@ -67,13 +67,11 @@ func (d *Deck) lead(seed, n uint64) []card {
 func (d *Deck) hands() [][]card {
 	var hands [][]card
 	for _, role := range []sut.Role{sut.RoleDatabase, sut.RoleService, sut.RoleWorker} {
-		led := len(d.cfg.Topology.ByRole(role)) > 1 && role == sut.RoleDatabase
 		for _, kinds := range [][]string{{"kill", "lose", "stop", "partition"}, {"pause"}} {
 			var hand []card
 			for _, kind := range kinds {
 				for _, c := range d.cards[kind] {
-					one := len(c.target.Nodes) == 1 || c.target.Member != ""
-					if one && c.target.Nodes[0].Role == role && led == (c.target.Member == sut.MemberPrimary) {
+					if d.leads(c.target, role) {
 						hand = append(hand, c)
 					}
 				}
@@ -84,6 +82,15 @@ func (d *Deck) hands() [][]card {
 		}
 	}
 	return hands
+}
+
+// leads reports whether a target is one node of a role, and, of several databases,
+// the primary.
+func (d *Deck) leads(target sut.Selection, role sut.Role) bool {
+	if role == sut.RoleDatabase && len(d.cfg.Topology.ByRole(role)) > 1 {
+		return target.Member == sut.MemberPrimary
+	}
+	return target.Member == "" && len(target.Nodes) == 1 && target.Nodes[0].Role == role
 }
 
 // ofAKind draws a kind, so that one with many targets is not drawn more often

@@ -22,8 +22,8 @@ test: engine testtools build ## every test there is, the container ones included
 	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=50m -p=1 ./...
 
 .PHONY: test-defects
-test-defects: engine build ## plant eight known defects in the ledger, and see that the judge names each
-	$(TESTENV) $(GO) test -tags=$(TAGS),defects -count=1 -timeout=20m -run='^TestDefects$$' -v ./cmd/proofload
+test-defects: engine build ## of all tests the one that plants eight known defects and sees that the judge names each
+	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -timeout=20m -run='^TestDefects$$' -v ./cmd/proofload
 
 .PHONY: test-unit
 test-unit: compiler ## the tests that need no container
@@ -81,6 +81,10 @@ bench-judge: ## judge a history of five million operations: how long that takes,
 .PHONY: grade
 grade: engine build ## plant the defects of sut/defects and see whether the judge finds them; DEFECT=name, GRADE_RUNS=3
 	$(BENCH) -bench='^BenchmarkGrade$$' ./cmd/proofload
+
+.PHONY: explore-defects
+explore-defects: engine build ## plant three defects in the stack, one at a time, and have explore find each; DEFECT=name, EXPLORE_ARGS="--seed 1"
+	$(BENCH) -bench='^BenchmarkExplore$$' ./cmd/proofload
 
 .PHONY: cover
 cover: engine build ## coverage of the ledger by its tests against real servers, which has to be above 80 %

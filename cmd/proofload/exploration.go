@@ -15,6 +15,7 @@ import (
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/explore"
 	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut/stack"
 )
 
 // An exploration is one execution of the explore command.
@@ -28,6 +29,7 @@ type exploration struct {
 	runs     int           // that were made
 	told     int           // of these, that say something
 	beside   time.Duration // the longest that a run took beside its load
+	unsound  bool          // a run left a warm stack that may be broken for good
 	failed   []string      // the checks that the timeline in question failed; nil before there is one
 	saved    bool
 	original explore.Timeline
@@ -207,11 +209,14 @@ func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Endi
 	if ctx.Err() != nil || time.Since(e.began)+e.takes(t) > e.flags.budget {
 		return "", explore.ErrEnough
 	}
+	began := time.Now()
+	if err := e.anew(ctx); err != nil {
+		return "", err
+	}
 	sc, err := e.scenario(t)
 	if err != nil {
 		return "", exit(reports.ExitUsage, err)
 	}
-	began := time.Now()
 	s, result, err := e.app.perform(ctx, sc, e.runFlags())
 	if err == nil {
 		err = run.Render(s.dir, result)
@@ -223,8 +228,30 @@ func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Endi
 	e.beside = max(e.beside, took-e.settings.Length(t))
 	e.runs++
 	ending, says := e.judge(s, result)
+	e.unsound = result.Exit != reports.ExitPass
 	e.say("run %d, %s: %s in %s: %s", e.runs, t, ending, took.Round(time.Second), says)
 	return ending, e.stops(ctx, result)
+}
+
+// anew has a warm stack begin anew after a run in which not all was well: what was
+// broken for good would fail each run after it, also with nothing broken in it.
+func (e *exploration) anew(ctx context.Context) error {
+	if !e.unsound || e.flags.stack != "warm" || !strings.HasPrefix(e.flags.target, stackPrefix) {
+		return nil
+	}
+	cfg := stackConfig(e.flags.target, e.settings.Options, e.settings.Name, nil)
+	st, err := stack.Renew(ctx, cfg)
+	if err == nil {
+		return st.Detach()
+	}
+	if ctx.Err() != nil {
+		return explore.ErrEnough
+	}
+	e.say("the stack is brought up anew: %v", err)
+	if _, err = stack.Down(ctx, false, cfg.Name); err != nil {
+		return exit(reports.ExitEnvironment, err)
+	}
+	return nil
 }
 
 // stops returns why nothing more may be run.

@@ -46,7 +46,9 @@ func (a *app) exploreCommand() *cobra.Command {
 		Long: `Breaks random things at random times under load, with every check on that fits the
 system, until something fails or the budget is over. What is broken is drawn from
 the faults that the target can have and allows, a majority of each role stays
-whole, and the same seed draws the same.
+whole, and the same seed draws the same. One fault of each run is of those that
+most outages begin with: the primary database, an instance of the service or a
+worker is gone for a while, or frozen; these take turns.
 
 A timeline that failed is made as short as it can be and still fail in the same
 way: whole faults are taken away, then their lengths and the pauses, and each

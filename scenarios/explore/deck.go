@@ -4,22 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/sut"
 )
-
-// The steps in which moments and lengths are drawn, and the shortest fault.
-const (
-	grain    = 100 * time.Millisecond
-	shortest = 500 * time.Millisecond
-)
-
-// draws bounds how often a fault is drawn again that does not go with the others.
-const draws = 50
 
 // A Config says what may be drawn.
 type Config struct {
@@ -107,7 +97,7 @@ func values(kind chaos.Kind) (with map[string]string, ok bool) {
 
 // longest is how long one fault lasts at most.
 func (d *Deck) longest() time.Duration {
-	longest := max(d.cfg.Within/2, shortest)
+	longest := max((d.cfg.Within * 2 / 3).Truncate(grain), shortest)
 	if d.cfg.Policy.TTL > 0 {
 		longest = min(longest, d.cfg.Policy.TTL)
 	}
@@ -187,45 +177,6 @@ func sorts(sel sut.Selection) []string {
 		list = append(list, "traffic "+string(l.Carries))
 	}
 	return list
-}
-
-// Draw makes the n-th timeline of a seed.
-func (d *Deck) Draw(seed, n uint64) Timeline {
-	rng := rand.New(rand.NewPCG(seed, n))
-	t := Timeline{Seed: rng.Uint64N(1<<32) + 1}
-	var drawn []sut.Selection // the targets of t.Faults
-	for range 1 + rng.IntN(max(1, d.cfg.Most)) {
-		for range draws {
-			f, target := d.fault(rng)
-			if d.goes(f, target, t.Faults, drawn) {
-				t.Faults, drawn = append(t.Faults, f), append(drawn, target)
-				break
-			}
-		}
-	}
-	slices.SortStableFunc(t.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
-	return t
-}
-
-// fault draws a kind, then one of its targets, so that a kind with many targets
-// is not drawn more often than others.
-func (d *Deck) fault(rng *rand.Rand) (Fault, sut.Selection) {
-	kinds := d.Kinds()
-	cards := d.cards[kinds[rng.IntN(len(kinds))]]
-	c := cards[rng.IntN(len(cards))]
-	with, _ := values(d.cfg.Catalog[c.verb])
-	f := Fault{Verb: c.verb, Target: c.target.Ref, With: with}
-	f.For = between(rng, shortest, d.longest())
-	f.At = between(rng, 0, max(0, d.cfg.Within-f.For))
-	return f, c.target
-}
-
-// between draws a time in steps of the grain.
-func between(rng *rand.Rand, from, to time.Duration) time.Duration {
-	if to <= from {
-		return from
-	}
-	return from + time.Duration(rng.Int64N(int64((to-from)/grain)+1))*grain
 }
 
 // goes reports whether a fault may be in effect together with those that overlap

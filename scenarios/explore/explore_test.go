@@ -130,6 +130,36 @@ func TestDrawDependsOnTheSeed(t *testing.T) {
 	}
 }
 
+// TestDrawDealsTheUsual says that a budget of a few dozen runs is not spent on
+// what is rare: every way in which most outages begin has its turn, and half of
+// all faults outlast leases and deadlines.
+func TestDrawDealsTheUsual(t *testing.T) {
+	d := deck(t, nil)
+	long, all := 0, 0
+	for seed := range uint64(50) {
+		for round := range uint64(5) {
+			seen := map[string]bool{}
+			for n := range uint64(4) { // two kinds, on the databases and on the instances
+				for _, f := range d.Draw(seed, 4*round+n+1).Faults {
+					seen[f.Verb+" "+strings.TrimRight(f.Target, "12")] = true
+					all++
+					if f.For >= 13300*time.Millisecond { // of 20 s
+						long++
+					}
+				}
+			}
+			for _, want := range []string{"kill postgres.primary", "pause postgres.primary", "kill api-", "pause api-"} {
+				if !seen[want] {
+					t.Errorf("seed %d has no %s in round %d, but %v", seed, want, round, seen)
+				}
+			}
+		}
+	}
+	if 2*long < all {
+		t.Errorf("only %d of %d faults are long", long, all)
+	}
+}
+
 func TestDeckKeepsToWhatIsAllowed(t *testing.T) {
 	d := deck(t, func(c *Config) {
 		c.Policy = chaos.Policy{Faults: []string{"kill", "latency"}, On: []string{"pg-1", "pg-2", "replication:pg-1"}, Active: 1, TTL: 2 * time.Second}

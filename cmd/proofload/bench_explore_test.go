@@ -1,0 +1,113 @@
+//go:build integration
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/sut/defects"
+	"github.com/proofload/proofload/sut/stack"
+)
+
+// A sought is a defect for explore to find: one of the catalogue, or one of the
+// stack that an option has.
+type sought struct {
+	name   string
+	option string
+	checks []string // any of these names it
+}
+
+func soughtDefects() []sought {
+	return []sought{
+		{"no-fencing", "fencing=off", []string{"one-primary", "acknowledged-writes", "observed-writes"}},
+		{"pool-closed-for-good", "", []string{"instances-recover", "goodput-returns"}},
+		{"projection-counts-again", "", []string{"balances", "no-duplicates"}},
+	}
+}
+
+// BenchmarkExplore is what make explore-defects runs: each defect is planted in
+// the stack, explore looks for it, and the scenario that it saved is run once
+// more. DEFECT names some of them, separated by commas; EXPLORE_ARGS are further
+// arguments of explore.
+func BenchmarkExplore(b *testing.B) {
+	ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt, syscall.SIGTERM)
+	b.Cleanup(stop)
+	g := findPrograms(ctx, b, "explore")
+	only := strings.FieldsFunc(os.Getenv("DEFECT"), func(r rune) bool { return r == ',' })
+	for _, h := range soughtDefects() {
+		if len(only) > 0 && !slices.Contains(only, h.name) {
+			continue
+		}
+		b.Run(h.name, func(b *testing.B) { g.seek(ctx, b, h) })
+	}
+}
+
+// seek has explore look for a defect, and runs what it saved.
+func (g *grader) seek(ctx context.Context, b *testing.B, h sought) {
+	b.Helper()
+	bin := g.bin
+	args := append([]string{"explore", "--out", h.name + ".yaml"}, strings.Fields(os.Getenv("EXPLORE_ARGS"))...)
+	if h.option != "" {
+		args = append(args, "--option", h.option)
+	} else {
+		d, err := defects.Find(h.name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		bin = g.plant(ctx, b, d)
+	}
+	b.Setenv("PROOFLOAD_BIN", bin)
+	if h.option == "" {
+		image, err := stack.ServiceImage(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = stack.RemoveImage(context.WithoutCancel(ctx), image) })
+	}
+	if err := os.Remove(filepath.Join(g.dir, h.name+".yaml")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	found, code := g.program(ctx, b, args...)
+	took := time.Since(began)
+	named, _, _ := strings.Cut(found, " in run ")
+	right := slices.ContainsFunc(h.checks, func(name string) bool { return strings.Contains(named, name) })
+	if code != reports.ExitFail || !right {
+		b.Fatalf("%s was not found by any of %v in %s: exit %d", h.name, h.checks, took.Round(time.Second), code)
+	}
+	again, code := g.program(ctx, b, "run", h.name+".yaml", "--progress", "quiet")
+	same := slices.ContainsFunc(h.checks, func(name string) bool { return strings.Contains(again, name+" MISSED") })
+	if code != reports.ExitFail || !same {
+		b.Errorf("what was saved for %s did not fail again by any of %v: exit %d", h.name, h.checks, code)
+	}
+	say("%s: found in %s, again: exit %d", h.name, took.Round(time.Second), code)
+}
+
+// program runs proofload, shows what it says and returns what it printed.
+func (g *grader) program(ctx context.Context, b *testing.B, args ...string) (printed string, code int) {
+	b.Helper()
+	say("proofload %s", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "proofload"), args...) //nolint:gosec // the arguments are those of whoever runs it
+	var out bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = g.dir, io.MultiWriter(&out, os.Stdout), os.Stdout
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, closeTimeout
+	err := cmd.Run()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		b.Fatal(err)
+	}
+	return out.String(), cmd.ProcessState.ExitCode()
+}

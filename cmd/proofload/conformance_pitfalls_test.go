@@ -109,7 +109,7 @@ func testLimitBelowUse(t *testing.T, program command, s *stack.Stack) {
 // is what is seen in effect. Nothing stays behind.
 func testOutOfMemory(t *testing.T, program command, s *stack.Stack) {
 	t.Helper()
-	out, err := program.run(t.Context(), "inject", "memory-hog", "app[2]", "size=8GiB", "--for", "10s")
+	out, err := program.run(t.Context(), "inject", "memory-hog", "app[2]", "size=8GiB", "rate=8GiB", "--for", "10s")
 	if err != nil || !regexp.MustCompile(`[1-9]\d* processes killed for the lack of memory`).MatchString(out) {
 		t.Errorf("%v: %s", err, out)
 	}

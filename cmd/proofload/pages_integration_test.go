@@ -44,7 +44,7 @@ func shorten(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := strings.NewReplacer("shown 0 proofload explore --budget 30m", "shown 0|1 proofload explore --budget 20s", "inject pause app[1] --for 30s", "inject pause app[1] --for 3s").Replace(string(text))
+	short := strings.NewReplacer("shown 0 proofload explore --budget 30m", "shown 0|1 proofload explore --budget 40s", "inject pause app[1] --for 30s", "inject pause app[1] --for 3s").Replace(string(text))
 	if err := os.WriteFile(script, []byte(short), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -350,12 +350,16 @@ func healStall(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 }
 
 // remove takes all toxics off. Where that does not work the link is closed,
-// which ends its connections, and opened again.
+// which ends its connections, and opened again; but not where nobody answers: who
+// stands still would close it later, when nobody opens it again.
 func (d stallData) remove(ctx context.Context, env sut.Environment) error {
 	return chaos.Each(d.links(env), func(l control) error {
 		first := d.removeFrom(ctx, l)
 		if first == nil {
 			return nil
+		}
+		if _, err := l.enabled(ctx); err != nil {
+			return errors.Join(first, err)
 		}
 		err := errors.Join(l.enable(ctx, false), d.removeFrom(ctx, l), l.enable(ctx, true))
 		if err != nil {

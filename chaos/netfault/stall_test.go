@@ -214,6 +214,26 @@ func TestStallLadder(t *testing.T) {
 	}
 }
 
+// TestStallLadderEndsWhereNobodyAnswers has a proxy that stands still: what it is
+// asked then it does when it goes on, so that it must not be asked to close.
+func TestStallLadderEndsWhereNobodyAnswers(t *testing.T) {
+	deaf := false
+	env := newFakeLinks(t, func(string) int {
+		if deaf {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	})
+	in, _ := injectStall(t, env, "a")
+	deaf = true
+	if err := in.Recover(t.Context()); err == nil {
+		t.Error("it was recovered")
+	}
+	if got := env.sent("PATCH"); len(got) != 0 {
+		t.Errorf("it was sent %q", got)
+	}
+}
+
 // TestStallStuck has a proxy that never removes a toxic: the error names the
 // link, and the journal keeps the fault with the commands that mend it.
 func TestStallStuck(t *testing.T) {

@@ -146,7 +146,8 @@ func (s *session) ask(ctx context.Context, g run.Gate) (run.Answer, error) {
 	}
 	defer os.Remove(s.dir.File(fileGate))   //nolint:errcheck // there may be none
 	defer os.Remove(s.dir.File(fileAnswer)) //nolint:errcheck // the same
-	if err = s.dir.Write(fileGate, question); err != nil {
+	err = s.dir.Write(fileGate, question)
+	if err != nil {
 		return run.Answer{}, err
 	}
 	s.page.ask(html.Question{ID: g.ID, Text: g.Text, Until: "Without an answer within " + format.Duration(float64(g.For.Milliseconds())) + " the run is stopped."})

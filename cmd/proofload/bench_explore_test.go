@@ -34,7 +34,7 @@ type sought struct {
 func soughtDefects() []sought {
 	return []sought{
 		{"no-fencing", "fencing=off", []string{"one-primary", "acknowledged-writes", "observed-writes"}},
-		{"pool-closed-for-good", "", []string{"instances-recover", "goodput-returns"}},
+		{"connections-leak", "", []string{"instances-recover", "goodput-returns"}}, // a pool that fails at once does not even start
 		{"projection-counts-again", "", []string{"balances", "no-duplicates"}},
 	}
 }

@@ -11,8 +11,9 @@ import "github.com/proofload/proofload/chaos"
 type backupFault struct {
 	chaos.Kind
 
-	damage string // in $copy, of the newest backup, which is $label
-	look   string // sees that it is damaged
+	params []chaos.Param // besides the stanza
+	damage string        // in $copy, of the newest backup, which is $label
+	look   string        // sees that it is damaged
 	by     string
 }
 
@@ -40,7 +41,7 @@ echo "$(label)"`
 // script makes the script of a fault of backups. The copy gets its name when it
 // is complete and damaged, so that nobody restores from half of one.
 func (b backupFault) script() chaos.Script {
-	b.Params = []chaos.Param{{Name: "stanza", Measure: chaos.Text, Default: "ledger", About: "the stanza of pgBackRest"}}
+	b.Params = append([]chaos.Param{{Name: "stanza", Measure: chaos.Text, Default: "ledger", About: "the stanza of pgBackRest"}}, b.params...)
 	b.Touches = []string{"backups"}
 	b.Undone = "The copy is removed; by a process left on the node when the time is over. The repository itself was only read."
 	drop := dropCopy + ` "$repo/.making-$ID"`
@@ -87,22 +88,36 @@ echo "$file of $label differs from that in the repository"`,
 	}.script()
 }
 
-// removeSegment removes write-ahead log that a backup needs.
+// Which segment is removed: the last one that was written while the backup was
+// taken, without which it cannot be made consistent, or the one after that,
+// without which a restore ends there as if there had been no more.
+const (
+	paramSegment  = "segment"
+	segmentOfEnd  = "end"
+	segmentBeyond = "next"
+)
+
+// removeSegment removes write-ahead log that a backup needs, or a restore.
 func removeSegment() chaos.Script {
-	// Without the last segment that was written while it was taken, a backup
-	// cannot be made consistent.
 	const segment = `
 segment=$(sed -n 's/^backup-archive-stop="\(.*\)"$/\1/p' "$repo/backup/$P_STANZA/$label/backup.manifest")
+[ "$P_SEGMENT" = ` + segmentOfEnd + ` ] || segment=$(find "$repo/archive/$P_STANZA" -type f -name '????????????????????????-*' | sed 's|.*/||; s|-.*||' |
+	sort -u | sed -n "/^$segment$/{n;p;q;}")
 `
 	return backupFault{
 		Kind: chaos.Kind{
 			Name: "backup-remove-wal",
-			About: "Removes the segment of the write-ahead log that the newest backup of Postgres ends in, in a copy of the repository that restores " +
-				"are led to: a restore must fail and say so.",
+			About: "Removes a segment of the write-ahead log, in a copy of the repository that restores are led to: the one that the newest backup " +
+				"of Postgres ends in, without which a restore must fail and say so, or the next, without which one ends early and does not say so.",
 		},
+		params: []chaos.Param{{
+			Name: paramSegment, Measure: chaos.Text, Default: segmentOfEnd,
+			About: segmentOfEnd + ": the one that the backup ends in; " + segmentBeyond + ": the one after that, which has to be archived already",
+		}},
 		damage: segment + `
+[ -n "$segment" ] || { echo "no log is archived from after $label: a restore before has it archived"; exit 1; }
 found=$(find "$copy/archive/$P_STANZA" -name "$segment-*")
-[ -n "$segment" ] && [ -n "$found" ] && rm -f $found || { echo "the segment that $label ends in is not archived"; exit 1; }`,
+[ -n "$found" ] && rm -f $found || { echo "the segment $segment is not archived"; exit 1; }`,
 		look: segment + `
 [ -d "$copy" ] || { echo "there is no copy"; exit 1; }
 wal=$(runuser -u postgres -- mktemp -u /tmp/proofload.XXXXXX)

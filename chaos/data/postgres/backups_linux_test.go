@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/proofload/proofload/chaos"
@@ -23,7 +24,7 @@ ls "$repo"/archive/ledger/15-1/*/"$segment"-* >/dev/null 2>&1 || exit 1
 `
 
 // A repository is one of pgBackRest, with two backups.
-type repository struct{ dir, data, segment string }
+type repository struct{ dir, data, segment, next string }
 
 // newRepository makes a repository, or skips the test where commands do not run
 // as they do in a node.
@@ -50,6 +51,8 @@ func newRepository(t *testing.T) repository {
 		{archive + "/000000010000000000000002-aa.lz4", "segment"},
 		{archive + "/000000010000000000000004-bb.lz4", "segment"},
 		{archive + "/000000010000000000000004.00000028.backup", "label"},
+		{archive + "/000000010000000000000005-cc.lz4", "segment"},
+		{archive + "/000000010000000000000006-dd.lz4", "segment"},
 		{"repo/archive/ledger/archive.info", "[db]\n"},
 	} {
 		file := filepath.Join(dir, f[0])
@@ -69,6 +72,7 @@ func newRepository(t *testing.T) repository {
 		dir:     repo,
 		data:    "backup/ledger/20260102-000000F/pg_data/base/1/1255.lz4",
 		segment: "archive/ledger/15-1/0000000100000000/000000010000000000000004-bb.lz4",
+		next:    "archive/ledger/15-1/0000000100000000/000000010000000000000005-cc.lz4",
 	}
 }
 
@@ -100,20 +104,53 @@ func TestBackupFaults(t *testing.T) {
 	r := newRepository(t)
 	env := server{r.dir}
 	for _, tt := range []struct {
-		kind chaos.Kind
-		file string
+		kind   chaos.Kind
+		values map[string]string
+		file   string
 	}{
-		{checked(corruptBackup()), r.data},
-		{checked(removeSegment()), r.segment},
+		{checked(corruptBackup()), nil, r.data},
+		{checked(removeSegment()), nil, r.segment},
+		{checked(removeSegment()), map[string]string{"segment": "next"}, r.next},
 	} {
-		t.Run(tt.kind.Name, func(t *testing.T) {
+		t.Run(tt.kind.Name+tt.values["segment"], func(t *testing.T) {
 			target := sut.Selection{Ref: node, Nodes: env.Topology().Nodes}
-			chaostest.TestFault(t, env, tt.kind, chaos.Params{Target: target}, r.differs(t, tt.file))
+			chaostest.TestFault(t, env, tt.kind, chaos.Params{Target: target, Values: tt.values}, r.differs(t, tt.file))
 			left, err := filepath.Glob(filepath.Join(r.dir, ".*-proofload-*"))
 			if err != nil || len(left) > 0 {
 				t.Errorf("left of a copy: %q, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestNoSegmentToRemove wants nothing left where no log is archived after a backup.
+func TestNoSegmentToRemove(t *testing.T) {
+	r := newRepository(t)
+	archive := filepath.Dir(filepath.Join(r.dir, r.next))
+	for _, name := range []string{"000000010000000000000005-cc.lz4", "000000010000000000000006-dd.lz4"} {
+		if err := os.Remove(filepath.Join(archive, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := server{r.dir}
+	kind := checked(removeSegment())
+	p := chaos.Params{Target: sut.Selection{Ref: node, Nodes: env.Topology().Nodes}, Values: map[string]string{"segment": "next"}}
+	f, err := kind.New(env, chaos.NewTargets(env), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, err := f.Prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "no log is archived from after 20260102-000000F") {
+		t.Errorf("injected: %v", err)
+	}
+	if err = kind.Heal(t.Context(), env, undo); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(r.dir, "*proofload-*")); len(left) > 0 || err != nil {
+		t.Errorf("left: %q, %v", left, err)
 	}
 }
 

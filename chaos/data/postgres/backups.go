@@ -19,13 +19,15 @@ type backupFault struct {
 
 const (
 	// shellRepository defines repo and copy, the directories of the repository and
-	// of the copy that the fault makes of it, and label, which prints the newest
-	// backup there is.
+	// of the copy that the fault makes of it, label, which prints the newest backup
+	// there is, and verify, which prints what pgBackRest finds wrong with that backup
+	// in a repository. It reads all of it, so it is given up after a while.
 	shellRepository = `
 repo=$(sed -n 's/^repo1-path=//p' "${PGBACKREST_CONFIG:-/etc/pgbackrest.conf}" 2>/dev/null)
 copy="$repo/copy-$ID"
 label() { ls "$repo/backup/$P_STANZA" 2>/dev/null | grep -E '^[0-9]{8}-[0-9]{6}F' | sort | tail -n 1; }
 backrest() { runuser -u postgres -- pgbackrest --stanza="$P_STANZA" --repo1-path="$copy" "$@"; }
+verify() { timeout 5 runuser -u postgres -- pgbackrest --stanza="$P_STANZA" --repo1-path="$1" --output=text verify 2>/dev/null | grep -F "backup: $(label), "; }
 `
 	// wantBackup refuses a target that has no backup, and one of which a copy is
 	// damaged already.
@@ -59,7 +61,9 @@ mv "$copy" "$final"`,
 		Look: shellRepository + "label=$SAVED\n" + b.look,
 		Undo: chaos.ShellEnd + drop,
 		Gone: `(` + chaos.ShellEnded + `) || exit 1` + shellRepository + `
-[ ! -e "$copy" ] && [ ! -e "$repo/.making-$ID" ] && echo "no copy left; the newest backup is $(label)"`,
+[ ! -e "$copy" ] && [ ! -e "$repo/.making-$ID" ] || exit 1
+if verify "$repo"; then exit 1; fi
+echo "no copy left; pgbackrest verify finds nothing wrong with $(label)"`,
 		By: b.by,
 	}
 }
@@ -83,8 +87,10 @@ head -c 64 /dev/zero | tr '\0' '#' | dd of="$copy/$dir/$file" bs=1 seek=$((size 
 		look: file + `
 [ -e "$copy/$dir/$file" ] || { echo "there is no copy"; exit 1; }
 if cmp -s "$repo/$dir/$file" "$copy/$dir/$file"; then echo "$file is as in the repository"; exit 1; fi
-echo "$file of $label differs from that in the repository"`,
-		by: "a comparison with the repository",
+echo "$file of $label differs from that in the repository"
+[ -e "$copy/verified" ] || verify "$copy" >"$copy/verified" # once: it costs more than a look
+cat "$copy/verified"`,
+		by: "a comparison with the repository, and pgbackrest verify",
 	}.script()
 }
 

@@ -16,10 +16,13 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
-// askSegment stands in for pgBackRest, of which the faults ask nothing but
-// whether a segment is in a repository.
-const askSegment = `#!/bin/sh
-for a in "$@"; do case "$a" in --repo1-path=*) repo=${a#*=} ;; 0*) segment=$a ;; esac; done
+// askRepository stands in for pgBackRest, of which the faults ask nothing but
+// whether a segment is in a repository, and what is wrong with a backup.
+const askRepository = `#!/bin/sh
+for a in "$@"; do case "$a" in --repo1-path=*) repo=${a#*=} ;; 0*) segment=$a ;; verify)
+	grep -rq "###" "$repo/backup" && echo "  backup: 20260102-000000F, status: invalid, total files checked: 3, total valid files: 2"
+	exit 0 ;;
+esac; done
 ls "$repo"/archive/ledger/15-1/*/"$segment"-* >/dev/null 2>&1 || exit 1
 `
 
@@ -41,7 +44,7 @@ func newRepository(t *testing.T) repository {
 	repo := filepath.Join(dir, "repo")
 	const backup, archive = "repo/backup/ledger/20260102-000000F", "repo/archive/ledger/15-1/0000000100000000"
 	for _, f := range [][2]string{
-		{"bin/pgbackrest", askSegment},
+		{"bin/pgbackrest", askRepository},
 		{"pgbackrest.conf", "[global]\nrepo1-path=" + repo + "\n"},
 		{"repo/backup/ledger/backup.info", "[backrest]\n"},
 		{"repo/backup/ledger/20260101-000000F/backup.manifest", "backup-archive-stop=\"000000010000000000000002\"\n"},
@@ -170,5 +173,33 @@ func TestBackupFaultsNeedABackup(t *testing.T) {
 		t.Errorf("prepared without a backup: %+v", undo)
 	} else {
 		t.Log(err)
+	}
+}
+
+// TestCorruptBackupIsVerified wants what pgBackRest itself says of the damage.
+func TestCorruptBackupIsVerified(t *testing.T) {
+	env := server{newRepository(t).dir}
+	kind := checked(corruptBackup())
+	f, err := kind.New(env, chaos.NewTargets(env), chaos.Params{Target: sut.Selection{Ref: node, Nodes: env.Topology().Nodes}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	active, err := f.Inject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := active.Settle(t.Context())
+	if err != nil || !strings.Contains(seen.Saw, "differs") || !strings.Contains(seen.Saw, "status: invalid, total files checked: 3, total valid files: 2") {
+		t.Errorf("seen %q, %v", seen.Saw, err)
+	}
+	if err = active.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen, err = active.Recovered(t.Context())
+	if err != nil || !strings.Contains(seen.Saw, "finds nothing wrong with 20260102-000000F") {
+		t.Errorf("seen %q, %v", seen.Saw, err)
 	}
 }

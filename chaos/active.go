@@ -30,6 +30,14 @@ const (
 // in effect although nobody recovered it.
 var ErrEnded = errors.New("the fault ended early")
 
+// A MissedError is the error of an inject call that waited for a moment to strike
+// at, and broke nothing because it did not come.
+type MissedError struct {
+	Moment string // what did not happen, and for how long that was waited for
+}
+
+func (e *MissedError) Error() string { return "its moment never came: " + e.Moment }
+
 // ErrLeft is wrapped by errors after which a fault may still be in effect.
 var ErrLeft = errors.New("a fault may still be in effect")
 

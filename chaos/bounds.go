@@ -3,6 +3,8 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,6 +50,16 @@ func SizeUpTo(param string, most int64) Bound {
 	return func(k Kind, p Params) error {
 		if k.Size(p, param) > most {
 			return fmt.Errorf("%s: the parameter %s=%s: want %d MiB at most", k.Name, param, k.Value(p, param), most>>20)
+		}
+		return nil
+	}
+}
+
+// OneOf bounds a text to some words.
+func OneOf(param string, words ...string) Bound {
+	return func(k Kind, p Params) error {
+		if v := k.Value(p, param); !slices.Contains(words, v) {
+			return fmt.Errorf("%s: the parameter %s=%s: want %s", k.Name, param, v, strings.Join(words, " or "))
 		}
 		return nil
 	}

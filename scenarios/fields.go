@@ -113,6 +113,10 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
 			e.verbs = append(e.verbs, k)
 			e.Verb, e.VerbPos, e.TargetPos, e.value = verb.Name, k.pos, v.pos, v
+			if verb.Takes == TakesComponent && v.kind == mapNode {
+				p.add(v, "want a component for "+verb.Name+", got "+string(v.kind), "write "+verb.Name+": and the component; parameters go beside it: with: {NAME: VALUE}")
+				return
+			}
 			p.text(&e.Target)(k, v)
 		}})
 	}

@@ -15,8 +15,8 @@ type Restorer interface {
 	// Restore brings a copy of the database back on a node: of the newest backup
 	// and the log that was archived since, all of it, or up to a moment on the
 	// clock of the database if that is not zero. It asks the copy a query, once it
-	// takes writes, and removes it. What runs is not touched, and what is left if
-	// the caller dies ends by itself.
+	// takes writes and a replica of it has them, and removes both. What runs is not
+	// touched, and what is left if the caller dies ends by itself.
 	Restore(ctx context.Context, node string, to time.Time, query string) (Restored, error)
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -175,6 +176,26 @@ func TestKillAtPoint(t *testing.T) {
 	if state, err := env.State(t.Context(), "api-1"); state != sut.Running || err != nil {
 		t.Errorf("the node is %s, %v", state, err)
 	}
+}
+
+// TestPointNotReached waits for a line that does not come, for as long as is said.
+func TestPointNotReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := logging{lines: make(chan string)}
+		p, err := newPoint(env, chaos.Params{Values: map[string]string{"when": "effect-done"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		err = p.at(func(context.Context, string) error {
+			t.Error("it was broken")
+			return nil
+		})(t.Context(), "worker-1")
+		missed, ok := errors.AsType[*chaos.MissedError](err)
+		if !ok || missed.Moment != `no new line of the log of worker-1 had "effect-done" within 20s` || time.Since(began) != pointPatience {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
 }
 
 // late is an environment in which an order to kill takes effect late.

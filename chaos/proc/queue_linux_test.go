@@ -64,7 +64,7 @@ func TestLevelNotReached(t *testing.T) {
 	k := kind(t, "kill")
 	p := chaos.Params{Target: env.Node("api-1"), Values: map[string]string{"when": "queue:jobs ready>0"}}
 	for answer, want := range map[string]string{
-		"late":    "the queue jobs has not come to ready>0 within 20s",
+		"late":    "its moment never came: the queue jobs had not come to ready>0 within 20s",
 		"none":    "there is no queue jobs",
 		"nothing": "the broker says nothing",
 	} {

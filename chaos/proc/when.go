@@ -67,9 +67,12 @@ func newPoint(env sut.Environment, p chaos.Params) (*point, error) {
 		return nil, fmt.Errorf("the parameter %s=%s: following logs: %w", whenParam, text, sut.ErrUnsupported)
 	}
 	return &point{await: func(ctx context.Context, node string) (string, error) {
-		waiting, cancel := context.WithTimeoutCause(ctx, pointPatience, fmt.Errorf("no new line has %q within %s", text, pointPatience))
+		waiting, cancel := context.WithTimeout(ctx, pointPatience)
 		defer cancel()
 		err := follower.FollowLog(waiting, node, func(line string) bool { return strings.Contains(line, text) })
+		if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+			return "", &chaos.MissedError{Moment: fmt.Sprintf("no new line of the log of %s had %q within %s", node, text, pointPatience)}
+		}
 		if err != nil {
 			return "", fmt.Errorf("wait for a point in the log of %s: %w", node, err)
 		}

@@ -46,8 +46,9 @@ Ctrl-C undoes it at once. If this process is killed, its guard undoes it.
 proofload faults lists the kinds, and what they need to be told.
 
 Exit codes: 0 it was in effect for all of its time and is gone, 2 usage or refused,
-nothing touched, 3 the stack is not up, 4 it was not seen in effect or ended early,
-5 stopped by a kill switch or the loss of its guard, and undone, 6 it may still be in effect, 130 interrupted and undone.`,
+nothing touched, 3 the stack is not up, 4 it was not seen in effect, ended early, or
+waited for a moment that never came, 5 stopped by a kill switch or the loss of its
+guard, and undone, 6 it may still be in effect, 130 interrupted and undone.`,
 		Example: `  proofload inject pause app[1] --for 20s
   proofload inject stall link:replication --for 1m
   proofload inject latency link:app->store delay=200ms --target ./store.yaml`,
@@ -283,6 +284,8 @@ func (i *injection) live(ctx context.Context, env sut.Environment, journal *chao
 		return exit(reports.ExitFaultsLeft, fmt.Errorf("%w%s", err, byHand(i.dir)))
 	case err != nil && ctx.Err() != nil:
 		return exit(reports.ExitInterrupted, err)
+	case errors.As(err, new(*chaos.MissedError)):
+		return exit(reports.ExitInconclusive, err)
 	case err != nil:
 		return exit(reports.ExitUsage, err)
 	}

@@ -87,7 +87,8 @@ func (r *restoredWrites) Verdict() Verdict {
 		c := r.copies[faultKey{f.drill, f.name}]
 		switch {
 		case f.failed != "":
-			w.say(fmt.Sprintf("%s failed in drill %d: %s", f.name, f.drill, f.failed))
+			w.say(fmt.Sprintf("%s failed in drill %d and brought back none of %s acknowledged until %.3f s: %s",
+				f.name, f.drill, many(r.ackedUntil(f.drill, f.t0), "write"), f.t0.Seconds(), f.failed))
 		case c == nil || !c.whole:
 			doubt = fmt.Sprintf("%s was not done when the load of drill %d ended", f.name, f.drill)
 		default:

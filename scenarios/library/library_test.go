@@ -16,7 +16,7 @@ import (
 // of its file and is short enough for a pull request.
 func TestScenarios(t *testing.T) {
 	names := library.Names()
-	if diff := cmp.Diff([]string{"api-kill", "primary-failover", "restore-drill", "steady-gate"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"api-kill", "clock-skew", "primary-failover", "restore-drill", "steady-gate"}, names); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
 	for _, name := range names {

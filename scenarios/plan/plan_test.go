@@ -93,7 +93,10 @@ func catalog() chaos.Catalog {
 		}
 		return nil
 	}
+	clock := on("clock-offset", "The kernel's function that tells the time leads elsewhere.", nodes)
+	clock.Params = []chaos.Param{{Name: "by", Measure: chaos.Text, About: "how far it is ahead"}}
 	return chaos.NewCatalog([]chaos.Kind{
+		clock,
 		on("stall", "Connections live on, but the link's proxy passes nothing in either direction.", links),
 		{
 			Name: "latency", About: "Data waits at the link's proxy.", Needs: "containers", Check: links,

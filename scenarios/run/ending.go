@@ -39,7 +39,14 @@ type StepError struct {
 	Err   error
 }
 
-func (e *StepError) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Entry.Name, e.Err) }
+// Error says which step of which entry failed, and why. Of a fault that waited for
+// its moment in vain it says only that, unless something may be left of it.
+func (e *StepError) Error() string {
+	if missed, ok := errors.AsType[*chaos.MissedError](e.Err); ok && !errors.Is(e.Err, chaos.ErrLeft) {
+		return fmt.Sprintf("%s was not injected: %v", e.Entry.Name, missed)
+	}
+	return fmt.Sprintf("%s %s: %v", e.Step, e.Entry.Name, e.Err)
+}
 
 // Unwrap returns why.
 func (e *StepError) Unwrap() error { return e.Err }

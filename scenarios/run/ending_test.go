@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,6 +66,28 @@ func TestConclude(t *testing.T) {
 				t.Errorf("faults left: %q, the fault is open: %t; want %d", r.FaultsLeft, r.Faults[0].Open, left)
 			}
 		})
+	}
+}
+
+// TestStepErrorOfAMissedMoment wants no more said than that, while nothing is left.
+func TestStepErrorOfAMissedMoment(t *testing.T) {
+	missed := fmt.Errorf("inject kill worker: kill worker-1: %w", &chaos.MissedError{Moment: "the queue jobs had not come to ready>0 within 20s"})
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{missed, "worker-killed was not injected: its moment never came: the queue jobs had not come to ready>0 within 20s"},
+		{
+			errors.Join(missed, fmt.Errorf("%w: no engine", chaos.ErrLeft)),
+			"inject worker-killed: inject kill worker: kill worker-1: its moment never came: the queue jobs had not come to ready>0 within 20s\n" +
+				"a fault may still be in effect: no engine",
+		},
+		{errors.New("no engine"), "inject worker-killed: no engine"},
+	} {
+		err := &StepError{Step: "inject", Entry: check.Entry{Name: "worker-killed"}, Err: tt.err}
+		if err.Error() != tt.want {
+			t.Errorf("%q, want %q", err, tt.want)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func (t *timeline) restore(ctx context.Context, s plan.Step) error {
 	}
 	t.rig.Recorder.Record(all)
 	took := t.rig.Recorder.Now() - began
-	t.note(s, history.FaultSettled, history.OK, fmt.Sprintf("restored on %s and writable: %d bytes, %.1f MB/s, %d writes of the drill",
+	t.note(s, history.FaultSettled, history.OK, fmt.Sprintf("restored on %s, writable and followed by a replica: %d bytes, %.1f MB/s, %d writes of the drill",
 		node, got.Bytes, float64(got.Bytes)/1e6/took.Seconds(), len(got.Rows)))
 	return nil
 }

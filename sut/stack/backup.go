@@ -36,10 +36,11 @@ last=$(sql -c "select pg_current_xact_id()" -c "select pg_walfile_name(pg_switch
 until [ "$(sql -c "select left(last_archived_wal, 24) collate \"C\" >= '$last' from pg_stat_archiver")" = t ]; do sleep 0.1; done`
 
 // restoreScript restores into a directory of its own, serves that on a socket
-// which nobody else knows, and removes all of it. What is restored archives
-// nothing, or it would put a history of its own into the repository, and waits
-// for no standby. Where a fault has made a damaged copy of the repository, that is
-// what it restores from.
+// which nobody else knows, lets a replica follow it, and removes all of it. Nothing
+// is tried twice: what cannot be read from a disk is not there a quarter of a minute
+// later either. What is restored archives nothing, or it would put a history of its own into the
+// repository, and waits for no standby. Where a fault has made a damaged copy of
+// the repository, that is what it restores from.
 const restoreScript = `
 dir=$(runuser -u postgres -- mktemp -d /var/lib/postgresql/restored.XXXXXX) || exit 1
 bin=/usr/lib/postgresql/15/bin
@@ -47,28 +48,40 @@ as() { runuser -u postgres -- "$@"; }
 sql() { as psql -XAtqw -v ON_ERROR_STOP=1 -h "$dir" -U postgres -d ledger "$@"; }
 end() {
 	trap '' EXIT INT TERM
-	as $bin/pg_ctl -D "$dir/data" -m immediate stop >/dev/null 2>&1
+	for d in replica data; do as $bin/pg_ctl -D "$dir/$d" -m immediate stop >/dev/null 2>&1; done
 	rm -rf "$dir"
 }
 trap end EXIT
 trap 'exit 1' INT TERM
+serve() { # DIRECTORY PORT SETTINGS
+	as $bin/pg_ctl -D "$dir/$1" -l "$dir/$1.log" -o "-k $dir -c listen_addresses= -c port=$2 -c hba_file=$dir/hba \
+		-c ident_file=$dir/data/pg_ident.conf -c shared_buffers=64MB -c archive_mode=off -c synchronous_standby_names= -c primary_slot_name= $3" \
+		start >/dev/null 2>&1
+}
+lives() { # DIRECTORY WHAT
+	as $bin/pg_ctl -D "$dir/$1" status >/dev/null && return
+	echo "the $2 ended:"
+	grep -E 'FATAL|PANIC' "$dir/$1.log" | grep -v 'the database system is' | tail -n 3
+	exit 1
+}
 as install -d -m 0700 "$dir/data"
+printf 'local all all trust\nlocal replication all trust\n' >"$dir/hba" && chown postgres "$dir/hba" || exit 1
 repo=$(ls -d /var/lib/pgbackrest/copy-* 2>/dev/null | head -n 1)
 set -- --stanza=ledger --repo1-path="${repo:-/var/lib/pgbackrest}" --pg1-path="$dir/data"
 [ -z "$TO" ] || set -- "$@" --type=time --target="$TO" --target-action=promote
-as pgbackrest "$@" restore || exit 1
-as $bin/pg_ctl -D "$dir/data" -l "$dir/log" -o "-k $dir -c listen_addresses= -c port=5432 \
-	-c hba_file=$dir/data/pg_hba.conf -c ident_file=$dir/data/pg_ident.conf -c hot_standby=off -c shared_buffers=64MB \
-	-c archive_mode=off -c synchronous_standby_names= -c primary_conninfo= -c primary_slot_name=" start >/dev/null 2>&1
-until [ "$(sql -c "select pg_is_in_recovery()" 2>/dev/null)" = f ]; do
-	as $bin/pg_ctl -D "$dir/data" status >/dev/null || {
-		echo "the restored server ended:"
-		grep -E 'FATAL|PANIC' "$dir/log" | grep -v 'the database system is' | tail -n 3
-		exit 1
-	}
+as pgbackrest "$@" --job-retry=0 restore || exit 1
+serve data 5432 "-c hot_standby=off -c primary_conninfo="
+until [ "$(sql -c "select pg_is_in_recovery()" 2>/dev/null)" = f ]; do lives data "restored server"; sleep 0.1; done
+as $bin/pg_basebackup -h "$dir" -U postgres -D "$dir/replica" -R --checkpoint=fast --no-sync --no-manifest || exit 1
+serve replica 5433 "-c hot_standby=on -c restore_command= -c recovery_target_time="
+sql -c "create table proofload_writable ()" || exit 1
+n=0
+until [ "$(sql -p 5433 -c "select to_regclass('proofload_writable') is not null and pg_is_in_recovery()" 2>/dev/null)" = t ]; do
+	lives replica "replica of the restored server"
+	n=$((n+1)); [ "$n" -lt 300 ] || { echo "a replica does not follow the restored server"; exit 1; }
 	sleep 0.1
 done
-sql -c "create table proofload_writable (); drop table proofload_writable" || exit 1
+sql -c "drop table proofload_writable" || exit 1
 sql -c "select pg_database_size(current_database())" || exit 1
 sql -F '|' -c "$QUERY"`
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/sut"
 )
 
@@ -44,7 +45,8 @@ const lookEvery = time.Millisecond
 
 // Await blocks until a queue is at a level, and returns how many messages it
 // has then. The broker itself looks, in a node of its own, for as long as is
-// said; a queue that is not there is an error at once.
+// said, and the error is a [chaos.MissedError] if that was in vain; a queue that is
+// not there is an error at once.
 func (l Level) Await(ctx context.Context, exec sut.Executor, node string, patience time.Duration) (int, error) {
 	expression := fmt.Sprintf(`Look = fun Look(Over) -> case rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"%s\">>)) of
 	{ok, Q} ->
@@ -68,7 +70,7 @@ end end, Look(erlang:monotonic_time(millisecond) + %d).`, l.Queue, counted()[l.C
 	case "none":
 		return 0, fmt.Errorf("there is no queue %s", l.Queue)
 	case "late":
-		return 0, fmt.Errorf("the queue %s has not come to %s>%d within %s", l.Queue, l.Count, l.Above, patience)
+		return 0, &chaos.MissedError{Moment: fmt.Sprintf("the queue %s had not come to %s>%d within %s", l.Queue, l.Count, l.Above, patience)}
 	}
 	n, err := strconv.Atoi(said)
 	if err != nil {

@@ -11,20 +11,23 @@ import "github.com/proofload/proofload/chaos"
 type backupFault struct {
 	chaos.Kind
 
-	damage string // in $copy, of the newest backup, which is $label
-	look   string // sees that it is damaged
+	params []chaos.Param // besides the stanza
+	damage string        // in $copy, of the newest backup, which is $label
+	look   string        // sees that it is damaged
 	by     string
 }
 
 const (
 	// shellRepository defines repo and copy, the directories of the repository and
-	// of the copy that the fault makes of it, and label, which prints the newest
-	// backup there is.
+	// of the copy that the fault makes of it, label, which prints the newest backup
+	// there is, and verify, which prints what pgBackRest finds wrong with that backup
+	// in a repository. It reads all of it, so it is given up after a while.
 	shellRepository = `
 repo=$(sed -n 's/^repo1-path=//p' "${PGBACKREST_CONFIG:-/etc/pgbackrest.conf}" 2>/dev/null)
 copy="$repo/copy-$ID"
 label() { ls "$repo/backup/$P_STANZA" 2>/dev/null | grep -E '^[0-9]{8}-[0-9]{6}F' | sort | tail -n 1; }
 backrest() { runuser -u postgres -- pgbackrest --stanza="$P_STANZA" --repo1-path="$copy" "$@"; }
+verify() { timeout 5 runuser -u postgres -- pgbackrest --stanza="$P_STANZA" --repo1-path="$1" --output=text verify 2>/dev/null | grep -F "backup: $(label), "; }
 `
 	// wantBackup refuses a target that has no backup, and one of which a copy is
 	// damaged already.
@@ -40,7 +43,7 @@ echo "$(label)"`
 // script makes the script of a fault of backups. The copy gets its name when it
 // is complete and damaged, so that nobody restores from half of one.
 func (b backupFault) script() chaos.Script {
-	b.Params = []chaos.Param{{Name: "stanza", Measure: chaos.Text, Default: "ledger", About: "the stanza of pgBackRest"}}
+	b.Params = append([]chaos.Param{{Name: "stanza", Measure: chaos.Text, Default: "ledger", About: "the stanza of pgBackRest"}}, b.params...)
 	b.Touches = []string{"backups"}
 	b.Undone = "The copy is removed; by a process left on the node when the time is over. The repository itself was only read."
 	drop := dropCopy + ` "$repo/.making-$ID"`
@@ -58,7 +61,9 @@ mv "$copy" "$final"`,
 		Look: shellRepository + "label=$SAVED\n" + b.look,
 		Undo: chaos.ShellEnd + drop,
 		Gone: `(` + chaos.ShellEnded + `) || exit 1` + shellRepository + `
-[ ! -e "$copy" ] && [ ! -e "$repo/.making-$ID" ] && echo "no copy left; the newest backup is $(label)"`,
+[ ! -e "$copy" ] && [ ! -e "$repo/.making-$ID" ] || exit 1
+if verify "$repo"; then exit 1; fi
+echo "no copy left; pgbackrest verify finds nothing wrong with $(label)"`,
 		By: b.by,
 	}
 }
@@ -82,27 +87,43 @@ head -c 64 /dev/zero | tr '\0' '#' | dd of="$copy/$dir/$file" bs=1 seek=$((size 
 		look: file + `
 [ -e "$copy/$dir/$file" ] || { echo "there is no copy"; exit 1; }
 if cmp -s "$repo/$dir/$file" "$copy/$dir/$file"; then echo "$file is as in the repository"; exit 1; fi
-echo "$file of $label differs from that in the repository"`,
-		by: "a comparison with the repository",
+echo "$file of $label differs from that in the repository"
+[ -e "$copy/verified" ] || verify "$copy" >"$copy/verified" # once: it costs more than a look
+cat "$copy/verified"`,
+		by: "a comparison with the repository, and pgbackrest verify",
 	}.script()
 }
 
-// removeSegment removes write-ahead log that a backup needs.
+// Which segment is removed: the last one that was written while the backup was
+// taken, without which it cannot be made consistent, or the one after that,
+// without which a restore ends there as if there had been no more.
+const (
+	paramSegment  = "segment"
+	segmentOfEnd  = "end"
+	segmentBeyond = "next"
+)
+
+// removeSegment removes write-ahead log that a backup needs, or a restore.
 func removeSegment() chaos.Script {
-	// Without the last segment that was written while it was taken, a backup
-	// cannot be made consistent.
 	const segment = `
 segment=$(sed -n 's/^backup-archive-stop="\(.*\)"$/\1/p' "$repo/backup/$P_STANZA/$label/backup.manifest")
+[ "$P_SEGMENT" = ` + segmentOfEnd + ` ] || segment=$(find "$repo/archive/$P_STANZA" -type f -name '????????????????????????-*' | sed 's|.*/||; s|-.*||' |
+	sort -u | sed -n "/^$segment$/{n;p;q;}")
 `
 	return backupFault{
 		Kind: chaos.Kind{
 			Name: "backup-remove-wal",
-			About: "Removes the segment of the write-ahead log that the newest backup of Postgres ends in, in a copy of the repository that restores " +
-				"are led to: a restore must fail and say so.",
+			About: "Removes a segment of the write-ahead log, in a copy of the repository that restores are led to: the one that the newest backup " +
+				"of Postgres ends in, without which a restore must fail and say so, or the next, without which one ends early and does not say so.",
 		},
+		params: []chaos.Param{{
+			Name: paramSegment, Measure: chaos.Text, Default: segmentOfEnd,
+			About: segmentOfEnd + ": the one that the backup ends in; " + segmentBeyond + ": the one after that, which has to be archived already",
+		}},
 		damage: segment + `
+[ -n "$segment" ] || { echo "no log is archived from after $label: a restore before has it archived"; exit 1; }
 found=$(find "$copy/archive/$P_STANZA" -name "$segment-*")
-[ -n "$segment" ] && [ -n "$found" ] && rm -f $found || { echo "the segment that $label ends in is not archived"; exit 1; }`,
+[ -n "$found" ] && rm -f $found || { echo "the segment $segment is not archived"; exit 1; }`,
 		look: segment + `
 [ -d "$copy" ] || { echo "there is no copy"; exit 1; }
 wal=$(runuser -u postgres -- mktemp -u /tmp/proofload.XXXXXX)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/proofload/proofload/chaos"
@@ -15,15 +16,18 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
-// askSegment stands in for pgBackRest, of which the faults ask nothing but
-// whether a segment is in a repository.
-const askSegment = `#!/bin/sh
-for a in "$@"; do case "$a" in --repo1-path=*) repo=${a#*=} ;; 0*) segment=$a ;; esac; done
+// askRepository stands in for pgBackRest, of which the faults ask nothing but
+// whether a segment is in a repository, and what is wrong with a backup.
+const askRepository = `#!/bin/sh
+for a in "$@"; do case "$a" in --repo1-path=*) repo=${a#*=} ;; 0*) segment=$a ;; verify)
+	grep -rq "###" "$repo/backup" && echo "  backup: 20260102-000000F, status: invalid, total files checked: 3, total valid files: 2"
+	exit 0 ;;
+esac; done
 ls "$repo"/archive/ledger/15-1/*/"$segment"-* >/dev/null 2>&1 || exit 1
 `
 
 // A repository is one of pgBackRest, with two backups.
-type repository struct{ dir, data, segment string }
+type repository struct{ dir, data, segment, next string }
 
 // newRepository makes a repository, or skips the test where commands do not run
 // as they do in a node.
@@ -40,7 +44,7 @@ func newRepository(t *testing.T) repository {
 	repo := filepath.Join(dir, "repo")
 	const backup, archive = "repo/backup/ledger/20260102-000000F", "repo/archive/ledger/15-1/0000000100000000"
 	for _, f := range [][2]string{
-		{"bin/pgbackrest", askSegment},
+		{"bin/pgbackrest", askRepository},
 		{"pgbackrest.conf", "[global]\nrepo1-path=" + repo + "\n"},
 		{"repo/backup/ledger/backup.info", "[backrest]\n"},
 		{"repo/backup/ledger/20260101-000000F/backup.manifest", "backup-archive-stop=\"000000010000000000000002\"\n"},
@@ -50,6 +54,8 @@ func newRepository(t *testing.T) repository {
 		{archive + "/000000010000000000000002-aa.lz4", "segment"},
 		{archive + "/000000010000000000000004-bb.lz4", "segment"},
 		{archive + "/000000010000000000000004.00000028.backup", "label"},
+		{archive + "/000000010000000000000005-cc.lz4", "segment"},
+		{archive + "/000000010000000000000006-dd.lz4", "segment"},
 		{"repo/archive/ledger/archive.info", "[db]\n"},
 	} {
 		file := filepath.Join(dir, f[0])
@@ -69,6 +75,7 @@ func newRepository(t *testing.T) repository {
 		dir:     repo,
 		data:    "backup/ledger/20260102-000000F/pg_data/base/1/1255.lz4",
 		segment: "archive/ledger/15-1/0000000100000000/000000010000000000000004-bb.lz4",
+		next:    "archive/ledger/15-1/0000000100000000/000000010000000000000005-cc.lz4",
 	}
 }
 
@@ -100,20 +107,53 @@ func TestBackupFaults(t *testing.T) {
 	r := newRepository(t)
 	env := server{r.dir}
 	for _, tt := range []struct {
-		kind chaos.Kind
-		file string
+		kind   chaos.Kind
+		values map[string]string
+		file   string
 	}{
-		{checked(corruptBackup()), r.data},
-		{checked(removeSegment()), r.segment},
+		{checked(corruptBackup()), nil, r.data},
+		{checked(removeSegment()), nil, r.segment},
+		{checked(removeSegment()), map[string]string{"segment": "next"}, r.next},
 	} {
-		t.Run(tt.kind.Name, func(t *testing.T) {
+		t.Run(tt.kind.Name+tt.values["segment"], func(t *testing.T) {
 			target := sut.Selection{Ref: node, Nodes: env.Topology().Nodes}
-			chaostest.TestFault(t, env, tt.kind, chaos.Params{Target: target}, r.differs(t, tt.file))
+			chaostest.TestFault(t, env, tt.kind, chaos.Params{Target: target, Values: tt.values}, r.differs(t, tt.file))
 			left, err := filepath.Glob(filepath.Join(r.dir, ".*-proofload-*"))
 			if err != nil || len(left) > 0 {
 				t.Errorf("left of a copy: %q, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestNoSegmentToRemove wants nothing left where no log is archived after a backup.
+func TestNoSegmentToRemove(t *testing.T) {
+	r := newRepository(t)
+	archive := filepath.Dir(filepath.Join(r.dir, r.next))
+	for _, name := range []string{"000000010000000000000005-cc.lz4", "000000010000000000000006-dd.lz4"} {
+		if err := os.Remove(filepath.Join(archive, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := server{r.dir}
+	kind := checked(removeSegment())
+	p := chaos.Params{Target: sut.Selection{Ref: node, Nodes: env.Topology().Nodes}, Values: map[string]string{"segment": "next"}}
+	f, err := kind.New(env, chaos.NewTargets(env), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, err := f.Prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "no log is archived from after 20260102-000000F") {
+		t.Errorf("injected: %v", err)
+	}
+	if err = kind.Heal(t.Context(), env, undo); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(r.dir, "*proofload-*")); len(left) > 0 || err != nil {
+		t.Errorf("left: %q, %v", left, err)
 	}
 }
 
@@ -133,5 +173,33 @@ func TestBackupFaultsNeedABackup(t *testing.T) {
 		t.Errorf("prepared without a backup: %+v", undo)
 	} else {
 		t.Log(err)
+	}
+}
+
+// TestCorruptBackupIsVerified wants what pgBackRest itself says of the damage.
+func TestCorruptBackupIsVerified(t *testing.T) {
+	env := server{newRepository(t).dir}
+	kind := checked(corruptBackup())
+	f, err := kind.New(env, chaos.NewTargets(env), chaos.Params{Target: sut.Selection{Ref: node, Nodes: env.Topology().Nodes}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	active, err := f.Inject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := active.Settle(t.Context())
+	if err != nil || !strings.Contains(seen.Saw, "differs") || !strings.Contains(seen.Saw, "status: invalid, total files checked: 3, total valid files: 2") {
+		t.Errorf("seen %q, %v", seen.Saw, err)
+	}
+	if err = active.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen, err = active.Recovered(t.Context())
+	if err != nil || !strings.Contains(seen.Saw, "finds nothing wrong with 20260102-000000F") {
+		t.Errorf("seen %q, %v", seen.Saw, err)
 	}
 }

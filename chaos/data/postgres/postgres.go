@@ -34,7 +34,7 @@ func Kinds() []chaos.Kind {
 		checked(failArchiving()),
 		checked(switchover()),
 		checked(corruptBackup()),
-		checked(removeSegment()),
+		checked(removeSegment(), chaos.OneOf(paramSegment, segmentOfEnd, segmentBeyond)),
 		checked(poolerPause()),
 		checked(poolerKill()),
 		checked(poolerDisable()),

@@ -282,6 +282,7 @@ func TestParameters(t *testing.T) {
 		{"pgbouncer-pause", database, nil, "acts on pgbouncer, and pg-1 is postgres"},
 		{"pg-terminate", database, map[string]string{"every": "10s"}, "every=10s: want 50ms to 5s"},
 		{"pg-idle-in-transaction", database, map[string]string{"table": "a", "rows": "10001"}, "rows=10001: want 10000 at most"},
+		{"backup-remove-wal", database, map[string]string{"segment": "last"}, "segment=last: want end or next"},
 		{"pg-fill-slot", database, map[string]string{"size": "2GiB"}, "size=2GiB: want 1024 MiB at most"},
 		{"pgbouncer-shrink-pool", pooler, map[string]string{"size": "0"}, "size=0: want a whole number above zero"},
 		{"pgbouncer-shrink-pool", pooler, nil, ""},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/proofload/proofload/reports/history"
@@ -145,6 +146,18 @@ func (c *course) phaseEnd(drill int, at time.Duration) time.Duration {
 	return at
 }
 
+// covered is how much of a stretch of the run the phases of a drill take up.
+// Their clock stands still while a gate is open.
+func (c *course) covered(drill int, from, to time.Duration) time.Duration {
+	d := c.drills[drill]
+	if d == nil || d.began == unseen || len(c.phases) == 0 {
+		return to - from
+	}
+	last := c.phases[len(c.phases)-1]
+	into := func(at time.Duration) time.Duration { return min(max(0, d.clock.Into(at)), last.Start+last.For) }
+	return into(to) - into(from)
+}
+
 // unread says why the final reads of a drill cannot be relied on, empty if
 // they can.
 func (c *course) unread(drill int) string {
@@ -182,19 +195,48 @@ func (c *course) cut(drill int) bool {
 	return d == nil || !d.loaded && !d.ended
 }
 
-// brokeOff says where a history that is not whole ends, if a drill had begun.
-func (c *course) brokeOff() string {
+// brokenOff says, in words for everybody, what it means that a history is not
+// whole: where it ends, why that may be, and what of it holds all the same.
+func (c *course) brokenOff(writes bool) string {
 	ds := c.list()
 	if len(ds) == 0 || ds[len(ds)-1].began == unseen {
-		return ""
+		return "the record of the run ends before any load: the run died, or the file was damaged, and nothing can be said of the system"
 	}
 	d := ds[len(ds)-1]
-	into := d.clock.Into(c.last)
-	at, in := into, ""
+	into := max(0, d.clock.Into(c.last))
+	where := span(into) + " into"
+	var whole []string
+	switch {
+	case d.number == 2:
+		whole = append(whole, "drill 1")
+	case d.number > 2:
+		whole = append(whole, fmt.Sprintf("drills 1 to %d", d.number-1))
+	}
 	for _, p := range c.phases {
-		if p.Start <= into {
-			in, at = p.Name+" of ", into-p.Start
+		switch end := p.Start + p.For; {
+		case end <= into:
+			whole, where = append(whole, p.Name), "after the load of"
+		case p.Start <= into:
+			where = span(into-p.Start) + " into " + p.Name + " of"
 		}
 	}
-	return fmt.Sprintf("it breaks off %s into %sdrill %d: ", span(at), in, d.number)
+	said := fmt.Sprintf("the record of the run breaks off %s drill %d, where the run died or the file was damaged: ", where, d.number)
+	if len(whole) > 0 {
+		said += "what it shows of " + listed(whole) + " holds"
+	} else {
+		said += "no phase in it is whole"
+	}
+	if writes && !d.audited {
+		said += "; what became of the writes was never looked up"
+	}
+	return said
+}
+
+// listed joins words as a sentence does.
+func listed(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,11 +88,39 @@ func TestTorn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if j.Outcome != Inconclusive || !strings.Contains(j.Reasons[0], "history is not whole: it breaks off ") || !strings.HasSuffix(j.Reasons[0], ": history ends in the middle") {
-		t.Errorf("outcome %s, reasons %q", j.Outcome, j.Reasons)
+	const said = `^The record of the run breaks off [0-9.]+ s into failover of drill 1, where the run died or the file was damaged: ` +
+		`what it shows of warmup and steady holds; what became of the writes was never looked up\.$`
+	if j.Outcome != Inconclusive || !regexp.MustCompile(said).MatchString(j.Sentence) || j.Reasons[1] != "the history is not whole: history ends in the middle" {
+		t.Errorf("outcome %s, %q, reasons %q", j.Outcome, j.Sentence, j.Reasons)
 	}
 	if j.Objectives[0].Outcome != Pass {
 		t.Errorf("steady p99 is %s; want pass, because that phase is whole", j.Objectives[0].Outcome)
+	}
+}
+
+// TestWhereAHistoryBreaksOff says where in the run that is, and what holds.
+func TestWhereAHistoryBreaksOff(t *testing.T) {
+	w := lawful()
+	w.drills = 2
+	events := w.history()
+	for name, tt := range map[string]struct {
+		until time.Duration
+		want  string
+	}{
+		"before any drill": {-1, "The record of the run ends before any load: the run died, or the file was damaged, and nothing can be said of the system."},
+		"first phase":      {2 * time.Second, "into warmup of drill 1, where the run died or the file was damaged: no phase in it is whole; what became of the writes was never looked up."},
+		"after the load":   {69 * time.Second, "breaks off after the load of drill 1, where the run died or the file was damaged: what it shows of warmup, steady, failover and after holds; what became"},
+		"final reads":      {71 * time.Second, "what it shows of warmup, steady, failover and after holds."},
+		"second drill":     {drillIn + 10*time.Second, "into steady of drill 2, where the run died or the file was damaged: what it shows of drill 1 and warmup holds; what became"},
+	} {
+		i := slices.IndexFunc(events, func(e history.Event) bool { return e.At > tt.until })
+		j, err := Judge(w.spec(), stream(events[:i], history.ErrTorn))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(j.Sentence, tt.want) {
+			t.Errorf("%s: %q, want %q", name, j.Sentence, tt.want)
+		}
 	}
 }
 

@@ -246,4 +246,8 @@ type Second struct {
 	Errors  int     `json:"errors"`
 	P50     float64 `json:"p50_ms"`
 	P99     float64 `json:"p99_ms"`
+
+	// Covered is the share of the second that the load of its drill went on, where
+	// that is not all of it: what was counted is a rate only when divided by it.
+	Covered float64 `json:"covered,omitempty"`
 }

@@ -41,7 +41,7 @@ const StateDown = "down"
 type JournalEntry struct {
 	At    float64 `json:"at_ms"` // since the run began
 	Drill int     `json:"drill"` // 0 before the first
-	What  string  `json:"what"`  // drill, phase, fault, entry, note, audit, stop, error, or what the run calls it
+	What  string  `json:"what"`  // drill, phase, fault, entry, database, note, audit, stop, error, or what the run calls it
 	Text  string  `json:"text"`
 }
 
@@ -61,10 +61,12 @@ type scene struct {
 	left     int // entries that were not kept
 	phases   map[opDrill]bool
 	classes  map[opKey]bool // errors of which there is a text, by op and class
+
+	positions map[string]position // of the databases, as last seen, by node
 }
 
 func newScene(c *course) *scene {
-	return &scene{course: c, phases: map[opDrill]bool{}, classes: map[opKey]bool{}}
+	return &scene{course: c, phases: map[opDrill]bool{}, classes: map[opKey]bool{}, positions: map[string]position{}}
 }
 
 func (s *scene) observe(e *history.Event) {
@@ -160,6 +162,9 @@ func (s *scene) fault(e *history.Event) {
 	switch e.Op {
 	case history.FaultInject:
 		s.note(e, "fault", name)
+		if breaks(e.Verb) {
+			s.stand(e)
+		}
 	case history.FaultSettled:
 		s.note(e, "fault", name+" seen in effect: "+e.Text)
 	case history.FaultRecover:
@@ -194,6 +199,7 @@ func (s *scene) probe(e *history.Event) {
 	if e.Op != history.ProbeDatabase || e.Node == "" {
 		return
 	}
+	s.follow(e)
 	n := s.node(e.Node)
 	if n.Role == "" {
 		n.Role = "postgres"

@@ -21,6 +21,7 @@ type second struct {
 	drill     int
 	phase     string
 	began     time.Duration // scheduled time of its first operation, which says the phase
+	latest    time.Duration // scheduled time of its last one
 	offered   int
 	ok        int
 	byLatency map[int]int // ok operations by latency, see bucketOf
@@ -43,6 +44,7 @@ func (s *series) observe(e *history.Event) {
 	if e.Sched < sec.began {
 		sec.began, sec.phase, sec.drill = e.Sched, e.Phase, s.course.number(e)
 	}
+	sec.latest = max(sec.latest, e.Sched)
 	sec.offered++
 	if e.Kind == history.OK {
 		sec.ok++
@@ -53,15 +55,33 @@ func (s *series) observe(e *history.Event) {
 // seconds lists the seconds in which operations were scheduled.
 func (s *series) seconds() []Second {
 	list := make([]Second, 0, len(s.bySec))
-	for _, n := range slices.Sorted(maps.Keys(s.bySec)) {
+	keys := slices.Sorted(maps.Keys(s.bySec))
+	for i, n := range keys {
 		sec := s.bySec[n]
+		last := i+1 == len(keys) || s.bySec[keys[i+1]].drill != sec.drill
 		list = append(list, Second{
 			At: float64(n), Drill: sec.drill, Phase: sec.phase,
 			Offered: sec.offered, OK: sec.ok, Errors: sec.offered - sec.ok,
-			P50: sec.percentile(0.50), P99: sec.percentile(0.99),
+			P50: sec.percentile(0.50), P99: sec.percentile(0.99), Covered: s.covered(n, last),
 		})
 	}
 	return list
+}
+
+// covered is the share of a second for which the load of its drill went on, 0
+// where that is all of it. The last second of a load that was stopped ends about
+// one arrival after its last one.
+func (s *series) covered(n int64, last bool) float64 {
+	sec, from := s.bySec[n], time.Duration(n)*time.Second
+	to := from + time.Second
+	if last && (s.course.aborted || s.course.torn != "") {
+		to = min(to, from+(sec.latest-from)*time.Duration(sec.offered+1)/time.Duration(sec.offered))
+	}
+	share := s.course.covered(sec.drill, from, to).Seconds()
+	if share <= 0 || share > 0.999 { // nothing was planned in it, or all of it is covered
+		return 0
+	}
+	return threeDigits(share)
 }
 
 // seal makes a second small that is over: its percentiles are kept, and of its

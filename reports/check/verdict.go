@@ -83,7 +83,9 @@ func (c *court) problems(j *Judgement) []reason {
 			texts = append(texts, fmt.Sprintf(format, args...))
 		}
 	}
-	add(c.course.torn != "", "the history is not whole: %s%s", c.course.brokeOff(), c.course.torn)
+	if c.course.torn != "" { // what it means, and for those who look into the file, where
+		texts = append(texts, c.course.brokenOff(j.Writes.Attempted > 0), "the history is not whole: "+c.course.torn)
+	}
 	add(c.course.aborted, "the run was stopped: %s", c.course.abort)
 	done := c.course.completed()
 	add(done < c.spec.Drills, "%d of %s ended", done, many(c.spec.Drills, "drill"))

@@ -176,14 +176,41 @@ func decisive(ds []drill) int {
 }
 
 // rates returns the three rates of the drill, per second.
+//
+// The load covers the first and the last second of a drill only in part, mostly,
+// and those in which a gate opened or was answered: drawn as they were counted
+// they look like a drop. So their counts are divided by the share of the second
+// that is covered. Where that is less than half, nothing is drawn and the rate
+// beside it goes on: arrivals are random, and their luck would be doubled at
+// least. Seconds in which nothing was scheduled are not in the series; their rate
+// is zero.
 func (d *drill) rates(most int) (offered, ok, bad []point) {
+	next := math.Inf(1) // where the second after the last one begins
+	all := !slices.ContainsFunc(d.seconds, func(s check.Second) bool { return !brief(s) })
 	for _, s := range d.seconds {
-		offered = append(offered, point{s.At, float64(s.Offered)})
-		ok = append(ok, point{s.At, float64(s.OK)})
-		bad = append(bad, point{s.At, float64(s.Errors)})
+		if s.At > next+0.5 {
+			offered, ok, bad = append(offered, point{next, 0}), append(ok, point{next, 0}), append(bad, point{next, 0})
+		}
+		if next = s.At + 1; brief(s) && !all {
+			continue
+		}
+		offered = append(offered, point{s.At, rate(s, s.Offered)})
+		ok = append(ok, point{s.At, rate(s, s.OK)})
+		bad = append(bad, point{s.At, rate(s, s.Errors)})
 	}
 	return bucket(offered, most), bucket(ok, most), bucket(bad, most)
 }
+
+// rate is what was counted in a second as a rate.
+func rate(s check.Second, count int) float64 {
+	if s.Covered > 0 {
+		return float64(count) / s.Covered
+	}
+	return float64(count)
+}
+
+// brief reports whether the load covers less than half of a second.
+func brief(s check.Second) bool { return s.Covered > 0 && s.Covered < 0.5 }
 
 // latencies returns two percentiles in ms; a second without one is a gap.
 func (d *drill) latencies(most int) (p50, p99 []point) {
@@ -202,11 +229,12 @@ func (d *drill) latencies(most int) (p50, p99 []point) {
 
 // peak is the highest rate of the drill.
 func (d *drill) peak() float64 {
-	peak := 0
-	for _, s := range d.seconds {
-		peak = max(peak, s.Offered, s.OK, s.Errors)
+	peak := 0.0
+	offered, ok, bad := d.rates(math.MaxInt)
+	for _, p := range slices.Concat(offered, ok, bad) {
+		peak = max(peak, p.v)
 	}
-	return float64(peak)
+	return peak
 }
 
 // title names what the chart of a drill shows.

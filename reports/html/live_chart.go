@@ -28,6 +28,9 @@ func (l *Live) drill() *drill {
 			d.seconds = append(d.seconds, s)
 		}
 	}
+	if n := len(d.seconds); n > 0 && d.live && p.Clock.Held(l.Now) && d.until >= d.seconds[n-1].At+2 {
+		d.seconds = append(d.seconds, check.Second{At: d.seconds[n-1].At + 1, Drill: p.Drill}) // a gate is open, and nothing is sent
+	}
 	d.addFaults(l.Result)
 	d.addPlanned(l)
 	d.addRecoveries(l.Result)

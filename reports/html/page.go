@@ -206,7 +206,9 @@ func (p *page) objectives(r *reports.Result) {
 			Samples: format.Samples(o), Meter: meter(o),
 		})
 	}
-	p.Reasons = format.LooseReasons(r)
+	p.Reasons = slices.DeleteFunc(format.LooseReasons(r), func(reason string) bool { // the headline says it
+		return strings.EqualFold(strings.TrimSuffix(reason, "."), strings.TrimSuffix(r.Sentence, "."))
+	})
 	for _, v := range r.Checks {
 		row := checkRow{Name: v.Check, Word: format.OutcomeWord(v.Outcome), Class: classOf(v.Outcome), Reason: v.Reason}
 		if v.Outcome != check.Pass {
@@ -227,7 +229,7 @@ func (p *page) charts(r *reports.Result) {
 		d := &ds[i]
 		said := caption(r, d, len(ds))
 		p.Readout, p.Moments = readoutOf(d), moments(r, d)
-		p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said)}
+		p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said+" "+d.inWords())}
 	}
 	if len(ds) > 1 {
 		f := drillsFigure(ds)
@@ -269,6 +271,9 @@ func moments(r *reports.Result, d *drill) []string {
 	for _, rec := range d.recoveries {
 		words, _ := recoveryWords(rec)
 		said = append(said, fmt.Sprintf("T0 is %s, when %s. Clients: %s.", format.Clock(rec.t0*1000), happened(r, rec.Event), words))
+		if rec.FirstOK >= 0 { // on a timeline that is higher than any before T0
+			said = append(said, "The new primary acknowledged its first write at T0 +"+format.Duration(rec.FirstOK)+".")
+		}
 	}
 	return said
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/reportstest"
 )
@@ -25,7 +26,7 @@ func TestSystemBeforeAtAndAfterTheFailure(t *testing.T) {
 	said := described(t, write(t, reportstest.Pass()), "topology-wide")
 	for _, want := range []string{
 		"Before: lb load balancer, api-1 service,", "pg-1 primary, pg-2 replica, pg-3 replica,",
-		"At the failure, T0 +9.10 s:", "pg-1 lost, pg-2 replica, pg-3 replica,",
+		"Failure noticed, T0 +9.10 s:", "pg-1 lost, pg-2 replica, pg-3 replica,",
 		"Clients served again, T0 +12.4 s:", "pg-1 lost, pg-2 primary, pg-3 replica,",
 	} {
 		at := strings.Index(said, want)
@@ -33,6 +34,34 @@ func TestSystemBeforeAtAndAfterTheFailure(t *testing.T) {
 			t.Fatalf("%q does not go on with %q", said, want)
 		}
 		said = said[at:]
+	}
+}
+
+// TestPictureSaysItsMoment has the heading name the moment that is drawn.
+func TestPictureSaysItsMoment(t *testing.T) {
+	heading := func(r *reports.Result) string {
+		for _, e := range parse(t, write(t, r)) {
+			if e.name == "h2" && e.attr["id"] == "topology" {
+				return e.text
+			}
+		}
+		return ""
+	}
+	r := reportstest.Pass()
+	if got, want := heading(r), "The system before the failure, at T0 +9.10 s, and afterwards"; got != want {
+		t.Errorf("noticed: %q, want %q", got, want)
+	}
+	r.Recoveries[0].Noticed = -1
+	if got, want := heading(r), "The system before the failure, at T0 +620 ms, and afterwards"; got != want {
+		t.Errorf("not noticed: %q, want %q", got, want)
+	}
+	r.Recoveries = nil
+	if got, want := heading(r), "The system before the failure, at 1:28, and afterwards"; got != want {
+		t.Errorf("without an objective: %q, want %q", got, want)
+	}
+	r.Faults = nil
+	if got, want := heading(r), "The system"; got != want {
+		t.Errorf("without a fault: %q, want %q", got, want)
 	}
 }
 

@@ -52,23 +52,43 @@ func readoutOf(d *drill) *readout {
 	step := math.Max(1, math.Ceil(d.end/maxRead))
 	r := &readout{Step: step, Phases: []stretch{}, Faults: []stretch{}, Marks: []mark{}, Limits: []level{}}
 	r.around(d)
+	var idle []float64 // of each row, for how many seconds of it there was no load
 	for _, s := range d.seconds {
 		from := math.Floor(s.At/step) * step
 		if n := len(r.Rows); n == 0 || r.Rows[n-1][0] != from {
-			r.Rows = append(r.Rows, [6]float64{from})
+			r.Rows, idle = append(r.Rows, [6]float64{from}), append(idle, max(0, from+step-d.end))
 		}
-		row := &r.Rows[len(r.Rows)-1]
+		last := len(r.Rows) - 1
+		row := &r.Rows[last]
 		row[1] += float64(s.Offered)
 		row[2] += float64(s.OK)
 		row[3] += float64(s.Errors)
 		row[4], row[5] = max(row[4], short(s.P50)), max(row[5], short(s.P99))
-	}
-	for i := range r.Rows {
-		for j := 1; j <= 3; j++ {
-			r.Rows[i][j] = short(r.Rows[i][j] / step)
+		if s.Covered > 0 {
+			idle[last] += 1 - s.Covered
 		}
 	}
+	r.perSecond(step, idle)
 	return r
+}
+
+// perSecond makes rates of counts. As in the picture, a row that is covered for
+// less than half of a second has the rates of the one beside it.
+func (r *readout) perSecond(step float64, idle []float64) {
+	for i := range r.Rows {
+		for j := 1; j <= 3; j++ {
+			r.Rows[i][j] = short(r.Rows[i][j] / (step - idle[i]))
+		}
+	}
+	for i := range r.Rows {
+		beside := i - 1
+		if i == 0 {
+			beside = min(1, len(r.Rows)-1)
+		}
+		if step-idle[i] < 0.5 {
+			copy(r.Rows[i][1:4], r.Rows[beside][1:4])
+		}
+	}
 }
 
 // around says what was around the numbers: phases, faults, moments, limits.

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/proofload/proofload/reports"
@@ -16,6 +17,7 @@ const (
 // A journalRow is one line of what happened.
 type journalRow struct {
 	Clock, What, Text, Class string
+	Into                     string // when that was in its drill, as charts count; since T0 if that was before
 	Drill                    int
 }
 
@@ -28,10 +30,7 @@ func (p *page) pictures(r *reports.Result) {
 	ds := drills(r)
 	if len(ds) > 0 && len(r.Topology.Nodes) > 0 {
 		d := &ds[decisive(ds)]
-		p.Topology = &chart{Heading: "The system at the moment of failure", Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
-		if len(scenes(d)) == 1 {
-			p.Topology.Heading = "The system"
-		}
+		p.Topology = &chart{Heading: pictureHeading(scenes(d)), Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
 	}
 	if cs := curves(r); len(cs) > 0 {
 		f := percentileFigure("percentiles", "Latency by percentile", cs)
@@ -41,8 +40,9 @@ func (p *page) pictures(r *reports.Result) {
 
 // journal lists what happened, with times since the run began.
 func (p *page) journal(r *reports.Result) {
+	ds := drills(r)
 	for _, e := range r.Journal[:min(maxRows, len(r.Journal))] {
-		row := journalRow{Clock: format.Clock(e.At), Drill: e.Drill, What: e.What, Text: e.Text}
+		row := journalRow{Clock: format.Clock(e.At), Drill: e.Drill, What: e.What, Text: e.Text, Into: into(ds, e)}
 		switch e.What {
 		case "drill":
 			row.Class = "all"
@@ -51,6 +51,21 @@ func (p *page) journal(r *reports.Result) {
 		}
 		p.Journal = append(p.Journal, row)
 	}
+}
+
+// into says when an entry was in its drill: since T0 once that is reached.
+func into(ds []drill, e check.JournalEntry) string {
+	i := slices.IndexFunc(ds, func(d drill) bool { return d.number == e.Drill })
+	if i < 0 || e.At < 1000*ds[i].began {
+		return ""
+	}
+	d := &ds[i]
+	if len(d.recoveries) > 0 {
+		if since := e.At - d.first().Injected; since >= 0 {
+			return "T0 +" + format.Duration(since)
+		}
+	}
+	return format.Clock(e.At - 1000*d.began)
 }
 
 // findings begins the table of what to do: a row for everything that kept the

@@ -24,23 +24,27 @@ type scene struct {
 	at    float64 // ms since the run began
 }
 
+// pictureHeading says which moments a picture shows: that of the failure by its
+// time, since a fault takes effect, and is noticed, some time after T0.
+func pictureHeading(moments []scene) string {
+	if len(moments) < 2 {
+		return "The system"
+	}
+	_, when, _ := strings.Cut(moments[1].title, ", ")
+	return "The system before the failure, at " + when + ", and afterwards"
+}
+
 // scenes are the moments that a picture of a drill shows: before the fault,
 // while it was in effect, and when clients were served again, or the end if they
-// were served all the time. Without a fault
-// there is one, the end.
+// were served all the time. Without a fault there is one, the end.
 func scenes(d *drill) []scene {
 	if len(d.recoveries) > 0 {
-		rec := d.recoveries[0]
-		for _, other := range d.recoveries {
-			if other.Injected < rec.Injected {
-				rec = other
-			}
+		rec := d.first()
+		said, failure := "Fault in effect", rec.Injected+max(rec.Propagated, 0)+500
+		if noticed := rec.Injected + rec.Noticed; rec.Noticed > 0 && noticed > failure {
+			said, failure = "Failure noticed", noticed
 		}
-		failure := rec.Injected + max(rec.Propagated, 0) + 500
-		if rec.Noticed > 0 {
-			failure = max(failure, rec.Injected+rec.Noticed)
-		}
-		list := []scene{{"Before", rec.Injected - 1}, {"At the failure, T0 +" + format.Duration(failure-rec.Injected), failure}}
+		list := []scene{{"Before", rec.Injected - 1}, {said + ", T0 +" + format.Duration(failure-rec.Injected), failure}}
 		switch {
 		case rec.Steady >= 0 && !rec.Censored && rec.Injected+rec.Steady <= failure: // they hardly noticed
 			return append(list, scene{"At the end of the drill", 1000 * (d.began + d.end)})
@@ -54,11 +58,16 @@ func scenes(d *drill) []scene {
 		at := max(f.From, f.Settled) + 500
 		return []scene{
 			{"Before", f.From - 1},
-			{"At the failure, " + format.Clock(at-1000*d.began), at},
+			{"Fault in effect, " + format.Clock(at-1000*d.began), at},
 			{"At the end of the drill", 1000 * (d.began + d.end)},
 		}
 	}
 	return []scene{{"At the end", 1000 * (d.began + d.end)}}
+}
+
+// first is the earliest of the recoveries of a drill that has any.
+func (d *drill) first() recovery {
+	return slices.MinFunc(d.recoveries, func(a, b recovery) int { return cmp.Compare(a.Injected, b.Injected) })
 }
 
 // topologyFigure draws the nodes in their zones at each moment of a drill.
@@ -278,6 +287,9 @@ func (p *picture) wasPrimary(n check.Node, at float64) bool { return probed(n, a
 // topologyCaption says which drill is drawn, and how to read it.
 func topologyCaption(d *drill, of int) string {
 	said := "A column is a zone. The primary has a thick border; red is what a fault acts on or what did not answer."
+	if len(d.recoveries) > 0 {
+		said = "T0 is " + format.Clock(1000*d.first().t0) + " of the drill. " + said
+	}
 	if of > 1 {
 		said = fmt.Sprintf("Drill %d of %d. ", d.number, of) + said
 	}

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/proofload/proofload/reports/check"
@@ -45,6 +46,30 @@ func takingWords(rec recovery) (said, class string) {
 		return said + ", limit " + format.Limit(format.Milliseconds, rec.limit*1000) + ": over it", "bad-text"
 	}
 	return said + ", limit " + format.Limit(format.Milliseconds, rec.limit*1000), "strong"
+}
+
+// inWords says the figures of the main chart that matter most, for those who do
+// not see it.
+func (d *drill) inWords() string {
+	said := "At most " + format.Limit("", d.peak()) + " operations per second were offered."
+	worst, share, slowest := check.Second{}, 1.0, check.Second{}
+	for _, s := range d.seconds {
+		if ok := float64(s.OK) / float64(s.Offered); s.Offered > 0 && ok < share {
+			worst, share = s, ok
+		}
+		if s.P99 > slowest.P99 {
+			slowest = s
+		}
+	}
+	if share == 1 {
+		said += " All were ok."
+	} else {
+		said += fmt.Sprintf(" In the worst second, %s, %s of %s were ok.", format.Clock(1000*worst.At), format.Count(worst.OK), format.Count(worst.Offered))
+	}
+	if slowest.P99 > 0 {
+		said += fmt.Sprintf(" The highest p99 of a second was %s, at %s.", format.Duration(slowest.P99), format.Clock(1000*slowest.At))
+	}
+	return said
 }
 
 // ink names how the bar of a fault looks.

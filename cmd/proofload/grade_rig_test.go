@@ -56,8 +56,9 @@ type grading struct {
 	Ready    float64  `json:"ready_s"` // of that, until the service was ready
 }
 
-// findPrograms finds the programs, and makes a directory for runs of that name.
-func findPrograms(ctx context.Context, tb testing.TB, dir string) *grader {
+// newGrader finds the programs, and brings the stack up unless it is. What was
+// not up before is taken down again.
+func newGrader(ctx context.Context, tb testing.TB) *grader {
 	tb.Helper()
 	if _, err := stack.Engine(ctx); err != nil {
 		tb.Fatal(err)
@@ -66,21 +67,13 @@ func findPrograms(ctx context.Context, tb testing.TB, dir string) *grader {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	g := &grader{root: root, bin: os.Getenv("PROOFLOAD_BIN"), dir: filepath.Join(root, ".proofload", dir), id: stack.LedgerName}
+	g := &grader{root: root, bin: os.Getenv("PROOFLOAD_BIN"), dir: filepath.Join(root, ".proofload", "grade"), id: stack.LedgerName}
 	if g.bin == "" {
 		g.bin = filepath.Join(root, "bin")
 	}
 	if err = os.MkdirAll(g.dir, 0o750); err != nil {
 		tb.Fatal(err)
 	}
-	return g
-}
-
-// newGrader finds the programs, and brings the stack up unless it is. What was
-// not up before is taken down again.
-func newGrader(ctx context.Context, tb testing.TB) *grader {
-	tb.Helper()
-	g := findPrograms(ctx, tb, "grade")
 	tb.Cleanup(func() { g.leave(context.WithoutCancel(ctx), tb) })
 	tb.Setenv("PROOFLOAD_BIN", g.bin)
 	st, err := stack.Attach(ctx, stack.Config{Name: stack.LedgerName, AsIs: true})

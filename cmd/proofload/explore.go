@@ -112,7 +112,7 @@ func (a *app) explore(ctx context.Context, flags exploreFlags) error {
 	if _, err := os.Stat(flags.out); !errors.Is(err, fs.ErrNotExist) {
 		return exit(reports.ExitUsage, fmt.Errorf("%s is there already: move it away, or name another file with --out", flags.out))
 	}
-	e, err := a.newExploration(ctx, flags)
+	e, err := a.newExploration(flags)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (a *app) explore(ctx context.Context, flags exploreFlags) error {
 }
 
 // newExploration finds out what can be broken.
-func (a *app) newExploration(ctx context.Context, flags exploreFlags) (*exploration, error) {
+func (a *app) newExploration(flags exploreFlags) (*exploration, error) {
 	e := &exploration{app: a, flags: flags, began: time.Now()}
 	err := e.settle()
 	if err != nil {
@@ -140,9 +140,13 @@ func (a *app) newExploration(ctx context.Context, flags exploreFlags) (*explorat
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	able, err := a.able(ctx, p, sc)
-	if err != nil {
-		return nil, exit(reports.ExitEnvironment, err)
+	can := abilitiesOf(sc.Target, p.target)
+	able := func(verb string, params chaos.Params) error {
+		err := can.fault(verb, params)
+		if p.target != nil {
+			err = errors.Join(err, p.target.Permits(verb, params.Target))
+		}
+		return err
 	}
 	e.deck, err = explore.NewDeck(explore.Config{
 		Topology: topology, Catalog: catalog(), Policy: allowed.policy, Kinds: flags.kinds, Able: able,
@@ -172,31 +176,4 @@ func fitting(topology sut.Topology, p *planned) []string {
 		}
 	}
 	return list
-}
-
-// able says what a target cannot have, as far as that is known before it is up.
-func (a *app) able(ctx context.Context, p *planned, sc *scenarios.Scenario) (func(string, chaos.Params) error, error) {
-	var env sut.Environment
-	permits := func(string, chaos.Params) error { return nil }
-	switch {
-	case p.target != nil:
-		env = p.target.Attach()
-		permits = func(verb string, params chaos.Params) error { return p.target.Permits(verb, params.Target) }
-	case isAddress(sc.Target):
-		env = urlEnv{sc.Target}
-	case sc.Target == simTarget:
-		sys, err := bringUpSim(ctx, sc.Options)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = sys.release(ctx, false) }() // only its abilities are asked for
-		env = sys.env
-	default:
-		return nil, nil //nolint:nilnil // a stack can have everything, or says so when the time comes
-	}
-	known := catalog()
-	return func(verb string, params chaos.Params) error {
-		_, err := known.New(verb, env, chaos.NewTargets(env), params)
-		return errors.Join(err, permits(verb, params))
-	}, nil
 }

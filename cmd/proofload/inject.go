@@ -120,7 +120,13 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 	if last <= 0 {
 		return nil, fmt.Errorf("--for %s: want more than nothing", last)
 	}
-	return i, kind.CheckAll(i.params)
+	if err := kind.CheckAll(i.params); err != nil {
+		return nil, err
+	}
+	if err := abilitiesOf(flags.target, nil).fault(name, i.params); err != nil {
+		return nil, fmt.Errorf("%s cannot have %s: %w", flags.target, name, err)
+	}
+	return i, nil
 }
 
 // license reads what may be broken, and refuses what may not.

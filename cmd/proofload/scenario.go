@@ -160,6 +160,7 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	}
 	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{
 		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File), Answers: answers,
+		Able: abilitiesOf(sc.Target, p.target).fault,
 	})
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)

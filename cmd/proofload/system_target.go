@@ -53,14 +53,19 @@ func (p *planned) permitted() error {
 	return problems.Err()
 }
 
-// reachable reports statements for databases that proofload cannot reach: only
-// those of a stack have an address for it.
+// reachable reports entries of the timeline, beside faults, for which proofload
+// has no way into the target: statements are for the databases of a stack, which
+// have an address for it.
 func (p *planned) reachable() error {
 	sc := p.Scenario
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	able := abilitiesOf(sc.Target, p.target)
 	for _, e := range sc.Timeline {
 		if e.Verb == scenarios.VerbSQL && !strings.HasPrefix(sc.Target, stackPrefix) {
 			problems.Add(e.VerbPos, len(e.Verb), "proofload has no way to the databases of "+sc.Target, "statements are for the databases of a stack")
+		}
+		if err := able.entry(e.Verb); err != nil {
+			problems.Add(e.VerbPos, len(e.Verb), fmt.Sprintf("%s cannot have %s: %v", sc.Target, e.Verb, err), "leave it out, or choose another target, for example stack/ledger")
 		}
 	}
 	return problems.Err()

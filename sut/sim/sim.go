@@ -94,22 +94,30 @@ type Sim struct {
 // counters imitate those of a link proxy.
 type counters struct{ in, out int64 }
 
-// Start starts a simulation that lives until it is closed.
-func Start(ctx context.Context, cfg Config) (*Sim, error) {
+// New makes a simulation that is not started. It is only good for asking what
+// environments of its kind are able to do.
+func New(cfg Config) *Sim {
 	if cfg.Failover == 0 {
 		cfg.Failover = 300 * time.Millisecond
 	}
+	s := &Sim{cfg: cfg, stalled: map[string][]toxic{}, changed: make(chan struct{}), bytes: map[string]*counters{}, service: sut.Running, worker: sut.Running, frozen: -1, rogue: -1}
+	for _, n := range Topology().ByRole(sut.RoleDatabase) {
+		s.nodes = append(s.nodes, &database{name: n.Name, timeline: 1, writes: map[string]Write{}})
+		s.bytes["replication:"+n.Name] = &counters{}
+	}
+	return s
+}
+
+// Start starts a simulation that lives until it is closed.
+func Start(ctx context.Context, cfg Config) (*Sim, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start simulation: %w", err)
 	}
-	s := &Sim{cfg: cfg, addr: l.Addr().String(), stalled: map[string][]toxic{}, changed: make(chan struct{}), bytes: map[string]*counters{}, service: sut.Running, worker: sut.Running, frozen: -1, rogue: -1}
+	s := New(cfg)
+	s.addr = l.Addr().String()
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, n := range Topology().ByRole(sut.RoleDatabase) {
-		s.nodes = append(s.nodes, &database{name: n.Name, timeline: 1, writes: map[string]Write{}})
-		s.bytes["replication:"+n.Name] = &counters{}
-	}
 	s.server = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second}
 	s.wg.Go(func() { _ = s.server.Serve(l) }) // returns when it is closed
 	s.wg.Go(s.work)

@@ -18,7 +18,6 @@ import (
 	"github.com/proofload/proofload/scenarios/explore"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
-	"github.com/proofload/proofload/sut/remote"
 )
 
 // exploreFlags are the choices of the explore command.
@@ -143,8 +142,16 @@ func (a *app) newExploration(flags exploreFlags) (*exploration, error) {
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
+	can := abilitiesOf(sc.Target, p.target)
+	able := func(verb string, params chaos.Params) error {
+		err := can.fault(verb, params)
+		if p.target != nil {
+			err = errors.Join(err, p.target.Permits(verb, params.Target))
+		}
+		return err
+	}
 	e.deck, err = explore.NewDeck(explore.Config{
-		Topology: topology, Catalog: catalog(), Policy: allowed.policy, Kinds: flags.kinds, Able: able(p.target, sc.Target),
+		Topology: topology, Catalog: catalog(), Policy: allowed.policy, Kinds: flags.kinds, Able: able,
 		Within: flags.within, Most: flags.most,
 	})
 	if err != nil {
@@ -171,20 +178,4 @@ func fitting(topology sut.Topology, p *planned) []string {
 		}
 	}
 	return list
-}
-
-// able says what a target cannot have, as far as that is known before it is up.
-func able(target *remote.Target, name string) func(string, chaos.Params) error {
-	env := abilities(target, name)
-	if env == nil {
-		return nil
-	}
-	known := catalog()
-	return func(verb string, params chaos.Params) error {
-		_, err := known.New(verb, env, chaos.NewTargets(env), params)
-		if target != nil {
-			err = errors.Join(err, target.Permits(verb, params.Target))
-		}
-		return err
-	}
 }

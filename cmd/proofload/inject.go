@@ -122,10 +122,18 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 	if last <= 0 {
 		return nil, fmt.Errorf("--for %s: want more than nothing", last)
 	}
-	if err = kind.CheckAll(i.params); err == nil && i.remote != nil {
-		err = i.remote.Permits(name, i.params.Target)
+	if err = kind.CheckAll(i.params); err != nil {
+		return nil, err
 	}
-	return i, err
+	if i.remote != nil {
+		if err = i.remote.Permits(name, i.params.Target); err != nil {
+			return nil, err
+		}
+	}
+	if err = abilitiesOf(flags.target, i.remote).fault(name, i.params); err != nil {
+		return nil, fmt.Errorf("%s cannot have %s: %w", flags.target, name, err)
+	}
+	return i, nil
 }
 
 // describe finds out what the target is, without touching it.

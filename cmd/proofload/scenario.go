@@ -162,11 +162,12 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	}
 	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{
 		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File), Answers: answers,
+		Able: abilitiesOf(sc.Target, p.target).fault,
 	})
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	for _, check := range []func() error{p.permitted, p.possible, p.reachable} {
+	for _, check := range []func() error{p.permitted, p.reachable} {
 		if err = check(); err != nil {
 			return nil, exit(reports.ExitUsage, err)
 		}

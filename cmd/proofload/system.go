@@ -12,7 +12,6 @@ import (
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/scenarios/run"
 	"github.com/proofload/proofload/sut"
-	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/sim"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -58,21 +57,6 @@ func describeTarget(target string, options map[string]string) (sut.Topology, err
 		return sut.Topology{}, err
 	}
 	return topology, stack.ValidateOptions(name, options)
-}
-
-// abilities returns an environment as the target will be one, which is not up, so
-// that it can be asked only for what it is able to. It is nil for a stack: that can
-// have everything, or says so when the time comes.
-func abilities(target *remote.Target, name string) sut.Environment {
-	switch {
-	case target != nil:
-		return target.Attach()
-	case isAddress(name):
-		return urlEnv{name}
-	case name == simTarget:
-		return sim.New(sim.Config{})
-	}
-	return nil
 }
 
 // A system is a target that is up.

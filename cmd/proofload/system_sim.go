@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/loadgen/ledgerload"
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/sim"
 )
 
@@ -145,4 +148,30 @@ func auditSimEffects(s *sim.Sim, lo, hi string, record func(history.Event)) {
 	}
 	record(history.Event{Op: history.AuditCounter, Count: int64(len(moved))})
 	record(history.Event{Op: history.AuditSubscriber, Target: "notifications", Count: n})
+}
+
+// simLacks reports what the simulation cannot have although it has links and
+// nodes: its links only stall, as a whole, and it freezes one database at a time.
+func simLacks(verb string, p chaos.Params) error {
+	kind := catalog()[verb]
+	partly := slices.ContainsFunc(kind.Params, func(q chaos.Param) bool { return kind.Value(p, q.Name) != q.Default })
+	databases := 0
+	for _, n := range p.Target.Nodes {
+		if n.Role == sut.RoleDatabase {
+			databases++
+		}
+	}
+	switch {
+	case p.Target.Member == sut.MemberReplica && p.Target.Index == 0:
+		databases-- // all but the primary
+	case p.Target.Member != "":
+		databases = 1
+	}
+	switch {
+	case len(p.Target.Links) > 0 && (verb != "stall" || partly):
+		return fmt.Errorf("links of the simulation only stall, and as a whole: %w", sut.ErrUnsupported)
+	case verb == "pause" && databases > 1:
+		return fmt.Errorf("the simulation freezes one database at a time: %w", sut.ErrUnsupported)
+	}
+	return nil
 }

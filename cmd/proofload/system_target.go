@@ -12,9 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios"
-	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -100,37 +98,19 @@ func (p *planned) permitted() error {
 	return problems.Err()
 }
 
-// possible reports faults that the target cannot have, as far as that is known
-// before it is up.
-func (p *planned) possible() error {
-	env := abilities(p.target, p.Target)
-	if env == nil {
-		return nil
-	}
-	sc, known := p.Scenario, catalog()
-	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
-	for _, step := range p.Steps {
-		i := slices.IndexFunc(sc.Timeline, func(e scenarios.Event) bool { return e.As == step.Entry.Name })
-		if !step.Fault || i < 0 {
-			continue
-		}
-		if _, err := known.New(step.Verb, env, chaos.NewTargets(env), step.Params); errors.Is(err, sut.ErrUnsupported) {
-			e := sc.Timeline[i]
-			problems.Add(e.VerbPos, len(e.Verb), fmt.Sprintf("%s cannot have this: %v", p.Target, err),
-				fmt.Sprintf("proofload faults %s says what it needs", step.Verb))
-		}
-	}
-	return problems.Err()
-}
-
-// reachable reports statements for databases that proofload cannot reach: only
-// those of a stack have an address for it.
+// reachable reports entries of the timeline, beside faults, for which proofload
+// has no way into the target: statements are for the databases of a stack, which
+// have an address for it.
 func (p *planned) reachable() error {
 	sc := p.Scenario
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	able := abilitiesOf(sc.Target, p.target)
 	for _, e := range sc.Timeline {
 		if e.Verb == scenarios.VerbSQL && !strings.HasPrefix(sc.Target, stackPrefix) {
 			problems.Add(e.VerbPos, len(e.Verb), "proofload has no way to the databases of "+sc.Target, "statements are for the databases of a stack")
+		}
+		if err := able.entry(e.Verb); err != nil {
+			problems.Add(e.VerbPos, len(e.Verb), fmt.Sprintf("%s cannot have %s: %v", sc.Target, e.Verb, err), "leave it out, or choose another target, for example stack/ledger")
 		}
 	}
 	return problems.Err()

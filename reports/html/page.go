@@ -228,7 +228,7 @@ func (p *page) charts(r *reports.Result) {
 		i := decisive(ds)
 		d := &ds[i]
 		said := caption(r, d, len(ds))
-		p.Readout, p.Moments = readoutOf(d), moments(r, d)
+		p.Readout, p.Moments = readoutOf(d), append(moments(r, d), kept(r)...)
 		p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said+" "+d.inWords())}
 	}
 	if len(ds) > 1 {
@@ -276,6 +276,16 @@ func moments(r *reports.Result, d *drill) []string {
 		}
 	}
 	return said
+}
+
+// kept says that no write was lost where the sentence of the verdict is about
+// something else: it is what people ask next.
+func kept(r *reports.Result) []string {
+	w := r.Writes
+	if r.Verdict != string(check.Fail) || w.Acknowledged == 0 || w.Lost > 0 || !format.Audited(w) {
+		return nil
+	}
+	return []string{"None of " + format.Count(w.Acknowledged) + " acknowledged writes was lost."}
 }
 
 // happened says what an event did: "postgres.primary was lost".

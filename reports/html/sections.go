@@ -61,7 +61,10 @@ func into(ds []drill, e check.JournalEntry) string {
 	}
 	d := &ds[i]
 	if len(d.recoveries) > 0 {
-		if since := e.At - d.first().Injected; since >= 0 {
+		switch since := e.At - d.first().Injected; {
+		case since == 0:
+			return "T0"
+		case since > 0:
 			return "T0 +" + format.Duration(since)
 		}
 	}

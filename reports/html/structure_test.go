@@ -233,6 +233,35 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+// TestMomentsSayWhatPeopleAskNext has the first lines answer, beside the verdict,
+// when it happened, when the database was back and whether anything was lost.
+func TestMomentsSayWhatPeopleAskNext(t *testing.T) {
+	moments := func(r *reports.Result) (said []string) {
+		for _, e := range parse(t, write(t, r)) {
+			if e.name == "p" && e.attr["class"] == "moment" {
+				said = append(said, e.text)
+			}
+		}
+		return said
+	}
+	want := []string{
+		"T0 is 1:39, when postgres.primary was lost. Clients: recovered in 41.2 s, limit 20 s: MISSED.",
+		"The new primary acknowledged its first write at T0 +39.0 s.", "None of 148,885 acknowledged writes was lost.",
+	}
+	if diff := cmp.Diff(want, moments(reportstest.FiveDrills())); diff != "" {
+		t.Errorf("slow (-want +got):\n%s", diff)
+	}
+	for name, r := range map[string]*reports.Result{"passed": reportstest.Pass(), "lost some": reportstest.LostWrites()} {
+		if got := moments(r); len(got) != 2 {
+			t.Errorf("%s: the sentence of the verdict has it already: %q", name, got)
+		}
+	}
+	rows := rowCells(t, write(t, reportstest.Pass()))
+	if !slices.ContainsFunc(rows, func(row string) bool { return strings.Contains(row, " 1 T0 fault lose") }) {
+		t.Errorf("the journal does not count from T0:\n%s", strings.Join(rows, "\n"))
+	}
+}
+
 func TestTextIsEscaped(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 	r := reportstest.LostWrites()

@@ -71,6 +71,9 @@ type Options struct {
 
 	// Policy is what the owner of the target allows.
 	Policy chaos.Policy
+	// Able reports that the target cannot have a fault, as far as that is known
+	// before it is up. Nil: nothing is known of that.
+	Able func(verb string, p chaos.Params) error
 	// Answers are the checks that the workload answers itself, whatever the
 	// system consists of.
 	Answers []string
@@ -85,7 +88,7 @@ type Options struct {
 // fit, at its place in the scenario file.
 func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
 	b := &builder{
-		sc: sc, topo: topo, catalog: cat, open: opts.Open, policy: opts.Policy, answers: opts.Answers,
+		sc: sc, topo: topo, catalog: cat, open: opts.Open, policy: opts.Policy, able: opts.Able, answers: opts.Answers,
 		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
 		plan: &Plan{
 			Scenario: sc,
@@ -160,6 +163,7 @@ type builder struct {
 	catalog  chaos.Catalog
 	open     func(name string) (io.ReadCloser, error)
 	policy   chaos.Policy
+	able     func(verb string, p chaos.Params) error // nil: of everything
 	answers  []string
 	problems *scenarios.Problems
 	plan     *Plan

@@ -151,7 +151,29 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
 		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
+		return
 	}
+	if b.able == nil {
+		return
+	}
+	if err := b.able(e.Verb, s.Params); err != nil {
+		b.add(e.VerbPos, e.Verb, fmt.Sprintf("%s cannot have %s: %v", b.topo.Name, e.Verb, err), b.instead(e, target))
+	}
+}
+
+// instead says which faults can be had of a target where another one cannot.
+func (b *builder) instead(e scenarios.Event, target sut.Selection) string {
+	var fit []string
+	for _, verb := range b.catalog.Names() {
+		p := chaos.Params{Target: target, For: cmp.Or(e.For, time.Minute)}
+		if b.catalog[verb].CheckAll(p) == nil && b.policy.Allows(verb, p) == nil && b.able(verb, p) == nil {
+			fit = append(fit, verb)
+		}
+	}
+	if len(fit) == 0 {
+		return "nothing can be done to " + e.Target + " there: break something else, or choose another target"
+	}
+	return "what can be done to " + e.Target + " there: " + strings.Join(fit, ", ")
 }
 
 // isDatabase checks that what an entry backs up or restores is a database.

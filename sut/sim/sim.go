@@ -94,7 +94,8 @@ type Sim struct {
 // counters imitate those of a link proxy.
 type counters struct{ in, out int64 }
 
-// New makes a simulation that is not started: what it can do may be asked for.
+// New makes a simulation that is not started. It is only good for asking what
+// environments of its kind are able to do.
 func New(cfg Config) *Sim {
 	if cfg.Failover == 0 {
 		cfg.Failover = 300 * time.Millisecond

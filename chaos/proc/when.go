@@ -31,7 +31,7 @@ func pointParam() chaos.Param {
 		About: "a text: the node is killed as soon as a new line of its log has it; " +
 			ofAQueue + "NAME unacked>0, ready>0 or messages>0: as soon as a queue of RabbitMQ has more messages than that, of which " +
 			"consumers have not acknowledged some, nobody took some, or both. Either is waited for up to " +
-			pointPatience.String() + ", which belongs to the time that it takes to recover; now: at once",
+			pointPatience.String() + ", which belongs to the time that it takes to recover, and if it does not come, nothing is broken; now: at once",
 	}
 }
 

@@ -65,7 +65,7 @@ lives() { # DIRECTORY WHAT
 	exit 1
 }
 as install -d -m 0700 "$dir/data"
-printf 'local all all trust\nlocal replication all trust\n' >"$dir/hba" && chown postgres "$dir/hba" || exit 1
+printf 'local %s all trust\n' all replication >"$dir/hba" && chown postgres "$dir/hba" || exit 1
 repo=$(ls -d /var/lib/pgbackrest/copy-* 2>/dev/null | head -n 1)
 set -- --stanza=ledger --repo1-path="${repo:-/var/lib/pgbackrest}" --pg1-path="$dir/data"
 [ -z "$TO" ] || set -- "$@" --type=time --target="$TO" --target-action=promote

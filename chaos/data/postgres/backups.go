@@ -45,7 +45,8 @@ echo "$(label)"`
 func (b backupFault) script() chaos.Script {
 	b.Params = append([]chaos.Param{{Name: "stanza", Measure: chaos.Text, Default: "ledger", About: "the stanza of pgBackRest"}}, b.params...)
 	b.Touches = []string{"backups"}
-	b.Undone = "The copy is removed; by a process left on the node when the time is over. The repository itself was only read."
+	b.Undone = "The copy is removed; by a process left on the node when the time is over. The repository itself was only read. " +
+		"What was archived meanwhile is in the repository alone."
 	drop := dropCopy + ` "$repo/.making-$ID"`
 	return chaos.Script{
 		Kind: b.Kind, Roles: onServers(), Lasting: true,

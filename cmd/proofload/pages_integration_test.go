@@ -14,10 +14,10 @@ import (
 // TestPagesWithContainers does what readers of the pages do that need an engine:
 // every command as it is written, but that runs are rehearsals of one phase
 // against a stack that stays up from one to the next. What is looked for at random
-// may be found or not.
+// may be found or not, or not be looked for for long enough.
 func TestPagesWithContainers(t *testing.T) {
 	for _, page := range []string{"scenarios/README.md", "README.md"} { // the latter takes everything down
-		for _, script := range pageScripts(t, "env PROOFLOAD_ONLY=steady\nenv PROOFLOAD_STACK=warm\n"+explorable, page) {
+		for _, script := range pageScripts(t, "env PROOFLOAD_ONLY=steady\nenv PROOFLOAD_STACK=warm\n"+explorable+"exits 0 proofload up\n", page) {
 			shorten(t, script)
 			t.Run(filepath.Base(script), func(t *testing.T) {
 				testscript.Run(t, testscript.Params{
@@ -44,7 +44,7 @@ func shorten(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := strings.NewReplacer("shown 0 proofload explore --budget 30m", "shown 0|1 proofload explore --budget 40s", "inject pause app[1] --for 30s", "inject pause app[1] --for 3s").Replace(string(text))
+	short := strings.NewReplacer("shown 0 proofload explore --budget 30m", "shown 0|1|4 proofload explore --budget 40s", "inject pause app[1] --for 30s", "inject pause app[1] --for 3s").Replace(string(text))
 	if err := os.WriteFile(script, []byte(short), 0o600); err != nil {
 		t.Fatal(err)
 	}

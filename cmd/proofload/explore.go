@@ -144,11 +144,10 @@ func (a *app) newExploration(flags exploreFlags) (*exploration, error) {
 	}
 	can := abilitiesOf(sc.Target, p.target)
 	able := func(verb string, params chaos.Params) error {
-		err := can.fault(verb, params)
-		if p.target != nil {
-			err = errors.Join(err, p.target.Permits(verb, params.Target))
+		if lacks := can.fault(verb, params); lacks != nil || p.target == nil {
+			return lacks
 		}
-		return err
+		return p.target.Permits(verb, params.Target)
 	}
 	e.deck, err = explore.NewDeck(explore.Config{
 		Topology: topology, Catalog: catalog(), Policy: allowed.policy, Kinds: flags.kinds, Able: able,

@@ -24,18 +24,23 @@ func TestPartsOfASecondAreNoDrop(t *testing.T) {
 	}{
 		"more than half is a rate": {
 			[]check.Second{second(7, 150, 0.75), second(8, 200, 0), second(9, 120, 0.6)},
-			[]point{{0, 200}, {1, 200}, {2, 200}}, [][2]float64{{0, 200}, {1, 200}, {2, 200}},
+			[]point{{0, 200}, {1, 200}, {2, 200}},
+			[][2]float64{{0, 200}, {1, 200}, {2, 200}},
 		},
 		"less is left to what is beside it": {
 			[]check.Second{second(7, 30, 0.25), second(8, 200, 0), second(9, 210, 0), second(10, 48, 0.24)},
-			[]point{{1, 200}, {2, 210}}, [][2]float64{{0, 200}, {1, 200}, {2, 210}, {3, 210}},
+			[]point{{1, 200}, {2, 210}},
+			[][2]float64{{0, 200}, {1, 200}, {2, 210}, {3, 210}},
 		},
 		"nothing was scheduled while a gate was open": {
 			[]check.Second{second(7, 200, 0), second(8, 100, 0.5), second(60, 100, 0.5), second(61, 200, 0)},
-			[]point{{0, 200}, {1, 200}, {2, 0}, {53, 200}, {54, 200}}, [][2]float64{{0, 200}, {1, 200}, {53, 200}, {54, 200}},
+			[]point{{0, 200}, {1, 200}, {2, 0}, {53, 200}, {54, 200}},
+			[][2]float64{{0, 200}, {1, 200}, {53, 200}, {54, 200}},
 		},
 		"there is nothing else": {
-			[]check.Second{second(7, 50, 0.25)}, []point{{0, 200}}, [][2]float64{{0, 200}},
+			[]check.Second{second(7, 50, 0.25)},
+			[]point{{0, 200}},
+			[][2]float64{{0, 200}},
 		},
 	} {
 		ds := drills(&reports.Result{Judgement: check.Judgement{Series: tt.series}})

@@ -233,6 +233,27 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+// TestRowsThatAreBadCanBeReadInTheDark finds rows that have the colour of light
+// pages as an attribute, for pages without a style sheet, and that no rule changes.
+func TestRowsThatAreBadCanBeReadInTheDark(t *testing.T) {
+	page := write(t, reportstest.LostWrites())
+	tables := 0
+	for _, table := range strings.Split(page, "<table ")[1:] {
+		table, _, _ = strings.Cut(table, "</table>")
+		if !strings.Contains(table, "bgcolor=") {
+			continue
+		}
+		tables++
+		class, _, _ := strings.Cut(strings.TrimPrefix(table, `class="`), `"`)
+		if !strings.Contains(page, "."+class+" tr.bad > * { background: var(--bad-tint) }") {
+			t.Errorf("no style has the bad rows of <table %.40s", table)
+		}
+	}
+	if tables != 2 {
+		t.Errorf("%d tables have bad rows, want those of objectives and writes", tables)
+	}
+}
+
 // TestMomentsSayWhatPeopleAskNext has the first lines answer, beside the verdict,
 // when it happened, when the database was back and whether anything was lost.
 func TestMomentsSayWhatPeopleAskNext(t *testing.T) {

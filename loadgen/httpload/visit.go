@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports/history"
 )
@@ -131,7 +133,12 @@ func (v *visit) header(s *step) http.Header {
 		h.Set("Content-Type", s.kind)
 	}
 	for _, f := range s.headers {
-		h.Set(f.name, f.value.render(v))
+		text := f.value.render(v)
+		if !httpguts.ValidHeaderFieldValue(text) {
+			v.broken = fmt.Errorf("the value of header %s cannot be sent: it has a line break or another control character", f.name)
+			continue
+		}
+		h.Set(f.name, text)
 	}
 	if len(v.cookies) > 0 && h.Get("Cookie") == "" {
 		pairs := make([]string, len(v.cookies))

@@ -34,6 +34,16 @@ func (a *answer) document() (any, error) {
 	return a.doc, a.err
 }
 
+// encoded says why nothing can be seen in a body that came compressed. Bodies are
+// looked at as they come: to decompress them would be the clients' own time.
+func (a *answer) encoded() string {
+	how := a.header.Get("Content-Encoding")
+	if how == "" || strings.EqualFold(how, "identity") {
+		return ""
+	}
+	return ", whose body came as " + strconv.Quote(how) + " and is not decoded: leave the header Accept-Encoding out"
+}
+
 // errTrailing is why a body is not JSON.
 var errTrailing = errors.New("more follows the JSON value")
 

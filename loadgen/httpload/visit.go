@@ -232,14 +232,14 @@ func (v *visit) meets(s *step, a *answer) loadgen.Answer {
 		return loadgen.Broken
 	}
 	if c := s.expect.unmet(v, a); c != nil {
-		v.w.notes.add(c.place, s, false, c.part+" was not what is expected")
+		v.w.notes.add(c.place, s, false, c.part+" was not what is expected"+a.encoded())
 		return loadgen.Broken
 	}
 	whole := true
 	for _, x := range s.extract {
 		got, ok := x.from.find(a)
 		if !ok {
-			v.w.notes.add(x.place, s, false, x.place.Text()+" found nothing in the answer")
+			v.w.notes.add(x.place, s, false, x.place.Text()+" found nothing in the answer"+a.encoded())
 			whole = false
 		}
 		v.locals[x.slot] = got
@@ -247,7 +247,7 @@ func (v *visit) meets(s *step, a *answer) loadgen.Answer {
 	if s.ack != nil && s.ack.given != nil {
 		got, ok := s.ack.given.from.find(a)
 		if !ok || got.text == "" { // nothing can be looked up by an empty key
-			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer")
+			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer"+a.encoded())
 			whole = false
 		}
 		v.key = got

@@ -228,6 +228,17 @@ func TestExtractionThatFindsNothing(t *testing.T) {
 	}
 }
 
+// TestCompressedAnswer says why nothing is found in it.
+func TestCompressedAnswer(t *testing.T) {
+	w := workload(t, parseText(t, "requests:\n  - {name: open, get: /, extract: {id: $.id}}\n"), 1)
+	op := w.Next(1, 0)
+	reply(&op, 200, http.Header{"Content-Encoding": {"gzip"}}, "\x1f\x8b")
+	const want = `open: $.id found nothing in the answer, whose body came as "gzip" and is not decoded: leave the header Accept-Encoding out`
+	if _, err := w.Findings(); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("findings = %v, want %s", err, want)
+	}
+}
+
 // TestGroupThatTookNoPart: a pattern whose group is not in what it matches has
 // found nothing, and not the empty text.
 func TestGroupThatTookNoPart(t *testing.T) {

@@ -146,12 +146,12 @@ func (c *client) get(ctx context.Context) (*loggedIn, error) {
 		now := time.Now()
 		if t := c.current; t.valid(now) {
 			if t.old(now) {
-				c.begin(now) //nolint:contextcheck // as below
+				c.begin(now)
 			}
 			c.mu.Unlock()
 			return t, nil
 		}
-		flight, err := c.begin(now), c.err //nolint:contextcheck // a login outlives the operation that began it
+		flight, err := c.begin(now), c.err // a login outlives the operation that began it
 		c.mu.Unlock()
 		if flight == nil {
 			return nil, err

@@ -25,7 +25,7 @@ type issuer struct {
 	fail  bool
 	slow  time.Duration
 	hang  string // a form that begins so is never answered; empty: none
-	lasts int // in s; 0 is 100
+	lasts int    // in s; 0 is 100
 }
 
 func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -190,9 +190,19 @@ func (e *engine) target(t *vegeta.Target) error {
 	return nil
 }
 
+// shedFor is how long a user waits who was shed, before thinking. It takes no
+// time to be shed, so that users who do not think would otherwise be shed again
+// and again for as long as the cap is reached, as fast as the engine can.
+const shedFor = time.Second
+
 // ended tells the user of a job that it has ended.
 func (e *engine) ended(j *job) {
-	if j.user != nobody {
-		e.users.done <- ended{j.user, e.Recorder.Now()}
+	if j.user == nobody {
+		return
 	}
+	at := e.Recorder.Now()
+	if j.end.Class == ClassShed {
+		at += shedFor
+	}
+	e.users.done <- ended{j.user, at}
 }

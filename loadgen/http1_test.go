@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -84,6 +85,92 @@ func TestReuseOverTLS(t *testing.T) {
 			t.Errorf("exchange %d: %d bytes, handshake took %v, %v; want %d bytes, a new connection %t", i, len(a.body), a.timings.TLS, err, tt.bytes, tt.made)
 		}
 	}
+}
+
+// TestUnusualAnswers reads answers of servers that are right, if not common, and
+// of some that are not, each of them twice, and uses the connection again
+// where the next answer is sure to begin where the last one ended.
+func TestUnusualAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name, method, answer string
+		status               int
+		body                 string
+		again                bool // the connection is used again
+	}{
+		{"trailers", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n", 200, "ok", true},
+		{"chunk extensions", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\n\r\n", 200, "ok", true},
+		{"early hints", "GET", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok", true},
+		{"continue that nobody asked for", "POST", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 201, "", true},
+		{"length of HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", 200, "", true},
+		{"chunks of HEAD", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, "", true},
+		{"length of 304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", 304, "", true},
+		{"no content", "DELETE", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", true},
+		{"no content, and yet", "DELETE", "HTTP/1.1 204 No Content\r\n\r\nhello", 204, "", false},
+		{"more than its length", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokay", 200, "ok", false},
+		{"close", "GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 200, "ok", false},
+		{"HTTP/1.0", "GET", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok", false},
+		{"HTTP/1.0 that keeps it", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", 200, "ok", true},
+		{"large head", "GET", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 50) + "Content-Length: 2\r\n\r\nok", 200, "ok", true},
+		{"compressed", "GET", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b", 200, "\x1f\x8b", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			at, connections := answering(t, tt.answer)
+			c := Config{BaseURL: "http://" + at, Timeouts: long()}.withDefaultsFor(t)
+			tr, err := newTransport(t.Context(), c, aTurn(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.close()
+			for range 2 {
+				a, err := tr.exchange(&request{method: tt.method, path: "/", deadline: time.Now().Add(DefaultTotalTimeout)})
+				if err != nil || a.status != tt.status || string(a.body) != tt.body {
+					t.Fatalf("%d %q, %v; want %d %q", a.status, a.body, err, tt.status, tt.body)
+				}
+			}
+			if got := connections.Load() == 1; got != tt.again {
+				t.Errorf("the connection was used again: %t, want %t", got, tt.again)
+			}
+		})
+	}
+}
+
+// answering is a server that gives every request the same bytes as an answer. It
+// is at an IPv6 address where the machine has one.
+func answering(t *testing.T, answer string) (at string, connections *atomic.Int64) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "[::1]:0")
+	if err != nil {
+		l, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections = &atomic.Int64{}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			serving.Go(func() {
+				defer conn.Close()
+				in := bufio.NewReader(conn)
+				for {
+					if _, err := http.ReadRequest(in); err != nil {
+						return
+					}
+					_, _ = io.WriteString(conn, answer)
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		serving.Wait()
+	})
+	return l.Addr().String(), connections
 }
 
 // FuzzHTTP1Answer gives the client any bytes as an answer: it must end, and say

@@ -142,3 +142,26 @@ func TestUsersAreShared(t *testing.T) {
 		}
 	})
 }
+
+// TestUsersThatAreShed are not answered, but do not come again at once for that:
+// nobody would be sending that often.
+func TestUsersThatAreShed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(_ http.ResponseWriter, r *http.Request) { pause(r, time.Second) })
+		b.Phases = []Phase{{Name: "p", For: 10 * time.Second, Profile: Closed, Users: Users{From: 3, To: 3}}}
+		b.MaxInFlight = 1
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		b.Workload = &ops{next: func(seq uint64) Operation {
+			if seq > 1000 { // it would go on for ever
+				cancel()
+			}
+			return reads(seq)
+		}}
+		stats, err := Drive(ctx, b.Config)
+		b.events(t)
+		if err != nil || stats.Sent < 8 || stats.Shed == 0 || stats.Shed > 25 {
+			t.Errorf("%+v, %v; want one operation a second of each of three users", stats, err)
+		}
+	})
+}

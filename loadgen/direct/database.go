@@ -120,9 +120,22 @@ func (d *Database) Do(ctx context.Context, s Statement) (Rows, loadgen.Outcome) 
 	if _, tooLong := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); tooLong {
 		err = fmt.Errorf("%w: %w", loadgen.ErrTooLarge, err)
 	}
-	d.pool.put(ctx, b, !b.IsClosed() && !errors.Is(err, loadgen.ErrTooLarge))
+	sound := !b.IsClosed() && !errors.Is(err, loadgen.ErrTooLarge)
+	open := sound && b.TxStatus() != idle
+	d.pool.put(ctx, b, sound && !open)
+	if open {
+		return Rows{}, loadgen.Outcome{Answer: loadgen.Refused, Class: loadgen.ClassOther, Said: errOpen}
+	}
 	return rows, d.outcome(err)
 }
+
+// idle is the state of a session that is in no transaction.
+const idle = 'I'
+
+// errOpen is why a statement is refused after which the session is in a
+// transaction. The end of the session undoes it. Were it used again, the writes
+// of other operations would be acknowledged and never committed.
+var errOpen = errors.New("the statement leaves a transaction open, and each is a transaction of its own: leave BEGIN out")
 
 // readRows reads what a statement gives, unless it is too much.
 func readRows(r *pgconn.ResultReader, limit int64) (Rows, error) {

@@ -34,6 +34,16 @@ func (a *answer) document() (any, error) {
 	return a.doc, a.err
 }
 
+// encoded says why nothing can be seen in a body that came compressed. Bodies are
+// looked at as they come: to decompress them would be the clients' own time.
+func (a *answer) encoded() string {
+	how := a.header.Get("Content-Encoding")
+	if how == "" || strings.EqualFold(how, "identity") {
+		return ""
+	}
+	return ", whose body came as " + strconv.Quote(how) + " and is not decoded: leave the header Accept-Encoding out"
+}
+
 // errTrailing is why a body is not JSON.
 var errTrailing = errors.New("more follows the JSON value")
 
@@ -109,16 +119,11 @@ func (s source) find(a *answer) (v value, ok bool) {
 	case s.header != "":
 		got := a.header.Get(s.header)
 		if s.match != nil {
-			return group(s.match.FindStringSubmatch(got))
+			return group(s.match, []byte(got))
 		}
 		return text(got), got != ""
 	}
-	m := s.match.FindSubmatch(a.body)
-	words := make([]string, len(m))
-	for i := range m {
-		words[i] = string(m[i])
-	}
-	return group(words)
+	return group(s.match, a.body)
 }
 
 // count returns how many values there are. The error says that the answer is not
@@ -134,15 +139,15 @@ func (s source) count(a *answer) (int, error) {
 	return len(s.match.FindAllIndex(a.body, -1)), nil
 }
 
-// group returns the first group of a match, or the whole of it.
-func group(m []string) (value, bool) {
-	switch {
-	case len(m) == 0:
+// group returns the first group of a match, or the whole of it. There is none of
+// a group that took no part in the match, which is not one that matched nothing.
+func group(pattern *regexp.Regexp, body []byte) (value, bool) {
+	m := pattern.FindSubmatch(body)
+	if len(m) == 0 {
 		return value{}, false
-	case len(m) > 1:
-		return text(m[1]), true
 	}
-	return text(m[0]), true
+	got := m[min(1, len(m)-1)]
+	return text(string(got)), got != nil
 }
 
 // firstOf returns the first value at a path, or nil.

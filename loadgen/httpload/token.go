@@ -146,12 +146,12 @@ func (c *client) get(ctx context.Context) (*loggedIn, error) {
 		now := time.Now()
 		if t := c.current; t.valid(now) {
 			if t.old(now) {
-				c.begin(now) //nolint:contextcheck // as below
+				c.begin(now)
 			}
 			c.mu.Unlock()
 			return t, nil
 		}
-		flight, err := c.begin(now), c.err //nolint:contextcheck // a login outlives the operation that began it
+		flight, err := c.begin(now), c.err // a login outlives the operation that began it
 		c.mu.Unlock()
 		if flight == nil {
 			return nil, err
@@ -178,15 +178,13 @@ func (c *client) begin(now time.Time) chan struct{} {
 
 // fly logs in, or refreshes the last token.
 func (c *client) fly(last *loggedIn) {
-	ctx, cancel := context.WithTimeout(c.w.life, loginTimeout)
-	defer cancel()
 	x, began := c.auth.login, time.Now()
 	if last != nil && c.auth.refresh != nil {
 		x = c.auth.refresh
 	}
-	token, err := c.exchange(ctx, x)
+	token, err := c.exchange(c.w.life, x)
 	if err != nil && x == c.auth.refresh {
-		token, err = c.exchange(ctx, c.auth.login)
+		token, err = c.exchange(c.w.life, c.auth.login)
 	}
 	if err != nil && c.w.life.Err() == nil {
 		c.w.notes.add(x.place, nil, false, err.Error())
@@ -208,8 +206,11 @@ func (c *client) fly(last *loggedIn) {
 	c.flight = nil
 }
 
-// exchange asks for a token.
+// exchange asks for a token. It has a time of its own: where a refresh is not
+// answered, a login may be.
 func (c *client) exchange(ctx context.Context, x *exchange) (*loggedIn, error) {
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
 	began := time.Now()
 	a, err := c.ask(ctx, x)
 	if err != nil {

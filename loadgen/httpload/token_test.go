@@ -24,7 +24,8 @@ type issuer struct {
 	asked []string // the forms it was sent
 	fail  bool
 	slow  time.Duration
-	lasts int // in s; 0 is 100
+	hang  string // a form that begins so is never answered; empty: none
+	lasts int    // in s; 0 is 100
 }
 
 func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -33,8 +34,12 @@ func (s *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.asked = append(s.asked, string(body))
 	n, fail := len(s.asked), s.fail
 	s.mu.Unlock()
+	answered := time.After(s.slow)
+	if s.hang != "" && strings.HasPrefix(string(body), s.hang) {
+		answered = nil
+	}
 	select {
-	case <-time.After(s.slow):
+	case <-answered:
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
@@ -275,6 +280,22 @@ func TestTokenOfOneSecond(t *testing.T) {
 		}
 		if n := s.count(); n < 5 || n > 8 {
 			t.Errorf("%d logins in 5 s, want one each 0.8 s", n)
+		}
+	})
+}
+
+// TestRefreshThatHangs: where a refresh is not answered, the login that follows
+// it has its own time, and clients are back with it.
+func TestRefreshThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := issued(t, strings.Replace(tokenFile, "clients: 2", "clients: 1", 1))
+		defer w.Close()
+		s.hang = "refresh="
+		for i := range 300 {
+			if got, err := bearer(t.Context(), w, uint64(i)); err != nil || got == "" {
+				t.Fatalf("after %d s: %q, %v", i, got, err)
+			}
+			loadgen.Wait(t.Context(), time.Second)
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports/history"
 )
@@ -131,7 +133,12 @@ func (v *visit) header(s *step) http.Header {
 		h.Set("Content-Type", s.kind)
 	}
 	for _, f := range s.headers {
-		h.Set(f.name, f.value.render(v))
+		text := f.value.render(v)
+		if !httpguts.ValidHeaderFieldValue(text) {
+			v.broken = fmt.Errorf("the value of header %s cannot be sent: it has a line break or another control character", f.name)
+			continue
+		}
+		h.Set(f.name, text)
 	}
 	if len(v.cookies) > 0 && h.Get("Cookie") == "" {
 		pairs := make([]string, len(v.cookies))
@@ -225,14 +232,14 @@ func (v *visit) meets(s *step, a *answer) loadgen.Answer {
 		return loadgen.Broken
 	}
 	if c := s.expect.unmet(v, a); c != nil {
-		v.w.notes.add(c.place, s, false, c.part+" was not what is expected")
+		v.w.notes.add(c.place, s, false, c.part+" was not what is expected"+a.encoded())
 		return loadgen.Broken
 	}
 	whole := true
 	for _, x := range s.extract {
 		got, ok := x.from.find(a)
 		if !ok {
-			v.w.notes.add(x.place, s, false, x.place.Text()+" found nothing in the answer")
+			v.w.notes.add(x.place, s, false, x.place.Text()+" found nothing in the answer"+a.encoded())
 			whole = false
 		}
 		v.locals[x.slot] = got
@@ -240,7 +247,7 @@ func (v *visit) meets(s *step, a *answer) loadgen.Answer {
 	if s.ack != nil && s.ack.given != nil {
 		got, ok := s.ack.given.from.find(a)
 		if !ok || got.text == "" { // nothing can be looked up by an empty key
-			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer")
+			v.w.notes.add(s.ack.given.place, s, false, s.ack.given.place.Text()+" found no key in the answer"+a.encoded())
 			whole = false
 		}
 		v.key = got

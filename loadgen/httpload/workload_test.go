@@ -228,6 +228,53 @@ func TestExtractionThatFindsNothing(t *testing.T) {
 	}
 }
 
+// TestCompressedAnswer says why nothing is found in it.
+func TestCompressedAnswer(t *testing.T) {
+	w := workload(t, parseText(t, "requests:\n  - {name: open, get: /, extract: {id: $.id}}\n"), 1)
+	op := w.Next(1, 0)
+	reply(&op, 200, http.Header{"Content-Encoding": {"gzip"}}, "\x1f\x8b")
+	const want = `open: $.id found nothing in the answer, whose body came as "gzip" and is not decoded: leave the header Accept-Encoding out`
+	if _, err := w.Findings(); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("findings = %v, want %s", err, want)
+	}
+}
+
+// TestGroupThatTookNoPart: a pattern whose group is not in what it matches has
+// found nothing, and not the empty text.
+func TestGroupThatTookNoPart(t *testing.T) {
+	for _, of := range []string{"", "header: X-Order, "} {
+		file := "requests:\n  - name: open\n    get: /\n    extract: {id: {" + of + "regex: \"order(?:=([0-9]+))?\"}}\n"
+		w := workload(t, parseText(t, file), 1)
+		op := w.Next(1, 0)
+		if got, _, _ := reply(&op, 200, http.Header{"X-Order": {"order"}}, "order"); got != loadgen.Broken {
+			t.Errorf("%q: answer = %v, want Broken", of, got)
+		}
+		if _, err := w.Findings(); err == nil || !strings.Contains(err.Error(), "found nothing in the answer") {
+			t.Errorf("%q: findings = %v", of, err)
+		}
+		op = w.Next(1, 1)
+		if got, _, _ := reply(&op, 200, http.Header{"X-Order": {"order=7"}}, "order=7"); got != loadgen.Done {
+			t.Errorf("%q: answer = %v, want Done", of, got)
+		}
+	}
+}
+
+// TestHeaderThatCannotBeSent is named with its place: it says nothing of the
+// system.
+func TestHeaderThatCannotBeSent(t *testing.T) {
+	const file = "requests:\n  - name: order\n    steps:\n      - {get: /, extract: {tag: $.tag}}\n      - name: use\n        get: /\n        headers: {X-Tag: \"${tag}\"}\n"
+	w := workload(t, parseText(t, file), 1)
+	op := w.Next(1, 0)
+	_, next, _ := reply(&op, 200, nil, `{"tag": "a\r\nX-Evil: b"}`)
+	if next == nil || next.Prepare == nil || next.Prepare(t.Context(), http.Header{}) == nil {
+		t.Fatal("the request is sent")
+	}
+	const want = "testdata/w.yaml:7:15: use: the value of header X-Tag cannot be sent"
+	if _, err := w.Findings(); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("findings = %v, want %s", err, want)
+	}
+}
+
 func TestTooLargeAnswerIsNamed(t *testing.T) {
 	w := workload(t, parseText(t, "max_body: 2KB\nrequests: [{name: dump, get: /}]"), 1)
 	op := w.Next(1, 0)

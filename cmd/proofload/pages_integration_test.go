@@ -14,7 +14,7 @@ import (
 // TestPagesWithContainers does what readers of the pages do that need an engine:
 // every command as it is written, but that runs are rehearsals of one phase
 // against a stack that stays up from one to the next. What is looked for at random
-// may be found or not, or not be looked for for long enough.
+// may be found or not, or the time may be too short for it.
 func TestPagesWithContainers(t *testing.T) {
 	for _, page := range []string{"scenarios/README.md", "README.md"} { // the latter takes everything down
 		for _, script := range pageScripts(t, "env PROOFLOAD_ONLY=steady\nenv PROOFLOAD_STACK=warm\n"+explorable+"exits 0 proofload up\n", page) {

@@ -117,6 +117,10 @@ func profileOf(name string) (*compare.Profile, error) {
 	if err = errors.Join(err, closeFile()); err != nil {
 		return nil, fmt.Errorf("%w; what a run that died has recorded is not compared", err)
 	}
+	// A run without a verdict, or of a newer version, is compared by its history alone.
+	if r, err := readResult(dir); err == nil && r.Generator.Fell {
+		p.Behind = r.Generator.Reason
+	}
 	return p, nil
 }
 

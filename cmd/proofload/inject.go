@@ -122,15 +122,15 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 	if last <= 0 {
 		return nil, fmt.Errorf("--for %s: want more than nothing", last)
 	}
-	if err = kind.CheckAll(i.params); err != nil {
+	if err := kind.CheckAll(i.params); err != nil {
 		return nil, err
 	}
 	if i.remote != nil {
-		if err = i.remote.Permits(name, i.params.Target); err != nil {
+		if err := i.remote.Permits(name, i.params.Target); err != nil {
 			return nil, err
 		}
 	}
-	if err = abilitiesOf(flags.target, i.remote).fault(name, i.params); err != nil {
+	if err := abilitiesOf(flags.target, i.remote).fault(name, i.params); err != nil {
 		return nil, fmt.Errorf("%s cannot have %s: %w", flags.target, name, err)
 	}
 	return i, nil

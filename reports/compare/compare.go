@@ -102,8 +102,11 @@ func Compare(before, after *Profile, limits Limits) *reports.Comparison {
 // sent, in percent. What is measured beyond that is the generator.
 const mostShed = 1
 
-// behind says where the generator of a run fell behind, or nothing.
+// behind says where or why the generator of a run fell behind, or nothing.
 func (p *Profile) behind() string {
+	if p.Behind != "" {
+		return fmt.Sprintf("the generator of run %s fell behind, which says nothing of the system: %s", p.Run, p.Behind)
+	}
 	for _, s := range p.Series {
 		if s.Op == "" && 100*s.Shed > mostShed*s.Offered {
 			return fmt.Sprintf("the generator of run %s fell behind in %s: %.1f %% of the operations were not sent, which says nothing of the system",

@@ -139,6 +139,19 @@ func TestGeneratorThatFellBehind(t *testing.T) {
 	}
 }
 
+// TestJudgedToHaveFallenBehind: latencies count from when an operation was due, so
+// one that was sent late says nothing of the system, though it was sent.
+func TestJudgedToHaveFallenBehind(t *testing.T) {
+	late := made{seed: 2, slower: 0.1}.profile(t)
+	late.Behind = "the send lag was 70 ms"
+	for _, pair := range [][2]*Profile{{made{seed: 1}.profile(t), late}, {late, made{seed: 1}.profile(t)}} {
+		c := Compare(pair[0], pair[1], DefaultLimits(DefaultThreshold))
+		if c.Outcome != check.Inconclusive || !strings.Contains(c.Sentence, late.Behind) {
+			t.Errorf("%s, %s; want inconclusive for %s", c.Outcome, c.Sentence, late.Behind)
+		}
+	}
+}
+
 // TestWindowsWithoutAnAnswer have no latency, and not one of 0.
 func TestWindowsWithoutAnAnswer(t *testing.T) {
 	for _, s := range (made{seed: 1, failed: 1}).profile(t).Series {

@@ -29,6 +29,7 @@ type Profile struct {
 	Client  string            `json:"client,omitempty"`
 	Version string            `json:"proofload_version"`
 	Host    map[string]string `json:"host"`
+	Behind  string            `json:"behind,omitempty"` // why the judge says that the generator fell behind; empty: it did not
 	Phases  []check.Phase     `json:"phases"`
 	Series  []Series          `json:"series"`
 }

@@ -39,10 +39,6 @@ func Options(name string) ([]Option, error) {
 			About: "whether Postgres waits for the disk; without, only a machine that loses its power loses data, not a process that dies",
 		},
 		{
-			Name: "fencing", Default: fencingOn, Allowed: "on or off",
-			About: "whether a Postgres primary that lost its lease is kept from taking it back; off is a mistake to look for: after a freeze that outlasts the lease, what its successor acknowledged is lost",
-		},
-		{
 			Name: "data", Default: dataSets()[0].name, Allowed: "small, medium or large",
 			About: "what the ledger begins with: 1,000 accounts; 100,000 and 1,000,000 transfers; 1,000,000 and 10,000,000",
 		},
@@ -61,12 +57,6 @@ func Options(name string) ([]Option, error) {
 const (
 	fsyncOn  = "on"
 	fsyncOff = "off"
-)
-
-// The values of the option fencing.
-const (
-	fencingOn  = "on"
-	fencingOff = "off"
 )
 
 // tracesNone is the value of the option traces for none.
@@ -105,7 +95,6 @@ type settings struct {
 	sync       bool
 	ttl        int  // seconds
 	unsynced   bool // Postgres does not wait for the disk
-	unfenced   bool // a primary takes its lease back without asking who has it now
 	data       dataSet
 	traces     string  // URL; empty for none
 	traceRatio float64 // 0 to 1
@@ -117,8 +106,8 @@ func (s settings) String() string {
 	if s.sync {
 		replication = replicationSync
 	}
-	return fmt.Sprintf("replication=%s ttl=%d fsync=%s fencing=%s data=%s traces=%s trace-ratio=%g",
-		replication, s.ttl, s.fsync(), s.fencing(), s.data.name, cmp.Or(s.traces, tracesNone), s.traceRatio)
+	return fmt.Sprintf("replication=%s ttl=%d fsync=%s data=%s traces=%s trace-ratio=%g",
+		replication, s.ttl, s.fsync(), s.data.name, cmp.Or(s.traces, tracesNone), s.traceRatio)
 }
 
 // fsync is the value of the option of that name.
@@ -127,14 +116,6 @@ func (s settings) fsync() string {
 		return fsyncOff
 	}
 	return fsyncOn
-}
-
-// fencing is the value of the option of that name.
-func (s settings) fencing() string {
-	if s.unfenced {
-		return fencingOff
-	}
-	return fencingOn
 }
 
 // parseOptions checks options given by name and fills in defaults. The error
@@ -165,7 +146,7 @@ func parseOptions(name string, given map[string]string) (settings, error) {
 	if err != nil || s.ttl < minTTL || s.ttl > maxTTL {
 		errs = append(errs, fmt.Errorf("option ttl: %q is not a whole number of seconds from %d to %d", values["ttl"], minTTL, maxTTL))
 	}
-	errs = append(errs, s.parseFsync(values["fsync"]), s.parseFencing(values["fencing"]))
+	errs = append(errs, s.parseFsync(values["fsync"]))
 	data := slices.IndexFunc(dataSets(), func(d dataSet) bool { return d.name == values["data"] })
 	if data < 0 {
 		errs = append(errs, fmt.Errorf("option data: %q is not small, medium or large", values["data"]))
@@ -180,14 +161,6 @@ func (s *settings) parseFsync(value string) error {
 	s.unsynced = value == fsyncOff
 	if value != fsyncOn && value != fsyncOff {
 		return fmt.Errorf("option fsync: %q is not %s or %s", value, fsyncOn, fsyncOff)
-	}
-	return nil
-}
-
-func (s *settings) parseFencing(value string) error {
-	s.unfenced = value == fencingOff
-	if value != fencingOn && value != fencingOff {
-		return fmt.Errorf("option fencing: %q is not %s or %s", value, fencingOn, fencingOff)
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ func TestParseOptions(t *testing.T) {
 		{"async", map[string]string{"replication": "async"}, settings{ttl: 10, data: dataSets()[0], traceRatio: 0.1}},
 		{"ttl", map[string]string{"ttl": "20"}, settings{sync: true, ttl: 20, data: dataSets()[0], traceRatio: 0.1}},
 		{"fsync", map[string]string{"fsync": "off"}, settings{sync: true, ttl: 10, unsynced: true, data: dataSets()[0], traceRatio: 0.1}},
-		{"fencing", map[string]string{"fencing": "off"}, settings{sync: true, ttl: 10, unfenced: true, data: dataSets()[0], traceRatio: 0.1}},
 		{"data", map[string]string{"data": "medium"}, settings{sync: true, ttl: 10, data: dataSets()[1], traceRatio: 0.1}},
 		{
 			"traces",
@@ -42,7 +41,6 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"unknown option", LedgerName, map[string]string{"tll": "9"}, []string{`"tll"`, "replication, ttl"}},
 		{"unknown value", LedgerName, map[string]string{"replication": "maybe"}, []string{`"maybe"`, "sync or async"}},
 		{"unknown fsync", LedgerName, map[string]string{"fsync": "maybe"}, []string{"fsync", "on or off"}},
-		{"unknown fencing", LedgerName, map[string]string{"fencing": "no"}, []string{"fencing", "on or off"}},
 		{"not a number", LedgerName, map[string]string{"ttl": "10s"}, []string{`"10s"`, "8 to 300"}},
 		{"too small", LedgerName, map[string]string{"ttl": "7"}, []string{`"7"`}},
 		{"unknown data set", LedgerName, map[string]string{"data": "huge"}, []string{`"huge"`, "small, medium or large"}},

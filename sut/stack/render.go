@@ -152,7 +152,7 @@ func serviceEnv(node string, s settings) map[string]string {
 
 func databaseFiles(node string, s settings) (map[string]string, error) {
 	files, err := renderInto("/etc/patroni/patroni.yml", "patroni.yml.tmpl", map[string]any{
-		"Node": node, "TTL": s.ttl, "Sync": s.sync, "Fsync": s.fsync(), "Fenced": !s.unfenced, "Replication": via(replicationLink(node)),
+		"Node": node, "TTL": s.ttl, "Sync": s.sync, "Fsync": s.fsync(), "Replication": via(replicationLink(node)),
 		"Store": via(node + "->" + nodeStore), "Peers": via(peersLink(node)),
 	})
 	if err != nil {

@@ -72,8 +72,7 @@ func TestOptionsReachPatroni(t *testing.T) {
 		settings settings
 		want     []string
 	}{
-		{settings{sync: true, ttl: 10}, []string{"ttl: 10\n", "synchronous_mode: true\n", `fsync: "on"`, "\netcd:\n"}},
-		{settings{sync: true, ttl: 10, unfenced: true}, []string{"synchronous_mode: true\n", "\netcd3:\n"}},
+		{settings{sync: true, ttl: 10}, []string{"ttl: 10\n", "synchronous_mode: true\n", `fsync: "on"`}},
 		{settings{sync: false, ttl: 20, unsynced: true}, []string{"ttl: 20\n", "synchronous_mode: false\n", `fsync: "off"`}},
 	} {
 		content := rendered(t, tt.settings)["pg-2"].Files[file]

@@ -183,12 +183,7 @@ func (s *Stack) steps(progress func(string)) []step {
 	var ready []string
 	for _, n := range s.topology.Nodes {
 		add("create "+n.Name, createsAfter(n), func(ctx context.Context) error { return s.create(ctx, s.specs[n.Name]) })
-		after := append(startsAfter(n), "create "+n.Name)
-		if n.Role == sut.RoleDatabase && s.settings.unfenced {
-			// Over this protocol Patroni gives up if nobody answers at once.
-			after = append(after, "ready "+nodeLinks, "ready "+nodeStore)
-		}
-		add("start "+n.Name, after, func(ctx context.Context) error { return s.start(ctx, n.Name) })
+		add("start "+n.Name, append(startsAfter(n), "create "+n.Name), func(ctx context.Context) error { return s.start(ctx, n.Name) })
 		add("ready "+n.Name, append(readyAfter(n), "start "+n.Name, "start "+nodeLinks), func(ctx context.Context) error {
 			if err := s.waitReady(ctx, n.Name, pollEvery); err != nil {
 				return err

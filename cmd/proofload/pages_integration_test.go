@@ -44,7 +44,12 @@ func shorten(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := strings.NewReplacer("shown 0 proofload explore --budget 30m", "shown 0|1|4 proofload explore --budget 40s", "inject pause app[1] --for 30s", "inject pause app[1] --for 3s").Replace(string(text))
+	const other = "shown 0 proofload run primary-failover --option replication=async --repeat 1\n" // than the stack that is up
+	short := strings.NewReplacer(
+		other, "env PROOFLOAD_STACK=cold\n"+other+"env PROOFLOAD_STACK=warm\n",
+		"shown 0 proofload explore --budget 30m", "shown 0|1|4 proofload explore --budget 40s",
+		"inject pause app[1] --for 30s", "inject pause app[1] --for 3s",
+	).Replace(string(text))
 	if err := os.WriteFile(script, []byte(short), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -60,14 +60,20 @@ func (g *generator) observe(e *history.Event) {
 	if completed(e) && e.Class == history.ClassNoToken {
 		g.observeLogin(e)
 	}
-	if !completed(e) || e.Step > 0 { // the schedule has the first request of a journey
+	if !completed(e) {
 		return
 	}
 	drill := g.course.number(e)
 	p, _ := g.course.phase(e.Phase)
 	counts := p.Score && !g.faults.disturb(drill, e.Sched)
-	g.total.Offered++
 	key := opDrill{opKey{e.Phase, ""}, drill}
+	if e.Step > 0 { // the schedule has the first request of a journey; who sends that has to send the others
+		if counts && e.Class == history.ClassShed {
+			g.observeShed(key, e)
+		}
+		return
+	}
+	g.total.Offered++
 	if !g.course.held(drill, e.Sched) { // what comes then is not in the schedule
 		g.arrived[key]++
 	}
@@ -133,20 +139,32 @@ func lagOf(e *history.Event) time.Duration {
 	return min(max(0, e.Sent-e.Sched), history.MaxLatency)
 }
 
-func (g *generator) observeCalm(key opDrill, e *history.Event) {
+// calmOf returns what is known of a phase of a drill without disturbances.
+func (g *generator) calmOf(key opDrill) *calm {
 	c := g.calmer[key]
 	if c == nil {
 		c = &calm{lag: hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3)}
 		g.calmer[key] = c
 	}
+	return c
+}
+
+// observeShed takes an operation that was never sent though nothing was broken.
+func (g *generator) observeShed(key opDrill, e *history.Event) {
+	c := g.calmOf(key)
+	c.shed++
+	g.calmShed++
+	if e.At-e.Sched > g.budget { // what is shed because too many are in flight is shed at once
+		c.overdue++
+		g.overdue++
+	}
+}
+
+func (g *generator) observeCalm(key opDrill, e *history.Event) {
+	c := g.calmOf(key)
 	c.offered++
 	if e.Class == history.ClassShed {
-		c.shed++
-		g.calmShed++
-		if e.At-e.Sched > g.budget { // what is shed because too many are in flight is shed at once
-			c.overdue++
-			g.overdue++
-		}
+		g.observeShed(key, e)
 		return
 	}
 	_ = g.calm.RecordValue(lagOf(e).Microseconds()) // cannot fail within the range

@@ -59,6 +59,23 @@ func TestGenerator(t *testing.T) {
 	}
 }
 
+// TestStepsOfJourneysThatAreShed has one later request of a journey that was never
+// sent: it is no arrival, and the generator did not do what it was to.
+func TestStepsOfJourneysThatAreShed(t *testing.T) {
+	var events []history.Event
+	for i, e := range load(1000, 0) {
+		events = append(events, e)
+		if i == 100 {
+			e.Kind, e.Class, e.Sent, e.Step, e.At = history.Fail, history.ClassShed, 0, 1, e.Sched
+			events = append(events, e)
+		}
+	}
+	g := judge(t, onlyPhase(1000), events).Generator
+	if g.Offered != 1000 || g.Shed != 0 || g.Reason != "1 operation was shed outside fault windows: too many were in flight" {
+		t.Errorf("offered %d, shed %d, %q", g.Offered, g.Shed, g.Reason)
+	}
+}
+
 // TestStepsOfJourneysAreNoArrivals has every second arrival missing, and as many
 // later requests of journeys in their place.
 func TestStepsOfJourneysAreNoArrivals(t *testing.T) {

@@ -99,7 +99,7 @@ func (p *planned) compareCalibration() error {
 		return err
 	}
 	for i := range p.Phases {
-		peak := p.Phases[i].Peak()
+		peak := p.perArrival() * p.Phases[i].Peak()
 		if peak <= c.PerSecond {
 			continue
 		}
@@ -114,4 +114,13 @@ func (p *planned) compareCalibration() error {
 		})
 	}
 	return nil
+}
+
+// perArrival is how many operations one arrival comes to, those of the steps of
+// journeys counted.
+func (p *planned) perArrival() float64 {
+	if p.workload == nil {
+		return 1
+	}
+	return p.workload.PerArrival()
 }

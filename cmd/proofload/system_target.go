@@ -81,7 +81,7 @@ func (p *planned) permitted() error {
 	sc := p.Scenario
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
 	const hint = "what may be done to a system its target file says, in allow:"
-	if err := p.target.PermitsRate(p.Peak()); err != nil {
+	if err := p.target.PermitsRate(p.perArrival() * p.Peak()); err != nil {
 		problems.Add(sc.TargetPos, len(p.Target), err.Error(), hint)
 	}
 	for _, step := range p.Steps {

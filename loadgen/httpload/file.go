@@ -40,6 +40,19 @@ func (f *File) Ops() []string {
 	return ops
 }
 
+// PerArrival is how many operations one arrival comes to on average, if each step
+// of its journey is reached. It is 1 without journeys.
+func (f *File) PerArrival() float64 {
+	if f.weight == 0 {
+		return 1
+	}
+	var sum uint64
+	for _, j := range f.journeys {
+		sum += j.weight * uint64(len(j.steps))
+	}
+	return float64(sum) / float64(f.weight)
+}
+
 // Counts reports whether any of its writes can be looked up, so that those that
 // are lost can be counted.
 func (f *File) Counts() bool {

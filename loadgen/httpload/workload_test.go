@@ -88,6 +88,14 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// TestPerArrival has three journeys of one step to one of three.
+func TestPerArrival(t *testing.T) {
+	f := parseText(t, "requests: [{name: a, get: /, weight: 3}, {name: buy, steps: [{get: /}, {get: /a}, {get: /b}]}]")
+	if got := f.PerArrival(); got != 1.5 {
+		t.Errorf("%g operations an arrival, want 1.5", got)
+	}
+}
+
 func TestWeights(t *testing.T) {
 	w := workload(t, parseText(t, "requests: [{name: a, get: /, weight: 3}, {name: b, get: /b}]"), 1)
 	n := map[string]int{}

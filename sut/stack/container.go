@@ -144,6 +144,9 @@ func (s *Stack) inspect(ctx context.Context, node string) (container.InspectResp
 	}
 	if sees(result.Container) {
 		s.local.Store(true)
+		s.mu.Lock()
+		s.alive[node] = &result.Container
+		s.mu.Unlock()
 	}
 	return result.Container, nil
 }

@@ -22,6 +22,10 @@ const (
 	endEvery = 2 * time.Millisecond
 	// endTimeout bounds an order to the engine to end a node, beyond its grace.
 	endTimeout = 30 * time.Second
+	// engineSilent is how long the engine may take to say how a container is before
+	// the process table is asked. It takes a few milliseconds, but answers nobody
+	// who asks of one that it is taking down.
+	engineSilent = 20 * time.Millisecond
 	// downTimeout bounds how long the engine may take to know that a node has
 	// ended whose processes are gone.
 	downTimeout = 10 * time.Second
@@ -62,6 +66,37 @@ func (s *Stack) stateOf(c container.InspectResponse) sut.State {
 		return sut.Paused
 	default:
 		return sut.Running
+	}
+}
+
+// stateBy says how a container is by what the engine answers to a question, or by
+// the process table if the process that was last seen alive has ended before the
+// engine answers.
+func (s *Stack) stateBy(alive *container.InspectResponse, ask func() (container.InspectResponse, error)) (sut.State, error) {
+	type answer struct {
+		container.InspectResponse
+
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		c, err := ask()
+		answered <- answer{c, err}
+	}()
+	look := time.NewTicker(engineSilent)
+	defer look.Stop()
+	for {
+		select {
+		case a := <-answered:
+			if a.err != nil {
+				return "", a.err
+			}
+			return s.stateOf(a.InspectResponse), nil
+		case <-look.C:
+			if alive != nil && !sees(*alive) {
+				return sut.Down, nil
+			}
+		}
 	}
 }
 

@@ -55,6 +55,19 @@ func TestStateByProcess(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+	silence := make(chan struct{})
+	defer close(silence)
+	takingDown := func() (container.InspectResponse, error) {
+		<-silence
+		return c, nil
+	}
+	if got, err := s.stateBy(&c, takingDown); got != sut.Down || err != nil {
+		t.Errorf("of a process that has ended, while the engine says nothing: %s, %v", got, err)
+	}
+	running := func() (container.InspectResponse, error) { return elsewhere, nil }
+	if got, err := (&Stack{}).stateBy(&c, running); got != sut.Running || err != nil {
+		t.Errorf("where the engine answers at once: %s, %v; want what it says", got, err)
+	}
 	if got := (&Stack{}).stateOf(c); got != sut.Running {
 		t.Errorf("who knows no process of the engine says %s, want %s as the engine says", got, sut.Running)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/proofload/proofload/sut"
@@ -37,6 +38,9 @@ func (s *Stack) Start(ctx context.Context, node string) error {
 	if err := s.awaitEngine(ctx, node); err != nil {
 		return fmt.Errorf("start node %s: %w", node, err)
 	}
+	s.mu.Lock()
+	delete(s.alive, node) // whose process has ended says nothing of the next one
+	s.mu.Unlock()
 	if err := s.start(ctx, node); err != nil {
 		return fmt.Errorf("start node %s: %w", node, err)
 	}
@@ -46,11 +50,10 @@ func (s *Stack) Start(ctx context.Context, node string) error {
 // State implements [sut.Killer]. It is what the engine says, but that the
 // process table of this machine may know sooner that a node has ended.
 func (s *Stack) State(ctx context.Context, node string) (sut.State, error) {
-	c, err := s.inspect(ctx, node)
-	if err != nil {
-		return "", err
-	}
-	return s.stateOf(c), nil
+	s.mu.Lock()
+	alive := s.alive[node]
+	s.mu.Unlock()
+	return s.stateBy(alive, func() (container.InspectResponse, error) { return s.inspect(ctx, node) })
 }
 
 // Pause implements [sut.Pauser]. Pausing a paused node is not an error.

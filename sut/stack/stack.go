@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/proofload/proofload/sut"
@@ -69,8 +70,9 @@ type Stack struct {
 	images map[string]string      // id by node
 	parts  []Part
 	total  time.Duration
-	net    map[string]*netTools // by node
-	groups sync.Mutex           // held by who starts the tools for control groups
+	net    map[string]*netTools                  // by node
+	alive  map[string]*container.InspectResponse // by node: the last that this machine has had a process of
+	groups sync.Mutex                            // held by who starts the tools for control groups
 
 	local atomic.Bool // the process table of this machine has had a process of a node: the engine is here
 }
@@ -94,6 +96,7 @@ func newStack(ctx context.Context, cfg Config) (*Stack, error) {
 	s := &Stack{
 		name: cfg.Name, id: cfg.ID, run: cfg.Run,
 		ports: map[string]map[int]int{}, images: map[string]string{}, net: map[string]*netTools{},
+		alive: map[string]*container.InspectResponse{},
 	}
 	if s.id == "" {
 		s.id = cfg.Name

@@ -25,6 +25,10 @@ test: engine testtools build ## every test there is, the container ones included
 test-defects: engine build ## of all tests the one that plants eight known defects and sees that the judge names each
 	$(TESTENV) $(GO) test -tags=$(TAGS) -count=1 -timeout=20m -run='^TestDefects$$' -v ./cmd/proofload
 
+.PHONY: test-pages
+test-pages: engine build ## carry out every command of README and guides that needs containers; make test has no time for it
+	$(TESTENV) $(GO) test -tags=$(TAGS),pages -count=1 -timeout=20m -run='^TestPagesWithContainers$$' -v ./cmd/proofload
+
 .PHONY: test-unit
 test-unit: compiler ## the tests that need no container
 	$(GO) test -race -shuffle=on ./...

@@ -18,7 +18,7 @@ drill: engine build ## the main job: stand the ledger up, load it, fail its prim
 	$(BIN)/proofload run primary-failover --repeat 1
 
 .PHONY: test
-test: engine testtools build ## every test there is, the container ones included
+test: engine testtools build ## all tests but test-pages, the container ones included
 	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=50m -p=1 ./...
 
 .PHONY: test-defects

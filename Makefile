@@ -17,9 +17,14 @@ help: ## list the targets
 drill: engine build ## the main job: stand the ledger up, load it, fail its primary over, give a verdict
 	$(BIN)/proofload run primary-failover --repeat 1
 
+# The drills of cmd/proofload judge times, so that nothing else runs beside them.
+# All other packages mostly wait for servers to start, two at a time.
+WHOLE := -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=50m
+
 .PHONY: test
 test: engine testtools build ## all tests but test-pages, the container ones included
-	$(TESTENV) $(GO) test -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=50m -p=1 ./...
+	$(TESTENV) $(GO) test $(WHOLE) -p=2 $$($(GO) list ./... | grep -v '/cmd/proofload$$')
+	$(TESTENV) $(GO) test $(WHOLE) ./cmd/proofload
 
 .PHONY: test-defects
 test-defects: engine build ## of all tests the one that plants eight known defects and sees that the judge names each

@@ -17,10 +17,14 @@ import (
 	"github.com/proofload/proofload/sut/stack"
 )
 
+// heldFor is how long the benchmark holds a fault. No scenario undoes a fault the
+// moment it is in effect, and an engine is still taking down what was killed then.
+const heldFor = time.Second
+
 // BenchmarkFaults times, for each fault of packets and processes on the real
-// stack, the inject call until it is seen in effect and the recover call until
-// the node is seen whole. Faults of links are timed in chaos/netfault. One kind
-// is timed by -bench=BenchmarkFaults/KIND.
+// stack, the inject call until it is seen in effect and, after it was held for
+// [heldFor], the recover call until the node is seen whole. Faults of links are
+// timed in chaos/netfault. One kind is timed by -bench=BenchmarkFaults/KIND.
 func BenchmarkFaults(b *testing.B) {
 	program := command{dir: b.TempDir()}
 	if out, err := program.run(b.Context(), "up"); err != nil {
@@ -47,6 +51,12 @@ func BenchmarkFaults(b *testing.B) {
 		}
 		b.Run(r.Kind, func(b *testing.B) { benchFault(b, s, journal, r) })
 	}
+	// The service takes two seconds to drain when it is told to stop; Redis has
+	// nothing to drain, so that its time is that of the fault alone.
+	for _, kind := range []string{"stop", "restart"} {
+		r := chaostest.Row{Kind: kind, Family: "process", Target: "redis", Probe: besideNode(s, "api-1", redisEcho("redis:6379"))}
+		b.Run(kind+"-redis", func(b *testing.B) { benchFault(b, s, journal, r) })
+	}
 }
 
 // benchFault times the fault of one row.
@@ -64,7 +74,7 @@ func benchFault(b *testing.B, env sut.Environment, journal *chaos.Journal, r cha
 		}
 		settled, whole = append(settled, in), append(whole, out)
 	}
-	b.Logf("%-18s in effect p95 of %d: %s, whole p95: %s", r.Kind, rounds, chaostest.P95(settled), chaostest.P95(whole))
+	b.Logf("%-14s of %-7s in effect p95 of %d: %s, whole p95: %s", r.Kind, r.Target, rounds, chaostest.P95(settled), chaostest.P95(whole))
 }
 
 // keepBusy has a probe at work until the returned function is called, so that there
@@ -110,8 +120,11 @@ func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal,
 	if err != nil {
 		return 0, 0, errors.Join(err, chaos.Insist(ctx, injectRecover, active.Recover))
 	}
-	err = active.Recover(ctx)
-	if err != nil {
+	select { // a time to hold, nothing to wait for
+	case <-time.After(heldFor):
+	case <-ctx.Done():
+	}
+	if err := active.Recover(ctx); err != nil {
 		return 0, 0, err
 	}
 	out, err := active.Recovered(ctx)

@@ -20,6 +20,7 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // The paths that are compared.
@@ -28,6 +29,9 @@ const (
 	pathStock  = "toxiproxy"
 	pathLinkd  = "linkd"
 )
+
+// roleSpinner keeps all processors awake and gives way to everybody.
+const roleSpinner = "spinner"
 
 // roleVariable makes the test binary an echo server, or a proxy before one, and
 // nothing else. Each has a process of its own, as it has where it is used, and
@@ -49,7 +53,7 @@ func TestMain(m *testing.M) {
 // play is a path until the end of its input. It prints where it listens, and for
 // each line how much memory it uses.
 func play(role, upstream string) error {
-	addr, err := map[string]func(string) (string, error){pathDirect: playEcho, pathStock: playStock, pathLinkd: playLinkd}[role](upstream)
+	addr, err := map[string]func(string) (string, error){pathDirect: playEcho, pathStock: playStock, pathLinkd: playLinkd, roleSpinner: playSpinner}[role](upstream)
 	if err != nil {
 		return err
 	}
@@ -78,6 +82,26 @@ func playEcho(string) (string, error) {
 		}
 	}()
 	return l.Addr().String(), nil
+}
+
+// playSpinner has a thread for each processor that is never done and runs when
+// nobody else wants to. It ends with its process.
+func playSpinner(string) (string, error) {
+	started := make(chan error)
+	for range runtime.NumCPU() {
+		go func() {
+			runtime.LockOSThread()
+			idle := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
+			started <- unix.SchedSetAttr(0, &idle, 0)
+			for {
+			}
+		}()
+	}
+	var errs []error
+	for range runtime.NumCPU() {
+		errs = append(errs, <-started)
+	}
+	return "no address", errors.Join(errs...)
 }
 
 func playStock(upstream string) (string, error) {
@@ -178,9 +202,25 @@ func paths(b *testing.B) map[string]role {
 // BenchmarkLinks compares a direct connection, one through Toxiproxy as it is
 // and one through linkd, in one run. The processor time and the memory are those
 // of who the client is connected to.
+//
+// One request at a time leaves the processors asleep between the hops, and to wake
+// one takes a virtual machine longer than the hop itself. So all is measured twice:
+// on a machine that does nothing else, and with its processors kept awake by who
+// gives way to everybody, as they are while a system is under load.
 func BenchmarkLinks(b *testing.B) {
 	roles := paths(b)
 	names := []string{pathDirect, pathStock, pathLinkd}
+	compareLinks(b, "asleep between hops", names, roles)
+	begin(b, roleSpinner, "")
+	compareLinks(b, "kept awake", names, roles)
+	for _, name := range names {
+		holdConnections(b, name, roles[name], 5000)
+	}
+}
+
+// compareLinks times round trips and streams on each path.
+func compareLinks(b *testing.B, processors string, names []string, roles map[string]role) {
+	b.Helper()
 	// Rounds alternate between the paths, so that a change of the machine's
 	// load meets all of them.
 	const rounds = 5
@@ -198,11 +238,8 @@ func BenchmarkLinks(b *testing.B) {
 		p50, p99 := quantile(times[name], 0.5), quantile(times[name], 0.99)
 		slices.Sort(rates[name])
 		rate, base := rates[name][rounds/2], rates[pathDirect][rounds/2]
-		b.Logf("%-10s round trip p50 %7s (added %7s) p99 %7s, processor %7s each; one stream %5.0f MB/s, %.2f of direct",
-			name, p50, p50-direct, p99, busy[name]/time.Duration(len(times[name])), rate, rate/base)
-	}
-	for _, name := range names {
-		holdConnections(b, name, roles[name], 5000)
+		b.Logf("processors %s: %-10s round trip p50 %7s (added %7s) p99 %7s, processor %7s each; one stream %5.0f MB/s, %.2f of direct",
+			processors, name, p50, p50-direct, p99, busy[name]/time.Duration(len(times[name])), rate, rate/base)
 	}
 }
 

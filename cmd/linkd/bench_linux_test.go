@@ -211,7 +211,7 @@ func BenchmarkLinks(b *testing.B) {
 	roles := paths(b)
 	names := []string{pathDirect, pathStock, pathLinkd}
 	compareLinks(b, "asleep between hops", names, roles)
-	begin(b, roleSpinner, "")
+	begin(b, roleSpinner, "", fmt.Sprint("GOMAXPROCS=", runtime.NumCPU()+2)) // some left for its own work
 	compareLinks(b, "kept awake", names, roles)
 	for _, name := range names {
 		holdConnections(b, name, roles[name], 5000)

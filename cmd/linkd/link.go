@@ -137,7 +137,10 @@ func (l *link) accept(ctx context.Context, listener net.Listener, running *sync.
 
 // connect dials the upstream for a client and starts both directions.
 func (l *link) connect(ctx context.Context, client net.Conn) {
-	dialer := net.Dialer{Timeout: dialTimeout}
+	// The default resolver has a lookup wait for the one of the same name that is
+	// under way: where a name server is silent about a node that is down, who comes
+	// after its return would be told what its absence was worth.
+	dialer := net.Dialer{Timeout: dialTimeout, Resolver: new(net.Resolver)}
 	upstream, err := dialer.DialContext(ctx, "tcp", l.proxy.Upstream)
 	if err != nil {
 		_ = client.Close() // it has nothing to be told

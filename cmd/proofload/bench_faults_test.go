@@ -60,7 +60,7 @@ func BenchmarkFaults(b *testing.B) {
 }
 
 // benchFault times the fault of one row.
-func benchFault(b *testing.B, env sut.Environment, journal *chaos.Journal, r chaostest.Row) {
+func benchFault(b *testing.B, env *stack.Stack, journal *chaos.Journal, r chaostest.Row) {
 	b.Helper()
 	const rounds = 20
 	var settled, whole []time.Duration
@@ -77,16 +77,28 @@ func benchFault(b *testing.B, env sut.Environment, journal *chaos.Journal, r cha
 	b.Logf("%-14s of %-7s in effect p95 of %d: %s, whole p95: %s", r.Kind, r.Target, rounds, chaostest.P95(settled), chaostest.P95(whole))
 }
 
-// keepBusy has a probe at work until the returned function is called, so that there
-// is traffic to break.
+// traffic is what meets the fault of a row. Names are looked up without a pause,
+// as a service under load does: a process for each would take longer to start than
+// the fault to come.
+func traffic(s *stack.Stack, r chaostest.Row) chaostest.Probe {
+	if strings.HasPrefix(r.Kind, "dns-") {
+		return besideNode(s, "api-1", "while :; do getent hosts redis; sleep .01; done")
+	}
+	return r.Probe
+}
+
+// keepBusy has a probe at work, twice at a time, until the returned function is
+// called, so that there is traffic to break.
 func keepBusy(ctx context.Context, probe chaostest.Probe) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		for ctx.Err() == nil {
-			_, _ = probe(ctx) // what it finds does not matter
-		}
-	})
+	for range 2 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = probe(ctx) // what it finds does not matter
+			}
+		})
+	}
 	return func() {
 		cancel()
 		wg.Wait()
@@ -95,7 +107,7 @@ func keepBusy(ctx context.Context, probe chaostest.Probe) (stop func()) {
 
 // comeAndGo injects the fault of a row and recovers it, and returns how long it
 // took to see it in effect and to see the target whole.
-func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal, r chaostest.Row) (settled, whole time.Duration, err error) {
+func comeAndGo(ctx context.Context, env *stack.Stack, journal *chaos.Journal, r chaostest.Row) (settled, whole time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	p := chaos.Params{For: time.Minute, Values: map[string]string{}}
@@ -111,7 +123,7 @@ func comeAndGo(ctx context.Context, env sut.Environment, journal *chaos.Journal,
 	if err != nil {
 		return 0, 0, err
 	}
-	defer keepBusy(ctx, r.Probe)()
+	defer keepBusy(ctx, traffic(env, r))()
 	active, err := chaos.Arm(ctx, journal, c, env, fault, nil)
 	if err != nil {
 		return 0, 0, err

@@ -28,8 +28,7 @@ func linkRows(s *stack.Stack) []chaostest.Row {
 func networkRows(s *stack.Stack) []chaostest.Row {
 	const netem = "netem in the kernel"
 	toRedis := besideNode(s, "api-1", redisEcho("redis:6379"))
-	// A service looks names up all the time, an auxiliary process takes its while to start.
-	resolves := besideNode(s, "api-1", "for i in 1 2 3 4 5 6 7 8 9; do getent hosts redis || exit; sleep .01; done")
+	resolves := besideNode(s, "api-1", "getent hosts redis")
 	rows := []chaostest.Row{
 		{Kind: "partition", Target: "redis", Probe: toRedis},
 		{Kind: "packet-loss", Target: "redis", Values: []string{"loss=90%"}, Probe: toRedis},

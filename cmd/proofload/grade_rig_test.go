@@ -178,13 +178,18 @@ func (g *grader) try(ctx context.Context, tb testing.TB, scenario string, plante
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err = errors.Join(g.renew(ctx, sc.Options), g.forget(ctx)); err != nil {
-		tb.Fatal(err)
-	}
+	image := ""
 	if len(planted) > 0 {
-		if g.image, err = stack.ServiceImage(ctx); err != nil {
+		if image, err = stack.ServiceImage(ctx); err != nil {
 			tb.Fatal(err)
 		}
+	}
+	err = g.renew(ctx, sc.Options)
+	if image != g.image { // not the same defect again
+		err = errors.Join(err, g.forget(ctx))
+	}
+	if g.image = image; err != nil {
+		tb.Fatal(err)
 	}
 	tr.Ready = time.Since(began).Seconds()
 	r = g.run(ctx, tb, sc, bin)

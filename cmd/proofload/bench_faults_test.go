@@ -82,7 +82,7 @@ func benchFault(b *testing.B, env *stack.Stack, journal *chaos.Journal, r chaost
 // the fault to come.
 func traffic(s *stack.Stack, r chaostest.Row) chaostest.Probe {
 	if strings.HasPrefix(r.Kind, "dns-") {
-		return besideNode(s, "api-1", "while :; do getent hosts redis; sleep .01; done")
+		return besideNode(s, "api-1", "while :; do getent hosts redis; sleep .05; done")
 	}
 	return r.Probe
 }

@@ -57,6 +57,7 @@ type objective struct {
 	Name, Measured, Limit, Margin string
 	Word, Class                   string
 	Why, Place, Note, Samples     string
+	Evidence                      string // id of the heading below which it is shown; empty if nothing shows it
 	Meter                         *drawing
 }
 
@@ -203,7 +204,7 @@ func (p *page) objectives(r *reports.Result) {
 			Name: o.Subject + " " + o.Metric, Measured: strings.ReplaceAll(format.Measurement(o), "-", "–"),
 			Limit: sign(o.Op) + " " + format.Limit(o.Unit, o.Limit), Margin: strings.ReplaceAll(margin, "-", "−"),
 			Word: format.OutcomeWord(o.Outcome), Class: classOf(o.Outcome), Why: why, Place: place, Note: o.Note,
-			Samples: format.Samples(o), Meter: meter(o),
+			Samples: format.Samples(o), Meter: meter(o), Evidence: shownIn(r, o),
 		})
 	}
 	p.Reasons = slices.DeleteFunc(format.LooseReasons(r), func(reason string) bool { // the headline says it
@@ -235,13 +236,7 @@ func (p *page) charts(r *reports.Result) {
 		f := drillsFigure(ds)
 		p.Drills = &f
 	}
-	var events []string
-	for _, rec := range r.Recoveries {
-		if !slices.Contains(events, rec.Event) {
-			events = append(events, rec.Event)
-		}
-	}
-	for i, event := range events {
+	for i, event := range events(r) {
 		recs := slices.DeleteFunc(slices.Clone(r.Recoveries), func(rec check.Recovery) bool { return rec.Event != event })
 		view := anatomyView{
 			Event: event, Caption: "Time since T0, when " + happened(r, event) + ".",

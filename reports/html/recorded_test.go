@@ -213,7 +213,7 @@ func (s seen) check(t *testing.T, title string, r *reports.Result, l look) {
 	for _, text := range s.Missed {
 		report(!regexp.MustCompile(`\d.*[≤≥].*(MISSED|UNCLEAR)|[≤≥].*\d.*(MISSED|UNCLEAR)|(MISSED|UNCLEAR).*[≤≥]`).MatchString(text), "no limit beside what was measured in %q", text)
 	}
-	report(missed > 0 && s.Lowest > l.height*3/2, "what was missed ends at %d of %d", s.Lowest, l.height)
+	report(missed > 0 && s.Lowest > l.height*5/4, "what was missed ends at %d of %d", s.Lowest, l.height)
 	if len(r.Recoveries) > 0 {
 		report(s.Moment == 0 || s.Moment > l.height, "the moment of the failure is at %d of %d", s.Moment, l.height)
 		report(s.Marks == 0, "no chart marks the moment of the failure")

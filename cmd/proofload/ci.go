@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/markdown"
@@ -19,28 +22,61 @@ const (
 	ciNone   = "none"
 )
 
-// maxSummary is the size in bytes of a step's summary above which GitHub drops
-// all of it.
-const maxSummary = 1 << 20
+// What GitHub shows of one step.
+const (
+	maxSummary = 1 << 20 // bytes of its summary, above which it drops all of it
+	maxNotes   = 4 << 10 // bytes of these that are kept for saying what did not fit
+)
+
+// logLines is how much is printed of the log of each node of a run that failed;
+// all of it is in the run's directory.
+const (
+	logLines = 50
+	logBytes = 64 << 10
+)
 
 // tellCI says in the way of a CI system how a run ended.
 func (a *app) tellCI(ci string, e ended) error {
-	if ci == ciAuto {
-		ci = a.detectCI()
-	}
 	if e.result == nil {
 		return nil
 	}
-	switch ci {
+	switch a.ciOf(ci) {
 	case ciGitHub:
-		for _, command := range markdown.Annotations(e.result) {
-			fmt.Fprintln(a.stdout, command)
+		var errs []error
+		if e.result.Exit != reports.ExitPass {
+			errs = append(errs, a.groupLogs(filepath.Join(e.dir, reports.DirLogs)))
 		}
-		return a.stepSummary(e.dir)
+		return errors.Join(append(errs, a.stepSummary(e.dir))...)
 	case ciGitLab:
 		fmt.Fprintln(a.stderr, "proofload: JUnit report for artifacts:reports:junit: "+filepath.Join(e.dir, reports.FileJUnit))
 	}
 	return nil
+}
+
+// annotate marks the lines of what was missed, of all runs of this call at
+// once: a CI system shows few marks of one step.
+func (a *app) annotate(ci string, suite []ended) {
+	if a.ciOf(ci) != ciGitHub {
+		return
+	}
+	var results []*reports.Result
+	for _, e := range suite {
+		if e.result != nil {
+			results = append(results, e.result)
+		}
+	}
+	for _, command := range markdown.Annotations(results...) {
+		fmt.Fprintln(a.stdout, command)
+	}
+}
+
+// ciOf is the CI system that is told: the one that was asked for, or the one
+// that this process runs in.
+func (a *app) ciOf(ci string) string {
+	if ci == ciAuto {
+		return a.detectCI()
+	}
+	return ci
 }
 
 // detectCI finds out where this process runs.
@@ -53,26 +89,84 @@ func (a *app) detectCI() string {
 	return ciNone
 }
 
-// stepSummary appends a run's summary to that of the step.
-func (a *app) stepSummary(dir string) error {
+// stepSummary appends a run's summary to that of the step. What does not fit is
+// cut off, and both the summary and the terminal say so.
+func (a *app) stepSummary(dir string) (err error) {
 	file, ok := a.lookup("GITHUB_STEP_SUMMARY")
 	if !ok || file == "" {
 		return nil
 	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write step summary: %w", err)
+		}
+	}()
 	summary, err := os.ReadFile(filepath.Join(dir, reports.FileMarkdown))
 	if err != nil {
-		return fmt.Errorf("write step summary: %w", err)
+		return err
 	}
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fmt.Errorf("write step summary: %w", err)
+		return err
 	}
+	defer func() { err = errors.Join(err, f.Close()) }()
 	at, err := f.Seek(0, io.SeekEnd)
-	if err == nil && at+int64(len(summary)) <= maxSummary {
-		_, err = f.Write(summary)
+	if err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write step summary: %w", err)
+	if room := maxSummary - maxNotes - int(at); len(summary) > room {
+		whole := filepath.Join(dir, reports.FileMarkdown)
+		fmt.Fprintf(a.stderr, "proofload: the summary of the step is full; all of this run's is in %s\n", whole)
+		summary = markdown.Cut(summary, room, "Cut here, since a step's summary may have 1 MiB: all of it is in "+whole+".")
+		if int(at)+len(summary) > maxSummary {
+			return nil // there is not even room to say so
+		}
+	}
+	_, err = f.Write(summary)
+	return err
+}
+
+// groupLogs prints the ends of the logs of the nodes, each in a group that
+// GitHub folds. What nodes log is never taken for a command.
+func (a *app) groupLogs(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err != nil {
+		return fmt.Errorf("list logs: %w", err)
+	}
+	for _, file := range files {
+		lines, err := lastLines(file)
+		if err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+		word := rand.Text() // nobody who writes to a log knows it
+		fmt.Fprintf(a.stdout, "::group::log of %s, last %d lines; all of it is in %s\n::stop-commands::%s\n%s::%s::\n::endgroup::\n",
+			strings.TrimSuffix(filepath.Base(file), ".log"), bytes.Count(lines, []byte{'\n'}), file, word, lines, word)
 	}
 	return nil
+}
+
+// lastLines reads the end of a log, in whole lines.
+func lastLines(file string) (lines []byte, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	from := max(0, size-logBytes)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, size-from))
+	if err != nil {
+		return nil, err
+	}
+	if _, rest, ok := bytes.Cut(text, []byte{'\n'}); from > 0 && ok {
+		text = rest
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	all := bytes.SplitAfter(text, []byte{'\n'})
+	return bytes.Join(all[max(0, len(all)-1-logLines):], nil), nil
 }

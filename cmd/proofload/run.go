@@ -88,7 +88,7 @@ second Ctrl-C skips the report. A third one leaves at once.`,
 	cmd.Flags().StringVar(&flags.stack, "stack", "cold", "cold: a new stack for this run; warm: use one that is up, or leave it up")
 	cmd.Flags().StringVar(&flags.keep, "keep", "never", "keep a cold stack after the run: never, failed or always")
 	cmd.Flags().StringVar(&flags.progress, "progress", progressAuto, "what to show meanwhile: auto (tty or plain), tty (five lines that are redrawn), plain, json (a JSON object a line) or quiet")
-	cmd.Flags().StringVar(&flags.ci, "ci", ciAuto, "tell a CI system more than the exit code: auto, github (step summary, annotations), gitlab or none")
+	cmd.Flags().StringVar(&flags.ci, "ci", ciAuto, "tell a CI system more than the exit code: auto, github (step summary, annotations, logs of what failed), gitlab or none")
 	cmd.Flags().StringVar(&flags.gates, "gates", gatesAuto, "what to do at a gate: wait (for yes or no at the terminal, proofload approve or the live page), yes (pass it), or auto (wait where somebody looks on, else refuse to begin)")
 	cmd.Flags().StringVar(&flags.unclear, "inconclusive", unclearOwn, "exit code of a run without a verdict: 4 of its own, fail (1) or pass (0); the verdict stays")
 	cmd.Flags().StringVar(&flags.ui, "ui", "", "show the run on a web page of this machine, at an address or any free port; its URL is printed")

@@ -50,6 +50,7 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 	}
 	defer flags.views.close(ctx)
 	suite := make([]ended, 0, len(list))
+	defer func() { a.annotate(flags.ci, suite) }()
 	for _, sc := range list {
 		e, err := a.runOne(ctx, sc, flags)
 		suite = append(suite, e)

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"errors"
+	"flag"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -9,12 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/reports/reportstest"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 // A made is a run that is made up: 200 operations a second for five minutes,
 // whose latencies are log-normal about 20 ms, with a level that drifts slowly as
@@ -226,33 +228,21 @@ func TestCorrelationCounts(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
+	short := reportstest.Slower()
+	short.Outcome, short.Sentence = check.Inconclusive, "there was too little to compare"
+	short.Differences, short.Notes = nil, nil
+	alike := reportstest.Slower()
+	alike.Outcome, alike.Sentence, alike.Differences = check.Pass, "nothing is worse", alike.Differences[1:]
+	for name, c := range map[string]*reports.Comparison{"worse": reportstest.Slower(), "alike": alike, "inconclusive": short} {
+		var b strings.Builder
+		if err := Write(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		reportstest.Golden(t, *update, name+".txt", b.String())
+	}
 	var b strings.Builder
-	err := Write(&b, &reports.Comparison{
-		Outcome: check.Fail, Sentence: "peak p50 is 22.1 ms, before 20.0 ms: +10.5 % where +5 % is allowed",
-		Before: reports.Side{Run: "aaaa", Scenario: "steady-gate", Target: "sim", Git: "0123456789abcdef"},
-		After:  reports.Side{Run: "bbbb", Scenario: "steady-gate", Target: "sim"},
-		Differences: []reports.Difference{
-			{Phase: "peak", Metric: "p50", Unit: "ms", Before: 20, After: 22.1, Change: 10.5, Allowed: 5, P: 1e-9, Worse: true},
-			{Phase: "peak", Op: "read", Metric: "errors", Unit: "percent", Before: 0.1, After: 0.1, Allowed: 0.1, P: 0.8},
-		},
-		Skipped: []string{"peak p99: 3 and 60 windows, 12 are needed"},
-		Notes:   []string{"cores of the machine: 8 before, 2 after"},
-	})
-	if err != nil {
+	if err := Describe(&b, made{seed: 1, length: time.Minute}.profile(t)); err != nil {
 		t.Fatal(err)
 	}
-	want := `WORSE  peak p50 is 22.1 ms, before 20.0 ms: +10.5 % where +5 % is allowed
-
-  before  aaaa  steady-gate  sim  commit 0123456789ab
-  after   bbbb  steady-gate  sim
-
-SUBJECT    METRIC  BEFORE   AFTER    CHANGE        ALLOWED      CHANCE  VERDICT
-peak       p50     20.0 ms  22.1 ms  +10.5 %       +5 %         1e-09   WORSE
-peak/read  errors  0.100 %  0.100 %  +0.00 points  +0.1 points  0.8     alike
-not compared: peak p99: 3 and 60 windows, 12 are needed
-also different: cores of the machine: 8 before, 2 after
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Errorf("table (-want +got):\n%s", diff)
-	}
+	reportstest.Golden(t, *update, "baseline.txt", b.String())
 }

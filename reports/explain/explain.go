@@ -37,8 +37,16 @@ func Write(w io.Writer, r *reports.Result, logs fs.FS, verdict string) error {
 		return err
 	}
 	p := &printer{r: r, found: found}
-	if len(list) == 0 {
-		p.line("", fmt.Sprintf("All %d verdicts are a pass: there is nothing to explain.", len(r.Objectives)+len(r.Checks)))
+	left := format.FaultsLeft(r)
+	switch all := len(r.Objectives) + len(r.Checks); {
+	case len(list) > 0:
+	case len(left) > 0:
+		p.line("", fmt.Sprintf("All %d verdicts are a pass, but faults may still be in place:", all))
+		for _, l := range left {
+			p.line(indent, l)
+		}
+	default:
+		p.line("", fmt.Sprintf("All %d verdicts are a pass: there is nothing to explain.", all))
 	}
 	for i, s := range list {
 		if i > 0 {

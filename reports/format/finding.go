@@ -28,6 +28,15 @@ func Judged(r *reports.Result) bool {
 	return false
 }
 
+// NoLoad says that a run had none, which its phases may hide; it is empty of
+// others, and of runs without a verdict, which say why themselves.
+func NoLoad(r *reports.Result) string {
+	if !Judged(r) || r.Generator.Offered > 0 || r.Generator.Sent > 0 {
+		return ""
+	}
+	return "No load was offered: not one operation was planned, so nothing can be said about how clients were served."
+}
+
 // OutcomeWord says how one objective or check came out: "ok", "MISSED" or
 // "UNCLEAR".
 func OutcomeWord(o check.Outcome) string {

@@ -259,3 +259,19 @@ func TestReproduce(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestNoLoad(t *testing.T) {
+	idle := reportstest.Pass()
+	idle.Generator = check.Generator{}
+	for name, c := range map[string]struct {
+		r    *reports.Result
+		said bool
+	}{
+		"with load": {reportstest.Pass(), false}, "without": {idle, true},
+		"without a verdict": {&reports.Result{Verdict: format.VerdictError, Problem: "no Docker engine answers"}, false},
+	} {
+		if got := format.NoLoad(c.r); (got != "") != c.said {
+			t.Errorf("%s: it says %q", name, got)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +209,14 @@ func (b *browser) open(address string, l look) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.said
+}
+
+// heard is what the console said since the page was opened, up to the last
+// answer.
+func (b *browser) heard() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.said)
 }
 
 // evaluate runs an expression in the page and stores its value.

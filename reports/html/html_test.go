@@ -1,16 +1,14 @@
 package html_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/html"
@@ -21,30 +19,6 @@ var (
 	update = flag.Bool("update", false, "write the golden files")
 	dump   = flag.String("dump", "", "write the reports of all examples into this `directory`, to look at them")
 )
-
-func TestWrite(t *testing.T) {
-	file := filepath.Join("testdata", "short.html")
-	foreign, err := os.ReadFile(filepath.Join("uplot", "uPlot.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Replace(write(t, reportstest.ThreeSeconds()), string(foreign), "uPlot\n", 1) // it is not ours, and long
-	if *update {
-		if err = os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err = os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 // What others made stays as they made it, and its licence travels with it.
 func TestForeignFiles(t *testing.T) {
@@ -78,9 +52,5 @@ func TestDump(t *testing.T) {
 
 func write(t *testing.T, r *reports.Result) string {
 	t.Helper()
-	var b bytes.Buffer
-	if err := html.Write(&b, r); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	return rendered(t, func(w io.Writer) error { return html.Write(w, r) })
 }

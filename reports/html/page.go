@@ -24,7 +24,8 @@ type page struct {
 	Readout               *readout
 	Name, About           string
 	Sentence, Problem     string
-	Moments               []string // when what failed, and what became of it
+	NoLoad                string   // says so of a run that had none
+	Moments               []moment // when what failed, and what became of it
 	Facts                 []fact
 	Left                  []string // faults that may still be in place
 	Objectives            []objective
@@ -53,10 +54,22 @@ type page struct {
 
 type fact struct{ Name, Value string }
 
+// A moment is a sentence below the verdict. What people look for in it stands
+// out: when it was, and how it came out.
+type moment struct{ When, Said, Word, Class string }
+
+func (m moment) String() string {
+	if m.Word != "" {
+		m.Word = ": " + m.Word
+	}
+	return m.When + m.Said + m.Word + "."
+}
+
 type objective struct {
 	Name, Measured, Limit, Margin string
 	Word, Class                   string
 	Why, Place, Note, Samples     string
+	Evidence                      string // id of the heading below which it is shown; empty if nothing shows it
 	Meter                         *drawing
 }
 
@@ -113,7 +126,7 @@ func newPage(r *reports.Result) *page {
 	p := &page{
 		Title:   strings.ToUpper(r.Verdict) + " " + r.Scenario.Name + ", run " + r.Run,
 		Verdict: strings.ToUpper(r.Verdict), Class: classOf(check.Outcome(r.Verdict)),
-		Name: r.Scenario.Name, About: r.Scenario.About, Problem: r.Problem, Run: r.Run,
+		Name: r.Scenario.Name, About: r.Scenario.About, Problem: r.Problem, Run: r.Run, NoLoad: format.NoLoad(r),
 		Left: format.FaultsLeft(r), LostIDs: r.Writes.LostIDs, DoubledIDs: r.Writes.DuplicatedIDs,
 		FaultsSaid: strings.TrimSuffix(format.Faults(r), ":"), Command: format.Reproduce(r),
 	}
@@ -203,7 +216,7 @@ func (p *page) objectives(r *reports.Result) {
 			Name: o.Subject + " " + o.Metric, Measured: strings.ReplaceAll(format.Measurement(o), "-", "–"),
 			Limit: sign(o.Op) + " " + format.Limit(o.Unit, o.Limit), Margin: strings.ReplaceAll(margin, "-", "−"),
 			Word: format.OutcomeWord(o.Outcome), Class: classOf(o.Outcome), Why: why, Place: place, Note: o.Note,
-			Samples: format.Samples(o), Meter: meter(o),
+			Samples: format.Samples(o), Meter: meter(o), Evidence: shownIn(r, o),
 		})
 	}
 	p.Reasons = slices.DeleteFunc(format.LooseReasons(r), func(reason string) bool { // the headline says it
@@ -235,13 +248,7 @@ func (p *page) charts(r *reports.Result) {
 		f := drillsFigure(ds)
 		p.Drills = &f
 	}
-	var events []string
-	for _, rec := range r.Recoveries {
-		if !slices.Contains(events, rec.Event) {
-			events = append(events, rec.Event)
-		}
-	}
-	for i, event := range events {
+	for i, event := range events(r) {
 		recs := slices.DeleteFunc(slices.Clone(r.Recoveries), func(rec check.Recovery) bool { return rec.Event != event })
 		view := anatomyView{
 			Event: event, Caption: "Time since T0, when " + happened(r, event) + ".",
@@ -260,19 +267,26 @@ func caption(r *reports.Result, d *drill, of int) string {
 	if of > 1 {
 		said = append(said, fmt.Sprintf("Drill %d of %d, the one that decided.", d.number, of))
 	}
-	said = append(said, moments(r, d)...)
+	for _, m := range moments(r, d) {
+		said = append(said, m.String())
+	}
 	return strings.Join(append(said, "Times count from the beginning of the drill."), " ")
 }
 
 // moments says of each recovery of a drill when it began, what had happened and
 // what became of it.
-func moments(r *reports.Result, d *drill) []string {
-	var said []string
+func moments(r *reports.Result, d *drill) []moment {
+	var said []moment
 	for _, rec := range d.recoveries {
 		words, _ := recoveryWords(rec)
-		said = append(said, fmt.Sprintf("T0 is %s, when %s. Clients: %s.", format.Clock(rec.t0*1000), happened(r, rec.Event), words))
+		words, word, _ := strings.Cut(words, ": ")
+		m := moment{When: "T0 is " + format.Clock(rec.t0*1000), Said: ", when " + happened(r, rec.Event) + ". Clients: " + words, Word: word}
+		if word != "" {
+			m.Class = classOf(rec.outcome)
+		}
+		said = append(said, m)
 		if rec.FirstOK >= 0 { // on a timeline that is higher than any before T0
-			said = append(said, "The new primary acknowledged its first write at T0 +"+format.Duration(rec.FirstOK)+".")
+			said = append(said, moment{Said: "The new primary acknowledged its first write at T0 +" + format.Duration(rec.FirstOK)})
 		}
 	}
 	return said
@@ -280,12 +294,12 @@ func moments(r *reports.Result, d *drill) []string {
 
 // kept says that no write was lost where the sentence of the verdict is about
 // something else: it is what people ask next.
-func kept(r *reports.Result) []string {
+func kept(r *reports.Result) []moment {
 	w := r.Writes
 	if r.Verdict != string(check.Fail) || w.Acknowledged == 0 || w.Lost > 0 || !format.Audited(w) {
 		return nil
 	}
-	return []string{"None of " + format.Count(w.Acknowledged) + " acknowledged writes was lost."}
+	return []moment{{Said: "None of " + format.Count(w.Acknowledged) + " acknowledged writes was lost"}}
 }
 
 // happened says what an event did: "postgres.primary was lost".

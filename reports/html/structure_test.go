@@ -78,7 +78,7 @@ func TestReportsNeedNothingElse(t *testing.T) {
 					t.Errorf("<%s>", e.name)
 				}
 				for name, value := range e.attr {
-					if name == "style" || strings.HasPrefix(name, "on") || name == "href" || name == "src" {
+					if name == "style" || strings.HasPrefix(name, "on") || name == "src" || name == "href" && !strings.HasPrefix(value, "#") {
 						t.Errorf("<%s %s=%q>", e.name, name, value)
 					}
 				}
@@ -259,7 +259,7 @@ func TestRowsThatAreBadCanBeReadInTheDark(t *testing.T) {
 func TestMomentsSayWhatPeopleAskNext(t *testing.T) {
 	moments := func(r *reports.Result) (said []string) {
 		for _, e := range parse(t, write(t, r)) {
-			if e.name == "p" && e.attr["class"] == "moment" {
+			if e.name == "p" && strings.HasPrefix(e.attr["class"], "moment") {
 				said = append(said, e.text)
 			}
 		}

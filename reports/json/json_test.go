@@ -3,6 +3,7 @@ package jsonreport_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"math"
 	"strings"
 	"testing"
@@ -17,6 +18,23 @@ import (
 	"github.com/proofload/proofload/reports/reportstest"
 	"github.com/proofload/proofload/reports/schema"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden holds the shortest result as a whole: it has every key that a result
+// always has. That of a failed drill has those of recoveries, faults and the
+// system, of whose series and spread of latencies two entries are enough.
+func TestGolden(t *testing.T) {
+	failed := reportstest.LostWrites()
+	failed.Comparison = reportstest.Slower()
+	failed.Series, failed.Windows = failed.Series[:2], failed.Windows[:2]
+	for i := range failed.Heat {
+		failed.Heat[i].Counts = failed.Heat[i].Counts[:2]
+	}
+	for name, r := range map[string]*reports.Result{"short": reportstest.ThreeSeconds(), "fail": failed} {
+		reportstest.Golden(t, *update, name+".json", string(write(t, r)))
+	}
+}
 
 func TestRoundTrip(t *testing.T) {
 	for _, example := range reportstest.Examples() {

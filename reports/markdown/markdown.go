@@ -51,13 +51,21 @@ func (d *document) printf(layout string, args ...any) { fmt.Fprintf(&d.buf, layo
 
 // cut is the document, shortened at the end of a line if it is too large.
 func (d *document) cut() []byte {
-	b := d.buf.Bytes()
-	if len(b) <= maxSize {
-		return b
+	return Cut(d.buf.Bytes(), maxSize, "Cut here: the whole of it is in report.html.")
+}
+
+// Cut shortens a document of more than size bytes: it ends with a line of the
+// first size bytes, and with a note as a paragraph of its own after that.
+func Cut(text []byte, size int, note string) []byte {
+	if len(text) <= size {
+		return text
 	}
-	b = b[:maxSize]
-	b = b[:bytes.LastIndexByte(b, '\n')+1]
-	return append(slices.Clone(b), "\nCut here: the whole of it is in report.html.\n"...)
+	text = text[:max(0, size)]
+	text = slices.Clone(text[:bytes.LastIndexByte(text, '\n')+1])
+	if fences := bytes.Count(append([]byte{'\n'}, text...), []byte("\n```")); fences%2 > 0 {
+		text = append(text, "```\n"...)
+	}
+	return append(text, "\n"+note+"\n"...)
 }
 
 func (d *document) headline() {
@@ -81,6 +89,9 @@ func (d *document) headline() {
 		words = append(words, "took "+format.Duration(r.TookMS))
 	}
 	d.printf("%s\n", strings.Join(words, " · "))
+	if none := format.NoLoad(r); none != "" {
+		d.printf("\n> [!WARNING]\n> %s\n", none)
+	}
 	if g := r.Generator; g.Fell {
 		d.printf("\n> [!WARNING]\n> The load generator fell behind: %s of %s operations sent, send lag p99 %s. %s\n",
 			format.Count(g.Sent), format.Count(g.Offered), format.Duration(g.LagP99), escape(g.Reason))

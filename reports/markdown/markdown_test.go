@@ -5,8 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func TestWrite(t *testing.T) {
 	for _, example := range reportstest.Examples() {
-		t.Run(example.Name, func(t *testing.T) { golden(t, example.Name+".md", write(t, example.Result)) })
+		t.Run(example.Name, func(t *testing.T) { reportstest.Golden(t, *update, example.Name+".md", write(t, example.Result)) })
 	}
 }
 
@@ -144,20 +143,69 @@ func TestAnnotationsOfAnInterruptedRun(t *testing.T) {
 	}
 }
 
-func TestAnnotationsAreAtMostTen(t *testing.T) {
-	for _, n := range []int{9, 10, 11, 40} {
-		r := &reports.Result{Scenario: reports.Source{Name: "many"}}
-		for i := range n {
-			r.Checks = append(r.Checks, check.Verdict{Check: fmt.Sprintf("check-%d", i), Outcome: check.Fail, Reason: "no"})
+// GitHub shows ten errors and ten warnings of one step, whatever came of how many
+// scenarios.
+func TestAnnotationsAreAtMostTenOfAKind(t *testing.T) {
+	result := func(name string, failed, unclear int) *reports.Result {
+		r := &reports.Result{Scenario: reports.Source{Name: name}}
+		for i := range failed {
+			r.Checks = append(r.Checks, check.Verdict{Check: fmt.Sprintf("%s-%d", name, i), Outcome: check.Fail, Reason: "no"})
 		}
-		got := markdown.Annotations(r)
-		if len(got) != min(n, 10) {
-			t.Errorf("%d annotations for %d findings", len(got), n)
+		for i := range unclear {
+			r.Checks = append(r.Checks, check.Verdict{Check: fmt.Sprintf("%s-%d?", name, i), Outcome: check.Inconclusive, Reason: "unknown"})
 		}
-		last := got[len(got)-1]
-		if want := fmt.Sprintf("::error title=many::and %d more, see the report", n-9); n > 10 && last != want {
-			t.Errorf("last is %q, want %q", last, want)
+		return r
+	}
+	for _, c := range []struct {
+		name             string
+		results          []*reports.Result
+		errors, warnings int
+		last             []string // of each kind that is cut
+	}{
+		{"nine", []*reports.Result{result("a", 9, 0)}, 9, 0, nil},
+		{"ten", []*reports.Result{result("a", 10, 10)}, 10, 10, nil},
+		{"eleven", []*reports.Result{result("a", 11, 3)}, 10, 3, []string{"::error title=proofload::and 2 more, see the report"}},
+		{"several scenarios", []*reports.Result{result("a", 4, 8), reportstest.Pass(), result("b", 4, 8), result("c", 40, 0)}, 10, 10, []string{
+			"::error title=proofload::and 39 more, see the report", "::warning title=proofload::and 7 more, see the report",
+		}},
+		{"none", nil, 0, 0, nil},
+	} {
+		kinds, said := map[string]int{}, []string{}
+		for _, command := range markdown.Annotations(c.results...) {
+			kind, _, _ := strings.Cut(command, " ")
+			kinds[kind]++
+			said = append(said, command)
 		}
+		if kinds["::error"] != c.errors || kinds["::warning"] != c.warnings {
+			t.Errorf("%s: %v, want %d errors and %d warnings", c.name, kinds, c.errors, c.warnings)
+		}
+		for _, want := range c.last {
+			if !slices.Contains(said, want) {
+				t.Errorf("%s: no %q in %q", c.name, want, said)
+			}
+		}
+	}
+}
+
+func TestGoldenAnnotations(t *testing.T) {
+	for _, example := range reportstest.Examples() {
+		reportstest.Golden(t, *update, example.Name+"-annotations.txt", strings.Join(append(markdown.Annotations(example.Result), ""), "\n"))
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"short\n", "short\n"},
+		{"one\ntwo\nthree\n", "one\ntwo\n\nmore\n"},
+		{"```sh\na command that is long\n```\n", "```sh\n```\n\nmore\n"},
+		{"a line that is too long for it", "\nmore\n"},
+	} {
+		if got := string(markdown.Cut([]byte(c.text), 10, "more")); got != c.want {
+			t.Errorf("%q is cut to %q, want %q", c.text, got, c.want)
+		}
+	}
+	if got := string(markdown.Cut([]byte("text\n"), -5, "more")); got != "\nmore\n" {
+		t.Errorf("without any room it is cut to %q", got)
 	}
 }
 
@@ -168,26 +216,6 @@ func write(t *testing.T, r *reports.Result) string {
 		t.Fatal(err)
 	}
 	return b.String()
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }
 
 // TestWhatWasNotLookedUpIsNotZero: of a run that died nobody knows what is lost.

@@ -45,8 +45,12 @@ const (
 )
 
 // comparedFor is how long a phase is in which a tenth is promised to be found. In a
-// shorter one there are too few windows for that.
-const comparedFor = 5 * time.Minute
+// shorter one there are too few windows for that, and in one of less than the
+// other for any comparison.
+const (
+	comparedFor   = 5 * time.Minute
+	comparedLeast = time.Minute
+)
 
 // comparedOrder is that of the runs: e is an equal one, s a slower one. They
 // alternate, so that a machine that drifts in an hour does so for both. Seven
@@ -78,6 +82,9 @@ func BenchmarkCompare(b *testing.B) {
 	ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt, syscall.SIGTERM)
 	b.Cleanup(stop)
 	c := &runComparer{length: variable(b, "BENCH_COMPARE", comparedFor, parseDuration)}
+	if c.length < comparedLeast {
+		b.Fatalf("BENCH_COMPARE: %s is too short to be compared, want %s", c.length, comparedLeast)
+	}
 	total := variable(b, "BENCH_COMPARE_RUNS", len(comparedOrder), parseRuns)
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -224,23 +231,22 @@ type tallied struct {
 // take compares two runs as the command does, the other way round too if either
 // counts.
 func (t *tallied) take(a, b comparedRun, either bool) {
-	one := compare.Compare(a.profile, b.profile, compare.DefaultLimits(compare.DefaultThreshold))
-	outcome := one.Outcome
-	if either {
-		other := compare.Compare(b.profile, a.profile, compare.DefaultLimits(compare.DefaultThreshold))
-		outcome = check.Worst(outcome, other.Outcome)
-	}
-	t.pairs++
-	for _, d := range one.Differences {
+	limits := compare.DefaultLimits(compare.DefaultThreshold)
+	told := compare.Compare(a.profile, b.profile, limits)
+	for _, d := range told.Differences {
 		if d.Op == "" && d.Metric == "p50" {
 			t.changes = append(t.changes, d.Change)
 		}
 	}
-	switch outcome {
+	if either && told.Outcome == check.Pass {
+		told = compare.Compare(b.profile, a.profile, limits)
+	}
+	t.pairs++
+	switch told.Outcome {
 	case check.Fail:
 		t.flagged++
-		t.odd = append(t.odd, fmt.Sprintf("%s %s: %s", a.name, b.name, one.Sentence))
-		if slices.ContainsFunc(one.Differences, func(d reports.Difference) bool { return d.Worse && d.Op == "" }) {
+		t.odd = append(t.odd, fmt.Sprintf("%s and %s: %s", a.name, b.name, told.Sentence))
+		if slices.ContainsFunc(told.Differences, func(d reports.Difference) bool { return d.Worse && d.Op == "" }) {
 			t.whole++
 		}
 	case check.Pass:

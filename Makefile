@@ -52,7 +52,7 @@ compiler: ## make sure that there is a C compiler, for the race detector
 	@sh fixtures/testtools.sh
 
 .PHONY: testtools
-testtools: ## make sure that there is a C compiler, and a Chromium for the tests of pages
+testtools: ## make sure that there is a C compiler, a Chromium for the tests of pages, jq and zstd
 	@sh fixtures/testtools.sh browser
 
 .PHONY: bench-up
@@ -78,6 +78,10 @@ bench-cli: ## time validate of 100 files (aim 1 s), plan (0.3 s) and the panel (
 .PHONY: bench-report
 bench-report: ## time the report of half an hour at 1,000/s (aim 3 s) and its first paint in a browser (0.5 s)
 	$(GO) test -tags=$(TAGS) ./reports/html -run '^TestBrowserFirstPaint$$' -bench '^BenchmarkHalfHour$$' -benchtime 3x -v
+
+.PHONY: bench-compare
+bench-compare: build ## see that compare flags 10 % in real runs and no equal pair: an hour; BENCH_COMPARE=60s, BENCH_COMPARE_RUNS, BENCH_COMPARE_DIR
+	$(BENCH) -bench='^BenchmarkCompare$$' ./cmd/proofload
 
 .PHONY: soak
 soak: engine build ## load the ledger for long and see that nothing grows; SOAK_FOR, SOAK_RATE, SOAK_DATA

@@ -8,8 +8,11 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/proofload/proofload/reports/reportstest"
 )
 
 // capture sets a variable to what the group of a regular expression matches in a
@@ -77,5 +80,36 @@ func build(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		ts.Fatalf("go build %s: %v: %s", args[0], err, out)
+	}
+}
+
+// openMetrics reads a file, or what is answered at a URL, as OpenMetrics strictly,
+// and asserts that families have samples: openmetrics FILE|URL [FAMILY...].
+func openMetrics(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: openmetrics FILE|URL [FAMILY...]")
+	}
+	var text string
+	if strings.HasPrefix(args[0], "http://") {
+		resp, err := http.Get(args[0]) //nolint:noctx // the script is the context
+		ts.Check(err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		ts.Check(err)
+		if got := resp.Header.Get("Content-Type"); got != "application/openmetrics-text; version=1.0.0; charset=utf-8" {
+			ts.Fatalf("GET %s is answered with %s, of type %q", args[0], resp.Status, got)
+		}
+		text = string(body)
+	} else {
+		text = ts.ReadFile(args[0])
+	}
+	found, err := reportstest.OpenMetrics(text)
+	if err != nil {
+		ts.Fatalf("%s: %v", args[0], err)
+	}
+	for _, family := range args[1:] {
+		if found[family] == 0 {
+			ts.Fatalf("%s has no sample of %s:\n%s", args[0], family, text)
+		}
 	}
 }

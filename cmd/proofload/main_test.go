@@ -35,17 +35,18 @@ func TestScripts(t *testing.T) {
 // commands are what scripts can do beside the commands of testscript.
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"build":     build,
-		"capture":   capture,
-		"exits":     exits,
-		"fetch":     fetch,
-		"freeport":  freePort,
-		"goinstall": goInstall,
-		"nowhere":   nowhere,
-		"readenv":   readEnv,
-		"recorded":  recorded,
-		"shown":     asShown,
-		"waitfor":   waitFor,
+		"build":       build,
+		"capture":     capture,
+		"exits":       exits,
+		"fetch":       fetch,
+		"freeport":    freePort,
+		"goinstall":   goInstall,
+		"nowhere":     nowhere,
+		"openmetrics": openMetrics,
+		"readenv":     readEnv,
+		"recorded":    recorded,
+		"shown":       asShown,
+		"waitfor":     waitFor,
 	}
 }
 

@@ -128,22 +128,25 @@ func inserted(t *testing.T, page string) string {
 	return server.URL + target.Path
 }
 
+// chromiumBinary finds the browser as fixtures/testtools.sh does.
+func chromiumBinary(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			return found
+		}
+	}
+	t.Fatal("no Chromium: fixtures/testtools.sh browser installs it")
+	return ""
+}
+
 // browse opens a page until it has nothing more to load, and returns what it
 // shows and what the console says.
 func browse(t *testing.T, page string, args ...string) (dom string, console []string) {
 	t.Helper()
-	binary := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} { // as fixtures/testtools.sh looks for it
-		if found, err := exec.LookPath(name); err == nil && binary == "" {
-			binary = found
-		}
-	}
-	if binary == "" {
-		t.Fatal("no Chromium: fixtures/testtools.sh browser installs it")
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append([]string{
+	cmd := exec.CommandContext(ctx, chromiumBinary(t), append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars", "--enable-logging=stderr",
 		"--user-data-dir=" + reportstest.BrowserProfile(t), "--virtual-time-budget=60000", "--dump-dom", page,
 	}, args...)...)

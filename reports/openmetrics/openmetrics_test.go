@@ -5,7 +5,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -49,39 +48,11 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// checkFormat holds a file against the rules of the format: metadata first,
-// each family in one piece, samples well formed and not twice, an end.
+// checkFormat reads a file strictly.
 func checkFormat(t *testing.T, text string) {
 	t.Helper()
-	sample := regexp.MustCompile(`^(proofload_[a-z_]+)\{([a-z_]+="(\\.|[^"\\])*",?)*\} -?[0-9.e+-]+$`)
-	families, samples := map[string]bool{}, map[string]bool{}
-	family := ""
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	for _, line := range lines[:len(lines)-1] {
-		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
-			family, _, _ = strings.Cut(rest, " ")
-			if families[family] {
-				t.Errorf("family %s begins twice", family)
-			}
-			families[family] = true
-			continue
-		}
-		if strings.HasPrefix(line, "# ") {
-			continue
-		}
-		m := sample.FindStringSubmatch(line)
-		if len(m) < 2 || m[1] != family {
-			t.Errorf("in family %s: %q", family, line)
-			continue
-		}
-		key, _, _ := strings.Cut(line, "} ")
-		if samples[key] {
-			t.Errorf("sample %s is there twice", key)
-		}
-		samples[key] = true
-	}
-	if lines[len(lines)-1] != "# EOF" {
-		t.Errorf("the last line is %q", lines[len(lines)-1])
+	if _, err := reportstest.OpenMetrics(text); err != nil {
+		t.Error(err)
 	}
 }
 

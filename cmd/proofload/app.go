@@ -23,12 +23,14 @@ type app struct {
 	stdout, stderr       io.Writer
 	stdoutTTY, stderrTTY bool
 	typed                io.Reader                        // what is typed at the terminal; nil: there is none
+	terminal             *terminal                        // the same, key by key
 	lookup               func(name string) (string, bool) // of the environment
 	width                func() int                       // of the terminal in columns, 0 if unknown
 	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
 
-	desk    desk    // where gates are answered
-	secrets secrets // of the files that were read
+	desk    desk     // where gates are answered
+	console *console // what keys do; nil: there are none
+	secrets secrets  // of the files that were read
 
 	color      string // flag: auto, always or never
 	settings   string // flag: the file of settings
@@ -102,7 +104,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.runCommand(), a.exploreCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
 		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(), a.baselineCommand(),
-		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.versionCommand(),
+		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.guardTerminalCommand(), a.versionCommand(),
 	)
 	completions(root)
 	root.SetFlagErrorFunc(flagError)

@@ -70,7 +70,11 @@ Several scenarios, or all of a directory, go one after the other; all are planne
 before the first begins, and the exit code is the worst of theirs.
 
 Ctrl-C stops the load, mends, takes the target down and writes the report. A
-second Ctrl-C skips the report. A third one leaves at once.`,
+second Ctrl-C skips the report. A third one leaves at once.
+
+On a terminal, keys do without Enter: a stops the run as Ctrl-C does, g answers
+the gate that is open, l shows the newest of what the nodes log. For a and g, y
+and n answer what is asked then.`,
 		Example: `  proofload run primary-failover --repeat 1
   proofload run primary-failover --option replication=async
   proofload run ./my-scenario.yaml --stack warm --once

@@ -94,9 +94,11 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		Example: `  proofload run primary-failover
   proofload plan primary-failover
   proofload report latest`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate(versionLine())
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
 	a.registerSettings(root)
 	root.AddCommand(
@@ -106,13 +108,18 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(), a.baselineCommand(),
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.guardTerminalCommand(), a.versionCommand(),
 	)
+	speakPlainly(root)
 	completions(root)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
-// flagError says which flag was probably meant where there is none of that name.
+// flagError says which flag was probably meant where there is none of that name,
+// and what a flag takes.
 func flagError(cmd *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return refusedValue(e.GetFlag(), e.GetValue())
+	}
 	_, name, unknown := strings.Cut(err.Error(), "unknown flag: --")
 	if !unknown {
 		return err

@@ -119,7 +119,7 @@ func (f runFlags) check() error {
 		{"ci", f.ci, []string{ciAuto, ciGitHub, ciGitLab, ciNone}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {
-			errs = append(errs, fmt.Errorf("--%s %q: want one of %q", c.flag, c.value, c.allowed))
+			errs = append(errs, oneOf(c.flag, c.value, c.allowed))
 		}
 	}
 	for flag, address := range map[string]string{"ui": f.ui, "metrics": f.metrics} {
@@ -132,8 +132,8 @@ func (f runFlags) check() error {
 			errs = append(errs, fmt.Errorf("--otlp: %w", err))
 		}
 	}
-	if f.plan.repeat < 0 {
-		errs = append(errs, fmt.Errorf("--repeat %d: want 1 or more", f.plan.repeat))
+	if err := f.plan.check(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -23,12 +23,14 @@ type app struct {
 	stdout, stderr       io.Writer
 	stdoutTTY, stderrTTY bool
 	typed                io.Reader                        // what is typed at the terminal; nil: there is none
+	terminal             *terminal                        // the same, key by key
 	lookup               func(name string) (string, bool) // of the environment
 	width                func() int                       // of the terminal in columns, 0 if unknown
 	hurry                <-chan struct{}                  // closed when a report is not worth waiting for
 
-	desk    desk    // where gates are answered
-	secrets secrets // of the files that were read
+	desk    desk     // where gates are answered
+	console *console // what keys do; nil: there are none
+	secrets secrets  // of the files that were read
 
 	color      string // flag: auto, always or never
 	settings   string // flag: the file of settings
@@ -92,9 +94,11 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		Example: `  proofload run primary-failover
   proofload plan primary-failover
   proofload report latest`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate(versionLine())
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
 	a.registerSettings(root)
 	root.AddCommand(
@@ -102,15 +106,20 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.runCommand(), a.exploreCommand(), a.planCommand(), a.validateCommand(), a.workloadCommand(), a.calibrateCommand(), a.listCommand(),
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.logsCommand(),
 		a.approveCommand(), a.checkCommand(), a.reportCommand(), a.explainCommand(), a.compareCommand(), a.baselineCommand(),
-		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.versionCommand(),
+		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.guardTerminalCommand(), a.versionCommand(),
 	)
+	speakPlainly(root)
 	completions(root)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
-// flagError says which flag was probably meant where there is none of that name.
+// flagError says which flag was probably meant where there is none of that name,
+// and what a flag takes.
 func flagError(cmd *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return refusedValue(e.GetFlag(), e.GetValue())
+	}
 	_, name, unknown := strings.Cut(err.Error(), "unknown flag: --")
 	if !unknown {
 		return err

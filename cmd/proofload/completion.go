@@ -26,7 +26,7 @@ func completions(root *cobra.Command) {
 	flags := map[string]completer{
 		"target":       completeTargets,
 		"only":         completeParts,
-		"color":        words("auto", "always", "never"),
+		"color":        words(colors...),
 		"stack":        words("cold", "warm"),
 		"keep":         words("never", "failed", "always"),
 		"progress":     words(progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet),

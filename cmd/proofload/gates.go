@@ -52,7 +52,7 @@ type gateFile struct {
 // A desk is where the page answers an open gate of this process.
 type desk struct {
 	mu   sync.Mutex
-	open map[string]chan run.Answer
+	open map[string]chan run.Answer // one at most
 }
 
 // ask opens a gate at the desk. The returned function closes it.
@@ -71,8 +71,23 @@ func (d *desk) ask(id string) (answers <-chan run.Answer, closeGate func()) {
 	}
 }
 
-// answer answers an open gate from the live page; the first one counts.
+// answer answers an open gate from the live page.
 func (d *desk) answer(id string, goOn bool) error {
+	return d.settle(id, run.Answer{GoOn: goOn, By: "the live page"})
+}
+
+// which is the gate that is open, if one is.
+func (d *desk) which() (id string, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id := range d.open {
+		return id, true
+	}
+	return "", false
+}
+
+// settle answers an open gate; the first answer counts.
+func (d *desk) settle(id string, answer run.Answer) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c, ok := d.open[id]
@@ -80,7 +95,7 @@ func (d *desk) answer(id string, goOn bool) error {
 		return fmt.Errorf("%s is not open any more", id)
 	}
 	select {
-	case c <- run.Answer{GoOn: goOn, By: "the live page"}:
+	case c <- answer:
 		return nil
 	default:
 		return fmt.Errorf("%s is answered already", id)
@@ -111,6 +126,24 @@ func (a *app) takeAnswers(typed io.Reader) {
 			a.desk.answerAll(run.Answer{By: a.who()})
 		}
 	}
+}
+
+// listenToKeys lets runs that show the panel be led by single keys, and the gates
+// of others by what is typed, if there is a terminal. Stop ends the runs.
+func (a *app) listenToKeys(list []*scenarios.Scenario, flags runFlags, stop func()) (end func()) {
+	if a.terminal != nil && a.redraws(flags.progress) {
+		a.console = &console{desk: &a.desk, who: a.who(), stop: stop}
+		restore, err := a.terminal.open(a.console.press)
+		if err == nil {
+			return restore
+		}
+		a.console = nil
+		fmt.Fprintln(a.stderr, "proofload: "+err.Error())
+	}
+	if flags.gates != gatesYes {
+		a.typing(list)
+	}
+	return func() {}
 }
 
 // typing lets gates of scenarios be answered at the terminal, if there are gates
@@ -153,7 +186,10 @@ func (s *session) ask(ctx context.Context, g run.Gate) (run.Answer, error) {
 	s.page.ask(html.Question{ID: g.ID, Text: g.Text, Until: "Without an answer within " + format.Duration(float64(g.For.Milliseconds())) + " the run is stopped."})
 	defer s.page.ask()
 	how := fmt.Sprintf("proofload approve %s, or with --no, within %s", s.manifest.Run, scenarios.FormatDuration(g.For))
-	if s.app.typed != nil {
+	switch {
+	case s.app.console != nil:
+		how = "press g, or " + how
+	case s.app.typed != nil:
 		how = "type yes or no, or " + how
 	}
 	s.say(fmt.Sprintf("%s: %s  %s", g.ID, g.Text, how))

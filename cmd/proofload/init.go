@@ -18,13 +18,15 @@ import (
 var firstName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
 
 func (a *app) initCommand() *cobra.Command {
-	target := ""
+	target, workflow := "", true
 	cmd := &cobra.Command{
 		Use:   "init [NAME]",
-		Short: "Write a first scenario, with comments, and what editors need to help with it",
+		Short: "Write a first scenario, with comments, and what editors and CI need for it",
 		Long: `Write scenarios/NAME.yaml, with a comment on every part, and the schemas that let
 an editor complete and explain it. For a system of your own, whose address
---target gives, also workloads/NAME.yaml. Files that are there stay as they are.`,
+--target gives, also workloads/NAME.yaml. A workflow for GitHub, which begins by
+hand, carries out all scenarios and keeps their reports; --workflow=false leaves it
+out. Files that are there stay as they are.`,
 		Example: `  proofload init
   proofload init checkout --target http://localhost:8080`,
 		Args: cobra.MaximumNArgs(1),
@@ -33,18 +35,19 @@ an editor complete and explain it. For a system of your own, whose address
 			if len(args) == 1 {
 				name = args[0]
 			}
-			if err := a.init(name, target); err != nil {
+			if err := a.init(name, target, workflow); err != nil {
 				return exit(reports.ExitUsage, err)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&target, "target", "stack/ledger", "what is tested: stack/ledger, or the address of a system on this machine")
+	cmd.Flags().BoolVar(&workflow, "workflow", true, "write "+workflowFile)
 	return cmd
 }
 
 // init writes the first files, or none of them.
-func (a *app) init(name, target string) error {
+func (a *app) init(name, target string, workflow bool) error {
 	if !firstName.MatchString(name) {
 		return fmt.Errorf("%q is not a name: use a to z, 0 to 9 and -, and begin with a letter", name)
 	}
@@ -69,6 +72,17 @@ func (a *app) init(name, target string) error {
 	if err := a.installSchemas(); err != nil {
 		return err
 	}
+	if workflow {
+		if err := a.installWorkflow(target); err != nil {
+			return err
+		}
+	}
+	a.sayNext(file, workload, target)
+	return nil
+}
+
+// sayNext says what one would do next.
+func (a *app) sayNext(file, workload, target string) {
 	fmt.Fprintln(a.stdout, "\nnext:")
 	if isURL(target) {
 		fmt.Fprintf(a.stdout, "  proofload workload try %s --base %s   # each request once\n", workload, target)
@@ -76,7 +90,6 @@ func (a *app) init(name, target string) error {
 	fmt.Fprintf(a.stdout, "  proofload plan %s          # what would happen; touches nothing\n", file)
 	fmt.Fprintf(a.stdout, "  proofload run %s --once    # everything once, in seconds\n", file)
 	fmt.Fprintf(a.stdout, "  proofload run %s\n", file)
-	return nil
 }
 
 const modeline = "# yaml-language-server: $schema=../schema/"

@@ -25,7 +25,11 @@ func mainCode() int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	ctx, stops := listen(context.Background(), signals, func() { os.Exit(interruptedTwice) })
+	keys := &terminal{file: os.Stdin}
+	ctx, stops := listen(context.Background(), signals, func() {
+		keys.give()
+		os.Exit(interruptedTwice)
+	})
 	a := &app{
 		stdout: os.Stdout,
 		stderr: os.Stderr,
@@ -42,7 +46,7 @@ func mainCode() int {
 		stderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		a.typed = os.Stdin
+		a.typed, a.terminal = os.Stdin, keys
 		signal.Ignore(syscall.SIGTTIN) // in the background, reading is an error and no reason to stop
 	}
 	return a.main(ctx, os.Args[1:])

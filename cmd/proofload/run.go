@@ -70,7 +70,11 @@ Several scenarios, or all of a directory, go one after the other; all are planne
 before the first begins, and the exit code is the worst of theirs.
 
 Ctrl-C stops the load, mends, takes the target down and writes the report. A
-second Ctrl-C skips the report. A third one leaves at once.`,
+second Ctrl-C skips the report. A third one leaves at once.
+
+On a terminal, keys do without Enter: a stops the run as Ctrl-C does, g answers
+the gate that is open, l shows the newest of what the nodes log. For a and g, y
+and n answer what is asked then.`,
 		Example: `  proofload run primary-failover --repeat 1
   proofload run primary-failover --option replication=async
   proofload run ./my-scenario.yaml --stack warm --once
@@ -115,7 +119,7 @@ func (f runFlags) check() error {
 		{"ci", f.ci, []string{ciAuto, ciGitHub, ciGitLab, ciNone}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {
-			errs = append(errs, fmt.Errorf("--%s %q: want one of %q", c.flag, c.value, c.allowed))
+			errs = append(errs, oneOf(c.flag, c.value, c.allowed))
 		}
 	}
 	for flag, address := range map[string]string{"ui": f.ui, "metrics": f.metrics} {
@@ -128,8 +132,8 @@ func (f runFlags) check() error {
 			errs = append(errs, fmt.Errorf("--otlp: %w", err))
 		}
 	}
-	if f.plan.repeat < 0 {
-		errs = append(errs, fmt.Errorf("--repeat %d: want 1 or more", f.plan.repeat))
+	if err := f.plan.check(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -97,6 +97,10 @@ func meantScenario(name string) string {
 	return scenarios.DidYouMean(name, append(library.Names(), files...))
 }
 
+// mostDrills is how many drills a run has at most, as repeat: of a scenario says
+// too.
+const mostDrills = 1000
+
 // planFlags are the choices that change a plan.
 type planFlags struct {
 	trimFlags
@@ -115,6 +119,14 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.options, "option", nil, "option of the target, NAME=VALUE; may be given several times")
 	cmd.Flags().StringVar(&f.target, "target", "", "run against another target than the scenario's")
 	cmd.Flags().StringVar(&f.allow, "allow", "", allowFlag)
+}
+
+// check reports values that no flag has.
+func (f *planFlags) check() error {
+	if f.repeat < 0 || f.repeat > mostDrills {
+		return fmt.Errorf("--repeat %d: want 1 to %d", f.repeat, mostDrills)
+	}
+	return nil
 }
 
 // A planned run is a plan with the files that the scenario names; they are nil
@@ -294,6 +306,9 @@ func (a *app) planCommand() *cobra.Command {
   proofload plan primary-failover --json --seed 7`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return exit(reports.ExitUsage, err)
+			}
 			sc, err := a.readTrimmed(args[0], flags.trimFlags)
 			if err != nil {
 				return err

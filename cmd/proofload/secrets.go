@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -65,18 +67,31 @@ func (s *secrets) add(value string) {
 	if len(value) < leastSecret {
 		return
 	}
-	quoted, _ := json.Marshal(value) //nolint:errchkjson // a string can always be
-	forms := []string{
-		value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`),
-		base64.StdEncoding.EncodeToString([]byte(value)),
-	}
-	forms = append(forms, within(value)...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.values = append(s.values, forms...)
+	s.values = append(s.values, spelled(value)...)
+	s.values = append(s.values, within(value)...)
 	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
 	s.values = slices.Compact(s.values)
 }
+
+// spelled returns how a secret is written in a text, in JSON, in Go, in a page,
+// and in each part of an address, by those too who write %2f for %2F.
+func spelled(value string) []string {
+	quoted, _ := json.Marshal(value) //nolint:errchkjson // a string can always be
+	forms := []string{value, strings.Trim(string(quoted), `"`), strings.Trim(strconv.Quote(value), `"`), html.EscapeString(value)}
+	path := url.URL{Path: "/" + value}
+	login := url.UserPassword("", value)
+	for _, escaped := range []string{
+		url.QueryEscape(value), url.PathEscape(value), strings.TrimPrefix(path.EscapedPath(), "/"), strings.TrimPrefix(login.String(), ":"),
+	} {
+		forms = append(forms, escaped, percent.ReplaceAllStringFunc(escaped, strings.ToLower))
+	}
+	return append(forms, base64.StdEncoding.EncodeToString([]byte(value)))
+}
+
+// percent finds what an address escapes.
+var percent = regexp.MustCompile(`%[0-9A-F]{2}`)
 
 // within returns what a secret looks like in the middle of something longer that
 // is written in base64, such as the password of Basic authentication: three bytes

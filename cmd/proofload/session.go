@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -20,7 +21,6 @@ import (
 	"github.com/proofload/proofload/reports/text"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/scenarios/run"
-	"github.com/proofload/proofload/sut"
 )
 
 // logsTimeout bounds the collection of logs, which goes on after Ctrl-C.
@@ -38,7 +38,9 @@ type session struct {
 	progress *live.State  // nil unless it is shown right now
 	page     *shown       // nil unless it is open
 	ending   run.Ending   // once it was carried out
-	held     *holding     // the right to break the target; nil where that dies with this process
+
+	system atomic.Pointer[system] // what it runs against, once that is up
+	held   *holding               // the right to break the target; nil where that dies with this process
 }
 
 // newSession makes the run directory and starts the run's clock.
@@ -115,6 +117,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	show := s.startProgress(ctx)
 	defer show()
 	sys, err := s.bringUp(ctx)
+	s.system.Store(sys)
 	if err != nil {
 		return sys, run.Ending{NotReady: err, Canceled: ctx.Err() != nil}
 	}
@@ -243,23 +246,6 @@ func (s *session) looksBad() bool {
 	return err != nil || r.Exit != reports.ExitPass
 }
 
-// collectLogs copies the nodes' logs, also after a cancellation.
-func (s *session) collectLogs(ctx context.Context, sys *system) {
-	if sys == nil {
-		return
-	}
-	collector, ok := sys.env.(sut.LogCollector)
-	if !ok {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logsTimeout)
-	defer cancel()
-	dir := s.dir.File(reports.DirLogs)
-	if err := errors.Join(collector.CollectLogs(ctx, dir), s.app.secrets.hideIn(dir)); err != nil {
-		s.say("collect logs: " + err.Error())
-	}
-}
-
 // say tells the user a line of progress.
 func (s *session) say(line string) {
 	s.page.say(line)
@@ -291,18 +277,20 @@ func (s *session) startProgress(ctx context.Context) (stop func()) {
 	remove := s.recorder.Tap(state.Observe)
 	// The progress outlives the cancelled run: mending is worth watching.
 	showing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	hide := s.app.console.show(ctx, state, s.say, s.showLogs)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		switch {
 		case s.flags.progress == progressJSON:
 			live.JSON(showing, s.app.stderr, state, s.recorder.Now)
 		case s.app.redraws(s.flags.progress):
-			live.Panel(showing, s.app.stderr, s.app.width(), state, s.recorder.Now)
+			live.Panel(showing, s.app.stderr, s.app.width, state, s.recorder.Now)
 		default:
 			live.Plain(showing, s.app.stderr, state, s.recorder.Now)
 		}
 	})
 	return func() {
+		hide()
 		remove()
 		cancel()
 		wg.Wait()

@@ -21,6 +21,9 @@ const (
 	settingsPrefix = "PROOFLOAD_"     // of a variable that stands for a flag
 )
 
+// colors are the values of --color.
+var colors = []string{"auto", "always", "never"} //nolint:gochecknoglobals // a constant that the language has no form for
+
 // A setting is the value of a flag that stands in the file of settings.
 type setting struct {
 	values []string
@@ -38,6 +41,9 @@ func (a *app) registerSettings(root *cobra.Command) {
 		}
 		if err := a.applySettings(cmd); err != nil {
 			return exit(reports.ExitUsage, err)
+		}
+		if !slices.Contains(colors, a.color) {
+			return exit(reports.ExitUsage, oneOf("color", a.color, colors))
 		}
 		return nil
 	}
@@ -91,7 +97,7 @@ func variableOf(flag string) string {
 func assign(cmd *cobra.Command, f *pflag.Flag, origin string, values ...string) error {
 	for _, v := range values {
 		if err := cmd.Flags().Set(f.Name, v); err != nil {
-			return fmt.Errorf("%s: %w", origin, err)
+			return fmt.Errorf("%s: %w", origin, refusedValue(f, v))
 		}
 	}
 	return nil

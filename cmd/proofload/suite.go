@@ -40,11 +40,9 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 	if flags.progress == progressJSON {
 		a.line(map[string]any{"type": "version", "ui": uiVersion, "proofload": version()})
 	}
-	if flags.gates != gatesYes {
-		a.typing(list)
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	defer a.listenToKeys(list, flags, stop)()
 	if flags.views, err = a.openViews(ctx, flags, stop); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func TestLines(t *testing.T) {
 	play(s)
 	got := s.Lines(5 * time.Second)
 	for i, want := range []string{
-		"primary-failover  run 7f3c  stack/ledger  drill 1 of 2  4s of 20s  Ctrl-C stops and heals",
+		"primary-failover  run 7f3c  stack/ledger  drill 1 of 2  4s of 20s",
 		"load        steady  100/s asked  100/s completed  ok 100.0 %  p99 5 ms  latest send 1 ms late",
 		"system      pg-1 DOWN",
 		"faults      lose pg-1 in effect, 2 s ago",
@@ -85,25 +85,49 @@ func TestPlainPrintsChangesOnly(t *testing.T) {
 	})
 }
 
+// TestPanelKeepsFiveRows redraws on terminals of several widths: a line of the
+// panel takes one row, with what can be done at the end of the first, and what
+// scrolls by above it is not cut.
 func TestPanelKeepsFiveRows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := NewState(header())
-		play(s)
-		began := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), 350*time.Millisecond)
-		defer cancel()
-		var out bytes.Buffer
-		Panel(ctx, &out, 40, s, func() time.Duration { return time.Since(began) })
-		if n := strings.Count(out.String(), "\x1b[5A\x1b[J"); n != 4 {
-			t.Errorf("Panel() went back five rows %d times in 350 ms, want 4 (three redraws and the end)", n)
-		}
-		for line := range strings.Lines(out.String()) {
-			line = strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "\x1b[5A\x1b[J")
-			if n := len([]rune(line)); n > 40 {
-				t.Errorf("Panel() wrote a line of %d columns on a terminal of 40: %q", n, line)
+	const gate = "gate-1: On-call told, dashboards open, no deploy running. Start the outage?  press g, or proofload approve 7f3c"
+	for _, width := range []int{10, 40, 80, 200} {
+		synctest.Test(t, func(t *testing.T) {
+			s := NewState(header())
+			play(s)
+			s.Say(3*time.Second, gate)
+			s.Hint("a abort")
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 350*time.Millisecond)
+			defer cancel()
+			var out bytes.Buffer
+			Panel(ctx, &out, func() int { return width }, s, func() time.Duration { return time.Since(began) })
+			screens := strings.Split(out.String(), "\x1b[5A\x1b[J")
+			if len(screens) != 5 {
+				t.Fatalf("width %d: went back five rows %d times in 350 ms, want 4 (three redraws and the end)", width, len(screens)-1)
 			}
-		}
-	})
+			if !strings.Contains(screens[0], gate) {
+				t.Errorf("width %d: the question is cut:\n%s", width, screens[0])
+			}
+			lines := strings.Split(strings.TrimSuffix(screens[1], "\n"), "\n")
+			if len(lines) != 5 || !strings.HasSuffix(lines[0], "a abort") {
+				t.Errorf("width %d: %q", width, lines)
+			}
+			for _, line := range lines {
+				if n := len([]rune(line)); n > width {
+					t.Errorf("width %d: a line of %d columns: %q", width, n, line)
+				}
+			}
+		})
+	}
+}
+
+// TestPanelBeforeTheFirstDrill says what can be done while the system comes up.
+func TestPanelBeforeTheFirstDrill(t *testing.T) {
+	s := NewState(header())
+	s.Hint("a abort")
+	if got := s.panel(time.Second, 80); len(got) != 1 || got[0] != "a abort" {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestWhatIsAsked(t *testing.T) {
@@ -126,15 +150,15 @@ func TestLinesAtAGate(t *testing.T) {
 	play(s)
 	s.Observe(&history.Event{At: 5 * time.Second, By: history.ByRun, Op: history.RunHold, ID: "gate-1", Drill: 1})
 	for now, want := range map[time.Duration]string{
-		4 * time.Second:  "drill 1 of 2  3s of 20s  Ctrl-C",
-		90 * time.Second: "drill 1 of 2  4s of 20s, waits at a gate  Ctrl-C",
+		4 * time.Second:  "drill 1 of 2  3s of 20s",
+		90 * time.Second: "drill 1 of 2  4s of 20s, waits at a gate",
 	} {
 		if got := s.Lines(now); !strings.Contains(got[0], want) || !strings.Contains(got[1], "100/s asked") {
 			t.Errorf("at %v: %q, want %q", now, got[:2], want)
 		}
 	}
 	s.Observe(&history.Event{At: 95 * time.Second, By: history.ByRun, Op: history.RunGoOn, ID: "gate-1", Drill: 1})
-	if got, want := s.Lines(97 * time.Second)[0], "drill 1 of 2  6s of 20s  Ctrl-C"; !strings.Contains(got, want) {
+	if got, want := s.Lines(97 * time.Second)[0], "drill 1 of 2  6s of 20s"; !strings.Contains(got, want) {
 		t.Errorf("after the gate: %q, want %q", got, want)
 	}
 }

@@ -14,10 +14,11 @@ const (
 	pulse  = 15 * time.Second       // between summaries elsewhere
 )
 
-// Panel redraws the five lines at the bottom of a terminal of the given width
-// until ctx is done; changes of state scroll by above them, and are all there is
-// until the first drill begins. now is the time since the run began.
-func Panel(ctx context.Context, w io.Writer, width int, s *State, now func() time.Duration) {
+// Panel redraws the five lines at the bottom of a terminal until ctx is done;
+// changes of state scroll by above them. Until the first drill begins there is
+// only the hint. width is that of the terminal in columns, 0 if it is not known;
+// now is the time since the run began.
+func Panel(ctx context.Context, w io.Writer, width func() int, s *State, now func() time.Duration) {
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
 	drawn := 0
@@ -27,12 +28,12 @@ func Panel(ctx context.Context, w io.Writer, width int, s *State, now func() tim
 			fmt.Fprintf(&b, "\x1b[%dA\x1b[J", drawn) // back to the first line, and clear
 		}
 		for _, line := range s.Changes() {
-			b.WriteString(cut(line, width) + "\n")
+			b.WriteString(line + "\n") // whole: nothing goes back over it
 		}
 		drawn = 0
-		if ctx.Err() == nil && s.Begun() {
-			for _, line := range s.Lines(now()) {
-				b.WriteString(cut(line, width) + "\n")
+		if ctx.Err() == nil {
+			for _, line := range s.panel(now(), width()) {
+				b.WriteString(line + "\n")
 				drawn++
 			}
 		}
@@ -69,6 +70,35 @@ func Plain(ctx context.Context, w io.Writer, s *State, now func() time.Duration)
 		case <-ctx.Done():
 		}
 	}
+}
+
+// panel is what is redrawn: each line takes one row of the width.
+func (s *State) panel(now time.Duration, width int) []string {
+	hint := cut(s.hinted(), width)
+	if !s.Begun() {
+		return []string{hint}
+	}
+	lines := s.Lines(now)
+	for i, line := range lines {
+		lines[i] = cut(line, width)
+	}
+	lines[0] = beside(lines[0], hint, width)
+	return lines
+}
+
+// beside puts two texts into one row, the second one at its end. Where there is
+// no room for both, the first one is cut.
+func beside(first, second string, width int) string {
+	const gap = 2
+	if width <= 0 {
+		return first + strings.Repeat(" ", gap) + second
+	}
+	room := width - gap - len([]rune(second))
+	if room < gap {
+		return second
+	}
+	first = cut(first, room)
+	return first + strings.Repeat(" ", width-len([]rune(first))-len([]rune(second))) + second
 }
 
 // cut shortens a line to the width of the terminal, so that it takes one row.

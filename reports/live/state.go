@@ -47,6 +47,7 @@ type State struct {
 	cell    *history.Cell  // of the phase, as of second cellAt: merging it is too much for every drawing
 	cellAt  int64
 	changes []change // that were not printed yet
+	hint    string   // what can be done
 }
 
 // A change of state is worth a line.
@@ -75,6 +76,7 @@ type faultState struct {
 func NewState(h Header) *State {
 	return &State{
 		header: h,
+		hint:   "Ctrl-C stops and heals",
 		nodes:  map[string]string{},
 		faults: map[string]faultState{},
 		tally:  history.NewTally(),
@@ -221,6 +223,19 @@ func (s *State) Say(at time.Duration, text string) {
 	s.change(&history.Event{At: at}, text)
 }
 
+// Hint says what whoever looks on can do now, or is asked.
+func (s *State) Hint(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hint = text
+}
+
+func (s *State) hinted() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hint
+}
+
 // Begun reports whether the first drill has begun.
 func (s *State) Begun() bool {
 	s.mu.Lock()
@@ -260,7 +275,7 @@ func (s *State) Lines(now time.Duration) []string {
 	if s.clock.Held(now) && !s.quiet {
 		waits = ", waits at a gate"
 	}
-	head := fmt.Sprintf("%s  run %s  %s  drill %d of %d  %s of %s%s  Ctrl-C stops and heals",
+	head := fmt.Sprintf("%s  run %s  %s  drill %d of %d  %s of %s%s",
 		s.header.Scenario, s.header.Run, s.header.Target, max(1, s.drill), s.header.Spec.Drills, clock(into), clock(s.header.Total), waits)
 	return []string{
 		head,

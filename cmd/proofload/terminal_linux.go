@@ -1,0 +1,9 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// What a terminal's settings are asked and told with.
+const (
+	askTerminal  = unix.TCGETS
+	tellTerminal = unix.TCSETS
+)

@@ -44,8 +44,8 @@ func TestPitfalls(t *testing.T) {
 		{"a limit below what is in use cannot be set, or kills", map[string]string{
 			"cmd/proofload/conformance_pitfalls_test.go": "testLimitBelowUse",
 		}},
-		{"the kernel ends rules by another clock than the guard reads", map[string]string{
-			"chaos/netfault/netfault_test.go":     "TestUntilIsUTC",
+		{"the kernel ends rules by another clock than the runner or the guard reads", map[string]string{
+			"chaos/netfault/netfault_test.go":     "TestKernelClock",
 			"chaos/netfault/filter_linux_test.go": "TestKernelEndsPartition",
 		}},
 		{"the runner is killed somewhere between the journal and the end", map[string]string{

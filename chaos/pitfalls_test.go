@@ -64,8 +64,10 @@ func TestPitfalls(t *testing.T) {
 			"chaos/netfault/links_test.go":  "TestLinkFaultEndedEarly",
 		}},
 		{"a proxy accepts what its upstream would refuse, and clients who go through it see another recovery time", map[string]string{
-			"cmd/linkd/linkd_test.go":    "TestUpstreamDown",
-			"sut/stack/topology_test.go": "TestEndpointURL", // clients reach the service past all proxies
+			"cmd/linkd/linkd_test.go":        "TestUpstreamDown",
+			"loadgen/path_test.go":           "TestLoadSeesItsOwnPath",
+			"reports/check/recovery_test.go": "TestRecoveryIsOfTheLoad",
+			"sut/stack/topology_test.go":     "TestEndpointURL", // clients reach the service past all proxies
 		}},
 	} {
 		if len(p.tests) == 0 {

@@ -52,6 +52,7 @@ func TestPitfalls(t *testing.T) {
 			"chaos/proc/proc_linux_test.go":  "TestCrash",
 			"chaos/proc/again_linux_test.go": "TestLateKill",
 			"chaos/journal_test.go":          "TestJournalTorn",
+			"chaos/resource/again_test.go":   "TestLateOrder",
 		}},
 		{"the engine does not answer when it is time to mend", map[string]string{
 			"chaos/journal_test.go":                      "TestInsist",

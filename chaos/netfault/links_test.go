@@ -69,11 +69,11 @@ func (e *linkEnv) slow(link string) chaostest.Probe {
 	}
 }
 
-// traffic sends something through a link on new connections all the time, as a
+// traffic sends something through the link on new connections all the time, as a
 // service does that connects again.
-func (e *linkEnv) traffic(tb testing.TB, link string) {
+func (e *linkEnv) traffic(tb testing.TB) {
 	tb.Helper()
-	probe := e.slow(link)
+	probe := e.slow(testLink)
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
 	tb.Cleanup(func() {
@@ -96,7 +96,7 @@ func TestLinkFaults(t *testing.T) {
 				t.Parallel()
 				env := newLinkEnv(t, testLink, "api-1->pgbouncer")
 				if traffic {
-					env.traffic(t, testLink)
+					env.traffic(t)
 				}
 				p := chaos.Params{Target: env.selection(testLink), Values: tt.values}
 				chaostest.TestFault(t, env, kind(t, tt.kind), p, env.slow(testLink))
@@ -119,7 +119,7 @@ func TestLinkEvidence(t *testing.T) {
 		t.Run(tt.kind, func(t *testing.T) {
 			t.Parallel()
 			env := newLinkEnv(t, testLink)
-			env.traffic(t, testLink)
+			env.traffic(t)
 			in, _ := inject(t, env, kind(t, tt.kind), chaos.Params{Target: env.selection(testLink), Values: tt.values})
 			seen, err := in.Settle(deadline(t, 30*time.Second))
 			if err != nil || !strings.Contains(seen.Saw, says[tt.kind]) {
@@ -175,8 +175,9 @@ func TestLinkFaultsInAnyOrder(t *testing.T) {
 // each seen by what it does itself. What cannot be combined with them is refused,
 // by a plan and by the journal; all are undone in the reverse order.
 func TestLinkFaultsCombine(t *testing.T) {
+	t.Parallel()
 	env := newLinkEnv(t, testLink)
-	env.traffic(t, testLink)
+	env.traffic(t)
 	var healed []string
 	kinds := Kinds()
 	for i, k := range kinds {
@@ -240,8 +241,9 @@ func TestLinkFaultsCombine(t *testing.T) {
 // TestLatencySeesItselfAlone has a link so slow that everything waits, by a limit
 // of the rate: that is not taken for a delay.
 func TestLatencySeesItselfAlone(t *testing.T) {
+	t.Parallel()
 	env := newLinkEnv(t, testLink)
-	env.traffic(t, testLink)
+	env.traffic(t)
 	slow := chaos.Params{Target: env.selection(testLink), Values: map[string]string{"rate": "2KiB"}}
 	inject(t, env, kind(t, kindBandwidth), slow)
 	k := kind(t, kindLatency)

@@ -118,7 +118,7 @@ func TestKernelClock(t *testing.T) {
 		"date":     fmt.Sprintf(`if [ "$*" = +%%s ]; then echo %d; else exec %s "$@"; fi`, now.Unix(), date),
 		"iptables": `echo "$@"`,
 	} {
-		if err := os.WriteFile(filepath.Join(tools, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		if err = os.WriteFile(filepath.Join(tools, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -51,7 +51,8 @@ func TestStockIsProbed(t *testing.T) {
 			if err != nil || seen.By != probeMeans || !strings.Contains(seen.Saw, "without the toxic") {
 				t.Errorf("seen %+v, %v", seen, err)
 			}
-			if err := in.Recover(t.Context()); err != nil {
+			err = in.Recover(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
 			if seen, err = in.Recovered(deadline(t, 30*time.Second)); err != nil || !strings.Contains(seen.Saw, "a probe was answered") {
@@ -65,14 +66,14 @@ func TestStockIsProbed(t *testing.T) {
 // what it is told, and does none of it.
 func (e *stockEnv) lie(t *testing.T) {
 	t.Helper()
-	real, err := url.Parse(e.url)
+	honest, err := url.Parse(e.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
 	toxics, enabled := []toxicInfo{}, true
 	mux := http.NewServeMux()
-	mux.Handle("/", httputil.NewSingleHostReverseProxy(real))
+	mux.Handle("/", httputil.NewSingleHostReverseProxy(honest))
 	mux.HandleFunc("/proxies/pg/toxics", func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -130,6 +131,7 @@ func TestStockUnseen(t *testing.T) {
 		{"nobody there", kindLatency, map[string]string{"delay": "50ms"}, func(*testing.T) string { return "127.0.0.1:1" }, "not answered before the fault either"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			env := newStockEnvTo(t, tt.upstream(t))
 			in, _ := inject(t, env, kind(t, tt.kind), chaos.Params{Target: env.selection(testLink), Values: tt.values})
 			if seen, err := in.Settle(deadline(t, time.Second)); err == nil || !strings.Contains(err.Error(), tt.want) {

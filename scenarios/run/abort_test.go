@@ -74,7 +74,7 @@ func TestAbortOfWhatHangs(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stop := rig.abortOn(&scenarios.Abort{Errors: 50, For: 3 * time.Second}, func() int64 { return tt.inFlight }, cancel)
 			defer stop()
-			time.Sleep(4500 * time.Millisecond)
+			<-time.After(4500 * time.Millisecond)
 			if aborted := errors.Is(context.Cause(ctx), errAborted); aborted != tt.aborts {
 				t.Errorf("%d operations under way and none ended in 4.5 s: aborted %t, want %t", tt.inFlight, aborted, tt.aborts)
 			}

@@ -69,6 +69,7 @@ func Arm(
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
+	undo.Manual = byHand(env, undo.Manual)
 	id, beside, err := journal.arm(undo, func(pending []Entry) error { return catalog.conflict(pending, undo) })
 	if err != nil {
 		if errors.Is(err, ErrConflict) {

@@ -44,14 +44,15 @@ func TestPitfalls(t *testing.T) {
 		{"a limit below what is in use cannot be set, or kills", map[string]string{
 			"cmd/proofload/conformance_pitfalls_test.go": "testLimitBelowUse",
 		}},
-		{"the kernel ends rules by another clock than the guard reads", map[string]string{
-			"chaos/netfault/netfault_test.go":     "TestUntilIsUTC",
+		{"the kernel ends rules by another clock than the runner or the guard reads", map[string]string{
+			"chaos/netfault/netfault_test.go":     "TestKernelClock",
 			"chaos/netfault/filter_linux_test.go": "TestKernelEndsPartition",
 		}},
 		{"the runner is killed somewhere between the journal and the end", map[string]string{
 			"chaos/proc/proc_linux_test.go":  "TestCrash",
 			"chaos/proc/again_linux_test.go": "TestLateKill",
 			"chaos/journal_test.go":          "TestJournalTorn",
+			"chaos/resource/again_test.go":   "TestLateOrder",
 		}},
 		{"the engine does not answer when it is time to mend", map[string]string{
 			"chaos/journal_test.go":                      "TestInsist",
@@ -64,8 +65,10 @@ func TestPitfalls(t *testing.T) {
 			"chaos/netfault/links_test.go":  "TestLinkFaultEndedEarly",
 		}},
 		{"a proxy accepts what its upstream would refuse, and clients who go through it see another recovery time", map[string]string{
-			"cmd/linkd/linkd_test.go":    "TestUpstreamDown",
-			"sut/stack/topology_test.go": "TestEndpointURL", // clients reach the service past all proxies
+			"cmd/linkd/linkd_test.go":        "TestUpstreamDown",
+			"loadgen/path_test.go":           "TestLoadSeesItsOwnPath",
+			"reports/check/recovery_test.go": "TestRecoveryIsOfTheLoad",
+			"sut/stack/topology_test.go":     "TestEndpointURL", // clients reach the service past all proxies
 		}},
 	} {
 		if len(p.tests) == 0 {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/proofload/proofload/reports/history"
@@ -56,6 +57,10 @@ type Config struct {
 	// a generator that was held up does not catch up in a burst of its own.
 	// Zero is [DefaultMaxLag]; negative sheds nothing for that.
 	MaxLag time.Duration
+
+	// InFlight counts the operations under way, for who watches the load from
+	// beside. Nil if nobody does.
+	InFlight *atomic.Int64
 
 	// Share is the part of the arrivals that this engine sends; zero is all.
 	Share Share
@@ -110,6 +115,7 @@ func (c Config) Schedule() (*Schedule, error) {
 func (c Config) withDefaults() Config {
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&c.InFlight, new(atomic.Int64))
 	setDefault(&c.MaxLag, DefaultMaxLag)
 	if c.MaxLag < 0 {
 		c.MaxLag = math.MaxInt64

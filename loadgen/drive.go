@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -106,7 +105,6 @@ type engine struct {
 	holds     *holds
 	jobs      chan *job // from the pacer to the workers
 	sum       string    // hash of the arrivals; empty of a load that was stopped
-	inFlight  atomic.Int64
 
 	mu    sync.Mutex
 	stats Stats

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,15 +36,22 @@ func TestFreeze(t *testing.T) {
 func freeze(t *testing.T, limit int) {
 	t.Helper()
 	began := time.Now()
+	inFlight := new(atomic.Int64)
 	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+		if inFlight.Load() == 0 {
+			t.Error("a request has come, and none is said to be under way")
+		}
 		if e := time.Since(began); e > 4*time.Second && e < 7*time.Second {
 			pause(r, 7*time.Second-e)
 		}
 		pause(r, 5*time.Millisecond)
 	})
 	b.Phases = []Phase{{Name: "steady", For: 12 * time.Second, From: 200, To: 200}}
-	b.MaxInFlight = limit
+	b.MaxInFlight, b.InFlight = limit, inFlight
 	stats := b.drive(t.Context(), t)
+	if n := inFlight.Load(); n != 0 {
+		t.Errorf("%d operations are said to be under way after the load", n)
+	}
 
 	tally := history.NewTally()
 	perSecond := make([]int, 12)

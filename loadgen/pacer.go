@@ -102,7 +102,7 @@ func (p *pacer) next() *job {
 // stall of 10 ms would grow until the cap on operations in flight ended it.
 func (p *pacer) giveWay(now, lag time.Duration) {
 	p.since++
-	long := now-p.turned >= giveWayAfter && p.inFlight.Load() >= giveWayInFlight
+	long := now-p.turned >= giveWayAfter && p.InFlight.Load() >= giveWayInFlight
 	late := lag >= giveWayBehind && p.since >= giveWayEvery
 	if long || late {
 		p.turn.wait()

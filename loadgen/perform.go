@@ -37,7 +37,7 @@ func (e *engine) perform(j *job) {
 		Seq: int64(j.seq) + 1, Corr: j.op.Header.Get(correlationHeader), //nolint:gosec // no schedule is so long
 	}
 	lag := now - j.sched
-	if e.inFlight.Add(1) > int64(e.MaxInFlight) || lag > e.MaxLag {
+	if e.InFlight.Add(1) > int64(e.MaxInFlight) || lag > e.MaxLag {
 		event.Class = ClassShed
 	} else {
 		event.Sent = now
@@ -49,7 +49,7 @@ func (e *engine) perform(j *job) {
 		e.send(j, &event)
 	}
 	event.At = e.Recorder.Now()
-	e.inFlight.Add(-1)
+	e.InFlight.Add(-1)
 	e.Recorder.Record(event)
 	e.count(&event, j.answered, lag)
 	e.Workload.Observe(&j.op, event.Kind == history.OK) // last, so that what uses it is recorded later

@@ -22,7 +22,7 @@ var ErrUnsupported = errors.New("not supported by this environment")
 // It is the smallest thing all environments can offer. What only some can do
 // is an interface of its own, found by type assertion: see [Killer], [Pauser],
 // [PrimaryFinder], [LinkController], [NetAdmin], [Executor], [Limiter],
-// [DiskLimiter], [Stopper], [LogCollector] and [LogFollower].
+// [DiskLimiter], [Stopper], [LogCollector], [LogFollower] and [ContainerNamer].
 type Environment interface {
 	// Topology lists the nodes and links. It does not change while the
 	// environment lives; which database node is primary is not part of it.
@@ -114,6 +114,12 @@ type Executor interface {
 type Limits struct {
 	CPU    float64 // cores
 	Memory int64   // bytes
+}
+
+// A ContainerNamer runs its nodes in containers, and says what their engine calls
+// them.
+type ContainerNamer interface {
+	ContainerName(node string) string
 }
 
 // A Limiter can change what a node may use while it runs.

@@ -27,7 +27,7 @@ func BenchmarkLinkFaults(b *testing.B) {
 		{kindLinkDown, nil},
 	} {
 		env := newLinkEnv(b, testLink)
-		env.traffic(b, testLink)
+		env.traffic(b)
 		var settled, whole []time.Duration
 		for range rounds {
 			in, _ := inject(b, env, kind(b, tt.kind), chaos.Params{Target: env.selection(testLink), Values: tt.values})

@@ -45,7 +45,7 @@ type byteCounts struct {
 	Connections       int64 `json:"connections"` // open now
 	Resets            int64 `json:"resets"`      // connections
 	UpstreamPieces    int64 `json:"upstream_pieces"`
-	UpstreamWaited    int64 `json:"upstream_waited_us"` // all pieces together
+	UpstreamWaited    int64 `json:"upstream_waited_us"` // all pieces together, for latencies
 	UpstreamDropped   int64 `json:"upstream_bytes_dropped"`
 	DownstreamPieces  int64 `json:"downstream_pieces"`
 	DownstreamWaited  int64 `json:"downstream_waited_us"`
@@ -61,7 +61,7 @@ func (c byteCounts) out() int64 { return c.UpstreamOut + c.DownstreamOut }
 // pieces returns how many pieces of data passed under a toxic.
 func (c byteCounts) pieces() int64 { return c.UpstreamPieces + c.DownstreamPieces }
 
-// waited returns how long these pieces waited together.
+// waited returns how long latencies let these pieces wait, together.
 func (c byteCounts) waited() time.Duration {
 	return time.Duration(c.UpstreamWaited+c.DownstreamWaited) * time.Microsecond
 }

@@ -82,13 +82,19 @@ func (c cut) matches(node string) []string {
 	return each
 }
 
-// addScript puts the rules on a node until a moment by the clock of its host
-// and lists the result. The rules come into effect last.
-func (c cut) addScript(node string, until time.Time) string {
-	script := []string{iptables + " -N " + c.chain()}
+// addScript puts the rules on a node for a while and lists the result. When that
+// is over it asks the node's own kernel, whose clock ends the rules: the host may
+// be another one than ours, and have another time. The rules come into effect
+// last.
+func (c cut) addScript(node string, ttl time.Duration) string {
+	seconds := int64((ttl+time.Second-1)/time.Second) + 1 // whose first may have begun long ago
+	script := []string{
+		fmt.Sprintf(`until=$(date -u -d "@$(($(date +%%s)+%d))" +%%Y-%%m-%%dT%%H:%%M:%%S)`, seconds),
+		iptables + " -N " + c.chain(),
+	}
 	for _, m := range c.matches(node) {
-		script = append(script, fmt.Sprintf("%s -A %s %s -m time --datestop %s -m comment --comment proofload:%s -j %s",
-			iptables, c.chain(), strings.TrimSpace(m), until.UTC().Format("2006-01-02T15:04:05"), c.ID, c.verdict()))
+		script = append(script, fmt.Sprintf(`%s -A %s %s -m time --datestop "$until" -m comment --comment proofload:%s -j %s`,
+			iptables, c.chain(), strings.TrimSpace(m), c.ID, c.verdict()))
 	}
 	for _, from := range c.from() {
 		script = append(script, iptables+" -I "+c.jump(from))
@@ -109,8 +115,7 @@ func (c cut) removeScript() string {
 
 // add cuts a node off and sees the rules listed.
 func (c cut) add(ctx context.Context, net sut.NetAdmin, node string, ttl time.Duration) error {
-	until := time.Now().Add(ttl).Truncate(time.Second).Add(time.Second)
-	listing, err := net.NetExec(ctx, node, "sh", "-c", c.addScript(node, until))
+	listing, err := net.NetExec(ctx, node, "sh", "-c", c.addScript(node, ttl))
 	if err != nil {
 		return fmt.Errorf("cut off %s: %w: %s", node, err, strings.TrimSpace(listing))
 	}

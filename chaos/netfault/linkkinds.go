@@ -19,6 +19,20 @@ const (
 	kindLinkDown  = "link-down"
 )
 
+// What faults of links change. Those that let data pass, later, slower or in
+// pieces, are combined: each of them is seen in what passes. The others are
+// combined with none, because they leave nothing that another could be seen in.
+const (
+	touchesDelay  = "delay"
+	touchesRate   = "rate"
+	touchesPieces = "pieces"
+)
+
+// wholeLink is what faults change that are combined with no other of their link.
+func wholeLink() []string {
+	return []string{chaos.TouchesLink, touchesDelay, touchesRate, touchesPieces}
+}
+
 // linkParams are the parameters that all faults of links have but link-down.
 func linkParams(own ...chaos.Param) []chaos.Param {
 	return append(own,
@@ -68,8 +82,9 @@ func linkKinds() []chaos.Kind {
 
 func latencyKind() linkKind {
 	l := linkKind{Kind: chaos.Kind{
-		Name:  kindLatency,
-		About: "Delays everything that passes over a link, in order; a round trip over both directions meets it twice.",
+		Name:    kindLatency,
+		Touches: []string{touchesDelay},
+		About:   "Delays everything that passes over a link, in order; a round trip over both directions meets it twice.",
 		Params: linkParams(
 			chaos.Param{Name: "delay", Measure: chaos.Duration, About: "how long data waits, in whole milliseconds"},
 			chaos.Param{Name: "jitter", Measure: chaos.Text, Default: "0s", About: "how much the delay varies"},
@@ -101,6 +116,9 @@ func latencyKind() linkKind {
 		}
 		return toxicInfo{Type: "latency", Attributes: attributes}, nil
 	}
+	l.marks = func(k chaos.Kind, p chaos.Params) mark {
+		return mark{extra: k.Duration(p, "delay") * time.Duration(len(directions(k, p)))}
+	}
 	l.seen = func(k chaos.Kind, p chaos.Params, since byteCounts) string {
 		if since.pieces() == 0 {
 			return ""
@@ -117,12 +135,17 @@ func latencyKind() linkKind {
 func bandwidthKind() linkKind {
 	return linkKind{
 		Kind: chaos.Kind{
-			Name:   kindBandwidth,
-			About:  "Limits how fast data passes over each connection of a link.",
-			Params: linkParams(chaos.Param{Name: "rate", Measure: chaos.Size, About: "how much passes in a second, for example 64KiB"}),
+			Name:    kindBandwidth,
+			Touches: []string{touchesRate},
+			About:   "Limits how fast data passes over each connection of a link.",
+			Params:  linkParams(chaos.Param{Name: "rate", Measure: chaos.Size, About: "how much passes in a second, for example 64KiB"}),
 		},
 		toxic: func(k chaos.Kind, p chaos.Params, _ bool) (toxicInfo, error) {
 			return toxicInfo{Type: "bandwidth", Attributes: map[string]any{"rate": max(1, k.Size(p, "rate")/1000)}}, nil
+		},
+		marks: func(k chaos.Kind, p chaos.Params) mark {
+			rate := float64(k.Size(p, "rate"))
+			return padded(k, p, rate*probeWanted.Seconds(), time.Duration(float64(time.Second)/rate))
 		},
 		seen: passed("under the limit"),
 	}
@@ -130,8 +153,9 @@ func bandwidthKind() linkKind {
 
 func sliceKind() linkKind {
 	l := linkKind{Kind: chaos.Kind{
-		Name:  kindSlice,
-		About: "Cuts the data on a link into small pieces that are sent one after the other.",
+		Name:    kindSlice,
+		Touches: []string{touchesPieces},
+		About:   "Cuts the data on a link into small pieces that are sent one after the other.",
 		Params: linkParams(
 			chaos.Param{Name: "bytes", Measure: chaos.Count, Default: "64", About: "how long a piece is on average; it varies by half of that"},
 			chaos.Param{Name: "pause", Measure: chaos.Duration, Default: "10ms", About: "the time between two pieces"},
@@ -142,6 +166,10 @@ func sliceKind() linkKind {
 		return toxicInfo{Type: "slicer", Attributes: map[string]any{
 			"average_size": n, "size_variation": n / 2, "delay": k.Duration(p, "pause").Microseconds(),
 		}}, nil
+	}
+	l.marks = func(k chaos.Kind, p chaos.Params) mark {
+		each := k.Duration(p, "pause") / time.Duration(k.Count(p, "bytes"))
+		return padded(k, p, float64(probeWanted)/float64(max(1, each)), each)
 	}
 	l.seen = passed("in pieces")
 	return l
@@ -157,8 +185,26 @@ func limitKind() linkKind {
 		toxic: func(k chaos.Kind, p chaos.Params, _ bool) (toxicInfo, error) {
 			return toxicInfo{Type: "limit_data", Attributes: map[string]any{"bytes": k.Count(p, "bytes")}}, nil
 		},
+		marks: func(k chaos.Kind, p chaos.Params) mark {
+			n := k.Count(p, "bytes")
+			if n > maxPadding || !slices.Contains(directions(k, p), "upstream") {
+				return mark{}
+			}
+			return mark{padding: n, ends: true}
+		},
 		seen: passed("counted against the limit"),
 	}
+}
+
+// padded marks a request of so many bytes, each of which takes so long. They go
+// to the server; what comes back is too short to show anything.
+func padded(k chaos.Kind, p chaos.Params, size float64, each time.Duration) mark {
+	n := int(min(size, maxPadding))
+	extra := time.Duration(n) * each
+	if extra < probeSeen || !slices.Contains(directions(k, p), "upstream") {
+		return mark{}
+	}
+	return mark{padding: n, extra: extra}
 }
 
 // passed sees that data has passed under a toxic.
@@ -178,6 +224,7 @@ func partialStall() linkKind {
 		toxic: func(_ chaos.Kind, _ chaos.Params, stock bool) (toxicInfo, error) {
 			return stallToxic(control{stock: stock}, "", ""), nil
 		},
+		marks: silence,
 		seen: func(_ chaos.Kind, _ chaos.Params, since byteCounts) string {
 			if since.in() <= since.out() {
 				return ""
@@ -186,6 +233,9 @@ func partialStall() linkKind {
 		},
 	}
 }
+
+// silence marks a link over which nothing comes.
+func silence(chaos.Kind, chaos.Params) mark { return mark{silent: true} }
 
 func halfOpenKind() linkKind {
 	return linkKind{
@@ -201,6 +251,7 @@ func halfOpenKind() linkKind {
 			}
 			return toxicInfo{Type: "half_open"}, nil
 		},
+		marks: silence,
 		seen: func(_ chaos.Kind, _ chaos.Params, since byteCounts) string {
 			if since.dropped() == 0 {
 				return ""
@@ -220,6 +271,7 @@ func resetKind() linkKind {
 		toxic: func(k chaos.Kind, p chaos.Params, _ bool) (toxicInfo, error) {
 			return toxicInfo{Type: "reset_peer", Attributes: map[string]any{"timeout": k.Duration(p, "after").Milliseconds()}}, nil
 		},
+		marks: func(k chaos.Kind, p chaos.Params) mark { return mark{ends: true, extra: k.Duration(p, "after")} },
 		seen: func(_ chaos.Kind, _ chaos.Params, since byteCounts) string {
 			if since.Resets == 0 {
 				return ""
@@ -230,8 +282,11 @@ func resetKind() linkKind {
 }
 
 func downKind() linkKind {
-	return linkKind{Kind: chaos.Kind{
-		Name:  kindLinkDown,
-		About: "Closes all connections of a link and refuses new ones, as where nothing listens.",
-	}}
+	return linkKind{
+		Kind: chaos.Kind{
+			Name:  kindLinkDown,
+			About: "Closes all connections of a link and refuses new ones, as where nothing listens.",
+		},
+		marks: func(chaos.Kind, chaos.Params) mark { return mark{ends: true} },
+	}
 }

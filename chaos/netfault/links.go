@@ -20,6 +20,9 @@ type linkKind struct {
 	// refuses connections.
 	toxic func(k chaos.Kind, p chaos.Params, stock bool) (toxicInfo, error)
 
+	// marks says how a client sees it where the proxy counts nothing.
+	marks func(k chaos.Kind, p chaos.Params) mark
+
 	// seen judges what a link has done since the injection. It says what, or
 	// nothing if that does not show the fault yet.
 	seen func(k chaos.Kind, p chaos.Params, since byteCounts) string
@@ -29,7 +32,9 @@ type linkKind struct {
 func (l linkKind) kind() chaos.Kind {
 	l.Needs = "an environment with link proxies, linkd or Toxiproxy"
 	l.Undone = "The toxic is removed, which loses nothing of a connection that goes on. No toxic outlives its proxy."
-	l.Touches = []string{"link"}
+	if l.Touches == nil {
+		l.Touches = wholeLink()
+	}
 	check := l.Check
 	l.Check = func(p chaos.Params) error {
 		if len(p.Target.Links) == 0 {
@@ -97,6 +102,7 @@ func (f *linkFault) Prepare(ctx context.Context) (chaos.Undo, error) {
 func (f *linkFault) Inject(ctx context.Context) (chaos.Injection, error) {
 	in := &linkInjection{linkFault: *f, links: f.data.links(f.env)}
 	in.before = in.count(ctx)
+	in.probes = probes(ctx, in.links, f.kind.marks(f.kind.Kind, f.params))
 	in.called = time.Now()
 	err := chaos.Each(in.links, func(l control) error {
 		if f.data.Down {
@@ -126,6 +132,20 @@ type linkInjection struct {
 	links  []control
 	called time.Time    // the last inject or recover call
 	before []byteCounts // of each link at that call
+	probes []probe      // of each link whose proxy counts nothing
+}
+
+// probes makes a probe for each link whose proxy counts nothing. Without one a
+// fault is not seen, which is no reason not to inject.
+func probes(ctx context.Context, links []control, m mark) []probe {
+	list := make([]probe, len(links))
+	_ = chaos.Each(chaos.Indices(links), func(i int) (err error) {
+		if links[i].stock {
+			list[i], err = newProbe(ctx, links[i], m)
+		}
+		return err
+	})
+	return list
 }
 
 // count reads the counts of all links. Without them an observation is weaker,
@@ -141,7 +161,7 @@ func (in *linkInjection) count(ctx context.Context) []byteCounts {
 
 // Settle implements [chaos.Injection]. It goes by what the link did with the
 // data that came through; of a link without any it only knows that the toxic is
-// listed.
+// listed. Where the proxy counts nothing it goes by a probe of its own.
 func (in *linkInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	return in.watch(ctx, in.inEffect)
 }
@@ -171,8 +191,28 @@ func (in *linkInjection) watch(ctx context.Context, look func(ctx context.Contex
 		return chaos.Evidence{}, err
 	}
 	idle := !slices.ContainsFunc(said, func(saw string) bool { return !strings.HasSuffix(saw, unmet) })
-	return chaos.Evidence{By: "link counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called), Idle: idle}, nil
+	return chaos.Evidence{By: meansOf(in.links, "link counters"), Saw: strings.Join(said, "; "), Took: time.Since(in.called), Idle: idle}, nil
 }
+
+// meansOf says what links are observed by: counters, if not a probe.
+func meansOf(links []control, counters string) string {
+	stock := 0
+	for _, l := range links {
+		if l.stock {
+			stock++
+		}
+	}
+	switch stock {
+	case 0:
+		return counters
+	case len(links):
+		return probeMeans
+	}
+	return counters + " and " + probeMeans
+}
+
+// probeMeans is what links are observed by whose proxies count nothing.
+const probeMeans = "a probe through the proxy and past it"
 
 // unmet is what is seen of a toxic that no traffic has met.
 const unmet = "no traffic, toxic listed"
@@ -191,7 +231,7 @@ func (in *linkInjection) inEffect(ctx context.Context, i int) (string, error) {
 		return "", fmt.Errorf("link %s: %d of %d toxics are listed", l.link, listed, want)
 	}
 	if l.stock {
-		return "toxic listed by a proxy that counts nothing", nil
+		return in.probes[i].see(ctx, l.link)
 	}
 	now, err := l.counts(ctx)
 	if err != nil {
@@ -217,7 +257,7 @@ func (in *linkInjection) refuses(ctx context.Context, i int) (string, error) {
 	case enabled:
 		return "", fmt.Errorf("link %s is enabled", l.link)
 	case l.stock:
-		return "disabled", nil
+		return in.probes[i].see(ctx, l.link)
 	}
 	now, err := l.counts(ctx)
 	if err != nil {
@@ -254,7 +294,7 @@ func (in *linkInjection) well(ctx context.Context, i int) (string, error) {
 	case listed > 0 || !enabled:
 		return "", fmt.Errorf("link %s: enabled %t, %d toxics are still listed", l.link, enabled, listed)
 	case l.stock:
-		return "toxic gone", nil
+		return in.probes[i].well(ctx, l.link)
 	}
 	now, err := l.counts(ctx)
 	if err != nil {

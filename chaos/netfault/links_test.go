@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -68,11 +69,11 @@ func (e *linkEnv) slow(link string) chaostest.Probe {
 	}
 }
 
-// traffic sends something through a link on new connections all the time, as a
+// traffic sends something through the link on new connections all the time, as a
 // service does that connects again.
-func (e *linkEnv) traffic(tb testing.TB, link string) {
+func (e *linkEnv) traffic(tb testing.TB) {
 	tb.Helper()
-	probe := e.slow(link)
+	probe := e.slow(testLink)
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
 	tb.Cleanup(func() {
@@ -95,7 +96,7 @@ func TestLinkFaults(t *testing.T) {
 				t.Parallel()
 				env := newLinkEnv(t, testLink, "api-1->pgbouncer")
 				if traffic {
-					env.traffic(t, testLink)
+					env.traffic(t)
 				}
 				p := chaos.Params{Target: env.selection(testLink), Values: tt.values}
 				chaostest.TestFault(t, env, kind(t, tt.kind), p, env.slow(testLink))
@@ -118,7 +119,7 @@ func TestLinkEvidence(t *testing.T) {
 		t.Run(tt.kind, func(t *testing.T) {
 			t.Parallel()
 			env := newLinkEnv(t, testLink)
-			env.traffic(t, testLink)
+			env.traffic(t)
 			in, _ := inject(t, env, kind(t, tt.kind), chaos.Params{Target: env.selection(testLink), Values: tt.values})
 			seen, err := in.Settle(deadline(t, 30*time.Second))
 			if err != nil || !strings.Contains(seen.Saw, says[tt.kind]) {
@@ -168,6 +169,89 @@ func TestLinkFaultsInAnyOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitWhole(t, env.slow(testLink))
+}
+
+// TestLinkFaultsCombine has two faults of one link in effect at the same time,
+// each seen by what it does itself. What cannot be combined with them is refused,
+// by a plan and by the journal; all are undone in the reverse order.
+func TestLinkFaultsCombine(t *testing.T) {
+	t.Parallel()
+	env := newLinkEnv(t, testLink)
+	env.traffic(t)
+	var healed []string
+	kinds := Kinds()
+	for i, k := range kinds {
+		kinds[i].Heal = func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+			healed = append(healed, u.Kind)
+			return k.Heal(ctx, env, u)
+		}
+	}
+	catalog := chaos.NewCatalog(kinds)
+	journal, err := chaos.OpenJournal(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	params := func(values map[string]string) chaos.Params {
+		return chaos.Params{Target: env.selection(testLink), Values: values}
+	}
+	arm := func(kind string, values map[string]string) (*chaos.Active, error) {
+		f, err := catalog.New(kind, env, nil, params(values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return chaos.Arm(t.Context(), journal, catalog, env, f, nil)
+	}
+	for _, one := range []struct {
+		kind, says string
+		values     map[string]string
+	}{
+		{kindBandwidth, "under the limit", map[string]string{"rate": "256KiB"}},
+		{kindLatency, "waited ", map[string]string{"delay": "20ms"}},
+		{kindSlice, "in pieces", map[string]string{"bytes": "2048", "pause": "1ms"}},
+	} {
+		active, err := arm(one.kind, one.values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := active.Settle(deadline(t, 30*time.Second))
+		if err != nil || !strings.Contains(seen.Saw, one.says) {
+			t.Errorf("%s: seen %+v, %v, want %q", one.kind, seen, err, one.says)
+		}
+	}
+	for kind, values := range map[string]map[string]string{
+		kindLatency: {"delay": "5ms"}, kindLimit: {"bytes": "5"}, kindStall: nil, kindHalfOpen: nil, kindLinkReset: nil, kindLinkDown: nil,
+	} {
+		if err := catalog.Conflict(kindLatency, params(map[string]string{"delay": "20ms"}), kind, params(values)); !errors.Is(err, chaos.ErrConflict) {
+			t.Errorf("a plan with latency and %s: %v", kind, err)
+		}
+		if _, err := arm(kind, values); !errors.Is(err, chaos.ErrConflict) {
+			t.Errorf("%s is injected beside the others: %v", kind, err)
+		}
+	}
+	if err := chaos.HealAll(t.Context(), catalog, env, journal); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{kindSlice, kindLatency, kindBandwidth}; !slices.Equal(healed, want) {
+		t.Errorf("undone %q, want %q", healed, want)
+	}
+	waitWhole(t, env.slow(testLink))
+}
+
+// TestLatencySeesItselfAlone has a link so slow that everything waits, by a limit
+// of the rate: that is not taken for a delay.
+func TestLatencySeesItselfAlone(t *testing.T) {
+	t.Parallel()
+	env := newLinkEnv(t, testLink)
+	env.traffic(t)
+	slow := chaos.Params{Target: env.selection(testLink), Values: map[string]string{"rate": "2KiB"}}
+	inject(t, env, kind(t, kindBandwidth), slow)
+	k := kind(t, kindLatency)
+	in, undo := inject(t, env, k, chaos.Params{Target: env.selection(testLink), Values: map[string]string{"delay": "100ms", "connections": "0.001%"}})
+	defer func() { _ = k.Heal(t.Context(), env, undo) }() // the link goes with the test
+	if seen, err := in.Settle(deadline(t, 1500*time.Millisecond)); err == nil {
+		t.Errorf("a delay that meets nobody is seen: %+v", seen)
+	}
 }
 
 func TestLinkParameters(t *testing.T) {
@@ -221,10 +305,16 @@ func (e *stockEnv) LinkControl(link string) (string, bool) {
 
 func newStockEnv(t *testing.T) *stockEnv {
 	t.Helper()
+	return newStockEnvTo(t, startEcho(t))
+}
+
+// newStockEnvTo is newStockEnv to another server.
+func newStockEnvTo(t *testing.T, upstream string) *stockEnv {
+	t.Helper()
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	e := &stockEnv{linkEnv: linkEnv{ports: map[string]string{}}}
 	for _, name := range []string{"other", "pg"} {
-		proxy := toxiproxy.NewProxy(api, name, "127.0.0.1:0", startEcho(t))
+		proxy := toxiproxy.NewProxy(api, name, "127.0.0.1:0", upstream)
 		if err := api.Collection.Add(proxy, true); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func Kinds() []chaos.Kind {
 			Needs:   "an environment with link proxies",
 			Undone:  "The toxic is removed, and what was held back passes. No toxic outlives its proxy.",
 			Params:  linkParams(),
-			Touches: []string{"link"},
+			Touches: wholeLink(),
 			New:     newStall,
 			Check:   checkStall,
 			Heal:    healStall,

@@ -3,6 +3,10 @@ package netfault
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -100,12 +104,29 @@ func TestCutListed(t *testing.T) {
 	}
 }
 
-// TestUntilIsUTC has a host in another time zone: the kernel reads the end of
-// the rules as UTC.
-func TestUntilIsUTC(t *testing.T) {
-	until := time.Date(2030, 1, 2, 3, 4, 5, 0, time.FixedZone("far away", 5*60*60))
-	if script := (cut{ID: "0a1b2c3d"}).addScript("pg-1", until); !strings.Contains(script, "--datestop 2030-01-01T22:04:05 ") {
-		t.Errorf("the rules end at another time: %s", script)
+// TestKernelClock has a node on a host whose clock is years ahead of ours, and in
+// another time zone: the rules end by the clock of that kernel, which reads their
+// end as UTC. By ours they would have ended before they began.
+func TestKernelClock(t *testing.T) {
+	tools := t.TempDir()
+	now := time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)
+	date, err := exec.LookPath("date")
+	if err != nil {
+		t.Skipf("needs date: %v", err)
+	}
+	for tool, script := range map[string]string{
+		"date":     fmt.Sprintf(`if [ "$*" = +%%s ]; then echo %d; else exec %s "$@"; fi`, now.Unix(), date),
+		"iptables": `echo "$@"`,
+	} {
+		if err = os.WriteFile(filepath.Join(tools, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", (cut{ID: "0a1b2c3d"}).addScript("pg-1", 10*time.Second))
+	cmd.Env = []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "TZ=Asia/Karachi"}
+	out, err := cmd.CombinedOutput()
+	if want := "--datestop 2040-01-02T03:04:16 "; err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("%v: %s; want %s", err, out, want)
 	}
 }
 

@@ -151,6 +151,7 @@ func (s *stall) Inject(ctx context.Context) (chaos.Injection, error) {
 		in.gaps[i] = counts.in() - counts.out()
 		return err
 	})
+	in.probes = probes(ctx, in.links, mark{silent: true})
 	in.called = time.Now()
 	err := chaos.Each(in.links, func(l control) error {
 		return chaos.Each(streams(), func(stream string) error {
@@ -182,6 +183,7 @@ type stalling struct {
 	called time.Time    // the last inject or recover call
 	gaps   []int64      // of each link before the injection, the bytes that had arrived and were not delivered
 	before []byteCounts // of each link at the first recover call
+	probes []probe      // of each link whose proxy counts nothing
 }
 
 // Settle implements [chaos.Injection]. It goes by the bytes that arrive at the
@@ -214,8 +216,9 @@ func (s *stalling) look(ctx context.Context, quiet []quietness) error {
 			}
 		}
 		if link.stock {
-			quiet[i].blind, quiet[i].lasted = true, idleTime
-			return nil
+			quiet[i].lasted = idleTime
+			quiet[i].probed, err = s.probes[i].see(ctx, link.link)
+			return err
 		}
 		counts, err := link.counts(ctx)
 		if err != nil {
@@ -233,9 +236,9 @@ type quietness struct {
 	since  time.Time
 	base   byteCounts
 	lasted time.Duration
-	gap    int64 // bytes that were held back before the fault, by what is none
-	held   int64 // bytes
-	blind  bool  // its proxy counts nothing
+	gap    int64  // bytes that were held back before the fault, by what is none
+	held   int64  // bytes
+	probed string // what a probe saw, of a link whose proxy counts nothing
 }
 
 func (q *quietness) update(now byteCounts, at time.Time) {
@@ -265,16 +268,16 @@ func (s *stalling) evidence(quiet []quietness) chaos.Evidence {
 	said := make([]string, len(quiet))
 	for i, q := range quiet {
 		lasted := q.lasted.Round(time.Millisecond)
-		if q.blind {
-			said[i] = q.link + ": toxic listed by a proxy that counts no bytes"
+		if q.probed != "" {
+			said[i] = q.link + ": " + q.probed
 			continue
 		}
 		if said[i] = fmt.Sprintf("%s: %d bytes in, 0 out in %s", q.link, q.held, lasted); q.held == 0 {
 			said[i] = fmt.Sprintf("%s: no traffic, toxic listed, 0 bytes out in %s", q.link, lasted)
 		}
 	}
-	idle := !slices.ContainsFunc(quiet, func(q quietness) bool { return q.blind || q.held > 0 })
-	return chaos.Evidence{By: "link byte counters", Saw: strings.Join(said, "; "), Took: time.Since(s.called), Idle: idle}
+	idle := !slices.ContainsFunc(quiet, func(q quietness) bool { return q.probed != "" || q.held > 0 })
+	return chaos.Evidence{By: meansOf(s.links, "link byte counters"), Saw: strings.Join(said, "; "), Took: time.Since(s.called), Idle: idle}
 }
 
 // Recover implements [chaos.Injection].
@@ -302,18 +305,19 @@ func (s *stalling) Recovered(ctx context.Context) (chaos.Evidence, error) {
 	said := make([]string, len(s.links))
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		return chaos.Each(chaos.Indices(said), func(i int) (err error) {
-			said[i], err = s.well(ctx, s.links[i], s.before[i])
+			said[i], err = s.well(ctx, i)
 			return err
 		})
 	})
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
-	return chaos.Evidence{By: "link byte counters", Saw: strings.Join(said, "; "), Took: time.Since(s.called)}, nil
+	return chaos.Evidence{By: meansOf(s.links, "link byte counters"), Saw: strings.Join(said, "; "), Took: time.Since(s.called)}, nil
 }
 
 // well reports how a link is seen to be well.
-func (s *stalling) well(ctx context.Context, l control, before byteCounts) (saw string, err error) {
+func (s *stalling) well(ctx context.Context, i int) (saw string, err error) {
+	l, before := s.links[i], s.before[i]
 	list, err := l.toxics(ctx)
 	if err != nil {
 		return "", err
@@ -324,7 +328,8 @@ func (s *stalling) well(ctx context.Context, l control, before byteCounts) (saw 
 		}
 	}
 	if l.stock {
-		return l.link + ": toxic gone", nil
+		saw, err = s.probes[i].well(ctx, l.link)
+		return l.link + ": " + saw, err
 	}
 	counts, err := l.counts(ctx)
 	if err != nil {

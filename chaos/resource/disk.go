@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +79,7 @@ func diskSlow() chaos.Kind {
 		if err := json.Unmarshal(u.Data, &before); err != nil {
 			return fmt.Errorf("read undo data: %w", err)
 		}
-		return restoreDisks(ctx, env, before)
+		return healDisks(ctx, env, before)
 	}
 	return k
 }
@@ -180,4 +182,24 @@ func restoreDisks(ctx context.Context, env sut.Environment, before map[string]di
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// healDisks is restoreDisks after somebody else's death: see [giveBack].
+func healDisks(ctx context.Context, env sut.Environment, before map[string]diskBefore) error {
+	limiter, ok := env.(sut.DiskLimiter)
+	if !ok {
+		return fmt.Errorf("limits of disks: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(slices.Collect(maps.Keys(before)), func(node string) error {
+		if _, ok := env.Topology().Node(node); !ok {
+			return nil // gone, and its limits with it
+		}
+		b := before[node]
+		return giveBack(ctx, env, node,
+			func(ctx context.Context) error { return limiter.SetDiskLimits(ctx, node, b.Disk, b.Limits) },
+			func(ctx context.Context) (bool, error) {
+				is, err := limiter.DiskLimits(ctx, node, b.Disk)
+				return is == b.Limits, err
+			})
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +97,7 @@ func limited(k chaos.Kind, c cgroup) chaos.Kind {
 		if err := json.Unmarshal(u.Data, &before); err != nil {
 			return fmt.Errorf("read undo data: %w", err)
 		}
-		return c.restore(ctx, env, before)
+		return c.heal(ctx, env, before)
 	}
 	return k
 }
@@ -135,7 +137,7 @@ func (f *limit) Prepare(ctx context.Context) (chaos.Undo, error) {
 		if b.Limits, err = f.limiter.Limits(ctx, node); err != nil {
 			return chaos.Undo{}, fmt.Errorf("read the limits of %s: %w", node, err)
 		}
-		if b.Kernel, err = f.kernel(ctx, node); err != nil {
+		if b.Kernel, err = f.cgroup.kernel(ctx, f.exec, node); err != nil {
 			return chaos.Undo{}, err
 		}
 		f.before[node] = b
@@ -148,8 +150,8 @@ func (f *limit) Prepare(ctx context.Context) (chaos.Undo, error) {
 }
 
 // kernel reads a limit inside the node.
-func (f *limit) kernel(ctx context.Context, node string) (string, error) {
-	out, err := f.exec.NodeExec(ctx, node, nil, "sh", "-c", f.cgroup.read)
+func (c cgroup) kernel(ctx context.Context, exec sut.Executor, node string) (string, error) {
+	out, err := exec.NodeExec(ctx, node, nil, "sh", "-c", c.read)
 	if err != nil {
 		return "", fmt.Errorf("read the control group of %s: %w", node, err)
 	}
@@ -181,6 +183,27 @@ func (c cgroup) restore(ctx context.Context, env sut.Environment, before map[str
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// heal is restore after somebody else's death: see [giveBack].
+func (c cgroup) heal(ctx context.Context, env sut.Environment, before map[string]before) error {
+	limiter, canLimit := env.(sut.Limiter)
+	exec, canLook := env.(sut.Executor)
+	if !canLimit || !canLook {
+		return fmt.Errorf("limits of nodes: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(slices.Collect(maps.Keys(before)), func(node string) error {
+		if _, ok := env.Topology().Node(node); !ok {
+			return nil // gone, and its limit with it
+		}
+		b := before[node]
+		return giveBack(ctx, env, node,
+			func(ctx context.Context) error { return c.setBack(ctx, limiter, node, b.Limits) },
+			func(ctx context.Context) (bool, error) {
+				is, err := c.kernel(ctx, exec, node)
+				return is == b.Kernel, err
+			})
+	})
 }
 
 // A limitInjection is a limit in effect.
@@ -219,7 +242,7 @@ func (i *limitInjection) observe(ctx context.Context, want func(was, is string) 
 					return nil
 				}
 			}
-			is, err := i.kernel(ctx, node)
+			is, err := i.cgroup.kernel(ctx, i.exec, node)
 			if err != nil {
 				return err
 			}

@@ -71,7 +71,7 @@ func TestInjectionIsEnded(t *testing.T) {
 	k := chaos.Script{
 		Kind: chaos.Kind{Name: "late"},
 		Look: "true", Gone: "true", Undo: "rm -f '" + file + "'",
-		Inject: "touch '" + file + ".begun'; sleep 1; touch '" + file + "'",
+		Inject: "touch '" + file + ".begun'; sleep 10; touch '" + file + "'",
 	}.Fault()
 	f, err := k.New(env, chaos.NewTargets(env), chaos.Params{Target: env.Node("api-1"), For: time.Minute})
 	if err != nil {

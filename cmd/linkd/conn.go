@@ -17,7 +17,7 @@ type traffic struct {
 
 	// What guards have passed, and dropped.
 	pieces  atomic.Int64
-	waited  atomic.Int64 // of all pieces together, from reading to passing, in microseconds
+	waited  atomic.Int64 // of all pieces together, for latencies, in microseconds
 	dropped atomic.Int64 // bytes
 }
 

@@ -73,7 +73,7 @@ type counters struct {
 
 	// What toxics have let pass. A connection that meets none is not counted.
 	UpstreamPieces    int64 `json:"upstream_pieces"`
-	UpstreamWaited    int64 `json:"upstream_waited_us"` // of all pieces together, from reading to passing
+	UpstreamWaited    int64 `json:"upstream_waited_us"` // of all pieces together, for latencies; what other toxics add is not counted
 	UpstreamDropped   int64 `json:"upstream_bytes_dropped"`
 	DownstreamPieces  int64 `json:"downstream_pieces"`
 	DownstreamWaited  int64 `json:"downstream_waited_us"`

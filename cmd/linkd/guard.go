@@ -150,10 +150,7 @@ func (l *line) next(e effect, now time.Time) (*stream.StreamChunk, time.Duration
 		return nil, 0
 	}
 	head := l.held[0]
-	at := head.Timestamp
-	for _, d := range e.delays {
-		at = at.Add(d.of(head.draw))
-	}
+	at := head.Timestamp.Add(e.delay(head.draw))
 	n := len(head.Data)
 	if e.rate > 0 {
 		// A tenth of a second's worth at a time keeps the flow even.
@@ -185,7 +182,7 @@ func (l *line) sent(n int, e effect, now time.Time) {
 	head := &l.held[0]
 	if e.acts() || l.met > 0 {
 		l.traffic.pieces.Add(1)
-		l.traffic.waited.Add(now.Sub(head.Timestamp).Microseconds())
+		l.traffic.waited.Add(min(now.Sub(head.Timestamp), e.delay(head.draw)).Microseconds())
 	}
 	if n < len(head.Data) {
 		// The piece shares the array with the rest, not the chunk.

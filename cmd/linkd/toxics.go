@@ -43,6 +43,15 @@ func (e effect) acts() bool {
 	return len(e.delays) > 0 || e.rate > 0 || e.slices.size > 0 || e.limit != nil
 }
 
+// delay returns how long latencies hold a chunk back that drew u.
+func (e effect) delay(u float64) time.Duration {
+	var sum time.Duration
+	for _, d := range e.delays {
+		sum += d.of(u)
+	}
+	return sum
+}
+
 // A slicing says into which pieces data is cut, and how far apart they are.
 type slicing struct {
 	size, variation int // bytes: size ± variation

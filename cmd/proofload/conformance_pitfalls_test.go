@@ -135,7 +135,7 @@ func testEngineAway(t *testing.T, program command, s *stack.Stack) {
 	heal := program.make(ctx, "heal")
 	heal.Env = append(heal.Env, "DOCKER_HOST=unix://"+program.dir+"/nobody.sock")
 	out, err := heal.CombinedOutput()
-	if code := codeOf(err); err == nil || code != "6" || !strings.Contains(string(out), "by hand: docker unpause") {
+	if code := codeOf(err); err == nil || code != "6" || !strings.Contains(string(out), "by hand: docker unpause "+s.ContainerName("api-2")) {
 		t.Errorf("without an engine: %v: %s", err, out)
 	}
 	if n, err := p.Pending(); err != nil || n != 1 {

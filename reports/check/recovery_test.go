@@ -16,6 +16,7 @@ type drama struct {
 	skip    func(s float64, write bool) bool
 	until   float64 // of what is recorded, in s; 0: all
 	settled bool
+	beside  func(s float64) bool // whether it is good for a client beside the load's path; nil: there is none
 }
 
 func (d drama) judge(t *testing.T) (*Judgement, ObjectiveResult) {
@@ -33,6 +34,9 @@ func (d drama) judge(t *testing.T) (*Judgement, ObjectiveResult) {
 		}
 		if is(d.skip, s, write) || d.until > 0 && s > d.until {
 			continue
+		}
+		if d.beside != nil {
+			events = append(events, besides(s, write, d.beside(s)))
 		}
 		rate++
 		e := history.Event{By: history.ByLoad, Kind: history.OK, Op: "op", Phase: "only", Write: write, Sched: at(s), Sent: at(s), At: at(s + 0.005)}
@@ -54,6 +58,41 @@ func (d drama) judge(t *testing.T) (*Judgement, ObjectiveResult) {
 	}
 	j := judge(t, spec, events)
 	return j, j.Objectives[0]
+}
+
+// besides is what a client saw that goes another way than the load, as one of the
+// same kind would have been recorded.
+func besides(s float64, write, good bool) history.Event {
+	e := history.Event{By: history.ByProbe, Kind: history.OK, Op: "op", Phase: "only", Write: write, Sched: at(s), Sent: at(s), At: at(s + 0.001)}
+	if !good {
+		e.Kind = history.Fail
+	}
+	return e
+}
+
+// TestRecoveryIsOfTheLoad has the system be well on another path at another time
+// than on that of the load, as when a proxy stands in one of them. What counts is
+// when the clients were served that the load stands for.
+func TestRecoveryIsOfTheLoad(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		load, beside func(s float64) bool // disturbed
+		value        float64              // ms
+	}{
+		{"well sooner beside it", func(s float64) bool { return s >= 11 && s < 18 }, func(s float64) bool { return s >= 11 && s < 12 }, 8000},
+		{"well later beside it", func(s float64) bool { return s >= 11 && s < 14 }, func(s float64) bool { return s >= 11 && s < 30 }, 4000},
+		{"always well beside it", func(s float64) bool { return s >= 11 && s < 18 }, func(float64) bool { return false }, 8000},
+		{"disturbed beside it only", func(float64) bool { return false }, func(s float64) bool { return s >= 11 && s < 30 }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := drama{
+				settled: true, bad: func(s float64, _ bool) bool { return tt.load(s) }, beside: func(s float64) bool { return !tt.beside(s) },
+			}
+			if _, o := d.judge(t); o.Outcome != Pass || o.Value < tt.value-21 || o.Value > tt.value+21 {
+				t.Errorf("%s %.0f ms (%s); want %s %.0f ms", o.Outcome, o.Value, o.Reason, Pass, tt.value)
+			}
+		})
+	}
 }
 
 func faulted(s float64, op string) history.Event {

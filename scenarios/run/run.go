@@ -13,12 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports/history"
-	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
 )
@@ -124,13 +124,14 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 
 	start := r.Recorder.Now() + leadIn
 	r.Recorder.Record(history.Event{At: start, Kind: history.Info, By: history.ByRun, Op: history.RunDrill, Drill: d.N})
+	inFlight := new(atomic.Int64)
 	if p.Scenario.Abort != nil {
-		defer r.abortOn(p.Scenario.Abort, start, cancel)()
+		defer r.abortOn(p.Scenario.Abort, inFlight.Load, cancel)()
 	}
 	defer r.heed(loading, cancel)()
 	tl.begin(loading, start, func(err error) { cancel(err) })
 
-	stats, err := r.drive(loading, p, d, start, tl.holds())
+	stats, err := r.drive(loading, p, d, start, tl.holds(), inFlight)
 	if err != nil && loading.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
 	}
@@ -177,7 +178,9 @@ func stopped(ctx context.Context, cause error) string {
 }
 
 // drive sends the plan's load.
-func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, holds []loadgen.Hold) (loadgen.Stats, error) {
+func (r *Rig) drive(
+	ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, holds []loadgen.Hold, inFlight *atomic.Int64,
+) (loadgen.Stats, error) {
 	return loadgen.Drive(ctx, loadgen.Config{
 		BaseURL:     r.BaseURL,
 		Phases:      p.Phases,
@@ -195,6 +198,7 @@ func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.
 		Resolve:     p.Client.Resolve,
 		Timeouts:    p.Client.Timeouts,
 		Drain:       drain,
+		InFlight:    inFlight,
 	})
 }
 
@@ -224,53 +228,4 @@ func (r *Rig) heed(ctx context.Context, cancel context.CancelCauseFunc) (stop fu
 		})
 	}
 	return func() { end(); wg.Wait() }
-}
-
-// abortOn cancels the drill once the error share or the latency was over its
-// limit in each second of the condition's duration. The returned function ends
-// the watch.
-func (r *Rig) abortOn(a *scenarios.Abort, start time.Duration, cancel context.CancelCauseFunc) (stop func()) {
-	w := abortWatch{limit: a.Errors, slow: a.P99, need: max(1, int(a.For/time.Second)), second: int64(start / time.Second)}
-	return r.Recorder.Tap(func(e *history.Event) {
-		if e.By == history.ByLoad && e.Kind != history.Invoke && w.add(e) {
-			cancel(fmt.Errorf("%w: %s for %s", errAborted, a.Condition(), a.For))
-		}
-	})
-}
-
-// An abortWatch counts consecutive bad seconds of completions.
-type abortWatch struct {
-	limit  float64       // percent of errors
-	slow   time.Duration // latency that one in a hundred may exceed; 0: none
-	need   int           // seconds in a row
-	second int64         // the one being counted
-	total  int
-	bad    int
-	late   int
-	row    int // bad seconds in a row before this one
-}
-
-// over reports whether the second was bad.
-func (w *abortWatch) over() bool {
-	return w.total > 0 && (100*float64(w.bad)/float64(w.total) > w.limit || 100*w.late > w.total)
-}
-
-// add counts a completion and reports whether the condition holds.
-func (w *abortWatch) add(e *history.Event) bool {
-	if s := int64(e.At / time.Second); s != w.second {
-		if w.over() {
-			w.row++
-		} else {
-			w.row = 0
-		}
-		w.second, w.total, w.bad, w.late = s, 0, 0, 0
-	}
-	w.total++
-	if e.Kind != history.OK {
-		w.bad++
-	}
-	if w.slow > 0 && e.At-e.Sched > w.slow {
-		w.late++
-	}
-	return w.row >= w.need
 }

@@ -30,6 +30,9 @@ func (s *Stack) NodeExec(ctx context.Context, node string, variables []string, a
 	return output, nil
 }
 
+// ContainerName implements [sut.ContainerNamer].
+func (s *Stack) ContainerName(node string) string { return containerName(s.id, node) }
+
 // Limits implements [sut.Limiter].
 func (s *Stack) Limits(ctx context.Context, node string) (sut.Limits, error) {
 	c, err := s.inspect(ctx, node)

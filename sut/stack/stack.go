@@ -87,6 +87,7 @@ var (
 	_ sut.NetAdmin       = (*Stack)(nil)
 	_ sut.LogCollector   = (*Stack)(nil)
 	_ sut.LogFollower    = (*Stack)(nil)
+	_ sut.ContainerNamer = (*Stack)(nil)
 	_ sut.Waiter         = (*Stack)(nil)
 )
 

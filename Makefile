@@ -87,7 +87,7 @@ grade: engine build ## plant the defects of sut/defects and see whether the judg
 	$(BENCH) -bench='^BenchmarkGrade$$' ./cmd/proofload
 
 .PHONY: explore-defects
-explore-defects: engine build ## plant two defects in the stack, one at a time, and have explore find each; DEFECT=name, EXPLORE_ARGS="--seed 1"
+explore-defects: engine build ## plant three defects in the stack, one at a time, and have explore find each; DEFECT=name, EXPLORE_ARGS="--seed 1"
 	$(BENCH) -bench='^BenchmarkExplore$$' ./cmd/proofload
 
 .PHONY: cover

@@ -91,12 +91,16 @@ soak: engine build ## load the ledger for long and see that nothing grows; SOAK_
 bench-judge: ## judge a history of five million operations: how long that takes, and what memory
 	$(GO) test ./reports/check -run '^$$' -bench Judge -benchtime 1x -timeout 20m
 
+.PHONY: bench-point
+bench-point: engine build ## lose the primary 1.5 s and 5 s after replication stood still: the recovery points that are reported; POINT_RUNS=3
+	$(BENCH) -bench='^BenchmarkPoint$$' ./cmd/proofload
+
 .PHONY: grade
 grade: engine build ## plant the defects of sut/defects and see whether the judge finds them; DEFECT=name, GRADE_RUNS=3
 	$(BENCH) -bench='^BenchmarkGrade$$' ./cmd/proofload
 
 .PHONY: explore-defects
-explore-defects: engine build ## plant two defects in the stack, one at a time, and have explore find each; DEFECT=name, EXPLORE_ARGS="--seed 1"
+explore-defects: engine build ## plant three defects in the stack, one at a time, and have explore find each; DEFECT=name, EXPLORE_ARGS="--seed 1"
 	$(BENCH) -bench='^BenchmarkExplore$$' ./cmd/proofload
 
 .PHONY: cover

@@ -20,7 +20,6 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/sut/defects"
-	"github.com/proofload/proofload/sut/stack"
 )
 
 // A sought is a defect of the catalogue for explore to find.
@@ -31,8 +30,9 @@ type sought struct {
 
 func soughtDefects() []sought {
 	return []sought{
-		{"pool-closed-for-good", []string{"instances-recover", "goodput-returns"}},
+		{"pool-closed-for-good", []string{"instances-recover", "goodput-returns", "jobs-done"}},
 		{"projection-counts-again", []string{"balances", "no-duplicates"}},
+		{"no-fencing", []string{"one-primary", "acknowledged-writes", "observed-writes"}},
 	}
 }
 
@@ -57,24 +57,33 @@ func BenchmarkExplore(b *testing.B) {
 // seek has explore look for a defect, and runs what it saved.
 func (g *grader) seek(ctx context.Context, b *testing.B, h sought) {
 	b.Helper()
-	g.put(ctx, b, h)
+	d, err := defects.Find(h.name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	bin := g.plant(ctx, b, d)
+	b.Setenv("PROOFLOAD_BIN", bin)
+	put := func() {
+		if err := g.ready(ctx, bin, nil, []defects.Defect{d}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	put()
 	file := h.name + ".yaml"
 	if err := os.Remove(filepath.Join(g.dir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		b.Fatal(err)
 	}
 	args := append([]string{"explore", "--out", file, "--stack", "warm"}, strings.Fields(os.Getenv("EXPLORE_ARGS"))...)
 	began := time.Now()
-	found, code := g.program(ctx, b, args...)
+	found, code := g.program(ctx, b, bin, args...)
 	took := time.Since(began).Round(time.Second)
 	named, _, _ := strings.Cut(found, " in run ")
 	right := slices.ContainsFunc(h.checks, func(name string) bool { return strings.Contains(named, name) })
 	if code != reports.ExitFail || !right {
 		b.Fatalf("%s was not found by any of %v in %s: exit %d", h.name, h.checks, took, code)
 	}
-	if err := g.renew(ctx, nil); err != nil {
-		b.Fatal(err)
-	}
-	again, code := g.program(ctx, b, "run", file, "--stack", "warm", "--progress", "quiet")
+	put()
+	again, code := g.program(ctx, b, bin, "run", file, "--stack", "warm", "--progress", "quiet")
 	same := slices.ContainsFunc(h.checks, func(name string) bool { return strings.Contains(again, name+" MISSED") })
 	if code != reports.ExitFail || !same {
 		b.Errorf("what was saved for %s did not fail again by any of %v: exit %d", h.name, h.checks, code)
@@ -82,27 +91,12 @@ func (g *grader) seek(ctx context.Context, b *testing.B, h sought) {
 	say("%s: found and shortened in %s; run again: exit %d", h.name, took, code)
 }
 
-// put puts a defect into the stack.
-func (g *grader) put(ctx context.Context, b *testing.B, h sought) {
-	b.Helper()
-	d, err := defects.Find(h.name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Setenv("PROOFLOAD_BIN", g.plant(ctx, b, d))
-	if err = errors.Join(g.renew(ctx, nil), g.forget(ctx)); err != nil {
-		b.Fatal(err)
-	}
-	if g.image, err = stack.ServiceImage(ctx); err != nil {
-		b.Fatal(err)
-	}
-}
-
-// program runs proofload, shows what it says and returns what it printed.
-func (g *grader) program(ctx context.Context, b *testing.B, args ...string) (printed string, code int) {
+// program runs the proofload of a directory, shows what it says and returns what it
+// printed.
+func (g *grader) program(ctx context.Context, b *testing.B, bin string, args ...string) (printed string, code int) {
 	b.Helper()
 	say("proofload %s", strings.Join(args, " "))
-	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "proofload"), args...) //nolint:gosec // the arguments are those of whoever runs it
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "proofload"), args...) //nolint:gosec // the arguments are those of whoever runs it
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = g.dir, io.MultiWriter(&out, os.Stdout), os.Stdout
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, closeTimeout

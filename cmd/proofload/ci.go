@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -30,10 +29,7 @@ const (
 
 // logLines is how much is printed of the log of each node of a run that failed;
 // all of it is in the run's directory.
-const (
-	logLines = 50
-	logBytes = 64 << 10
-)
+const logLines = 50
 
 // tellCI says in the way of a CI system how a run ended.
 func (a *app) tellCI(ci string, e ended) error {
@@ -134,39 +130,13 @@ func (a *app) groupLogs(dir string) error {
 		return fmt.Errorf("list logs: %w", err)
 	}
 	for _, file := range files {
-		lines, err := lastLines(file)
+		lines, err := tail(file, logLines)
 		if err != nil {
 			return fmt.Errorf("read log: %w", err)
 		}
 		word := rand.Text() // nobody who writes to a log knows it
-		fmt.Fprintf(a.stdout, "::group::log of %s, last %d lines; all of it is in %s\n::stop-commands::%s\n%s::%s::\n::endgroup::\n",
-			strings.TrimSuffix(filepath.Base(file), ".log"), bytes.Count(lines, []byte{'\n'}), file, word, lines, word)
+		fmt.Fprintf(a.stdout, "::group::log of %s, last %d lines; all of it is in %s\n::stop-commands::%s\n%s\n::%s::\n::endgroup::\n",
+			strings.TrimSuffix(filepath.Base(file), ".log"), len(lines), file, word, strings.Join(lines, "\n"), word)
 	}
 	return nil
-}
-
-// lastLines reads the end of a log, in whole lines.
-func lastLines(file string) (lines []byte, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
-	}
-	from := max(0, size-logBytes)
-	text, err := io.ReadAll(io.NewSectionReader(f, from, size-from))
-	if err != nil {
-		return nil, err
-	}
-	if _, rest, ok := bytes.Cut(text, []byte{'\n'}); from > 0 && ok {
-		text = rest
-	}
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		text = append(text, '\n')
-	}
-	all := bytes.SplitAfter(text, []byte{'\n'})
-	return bytes.Join(all[max(0, len(all)-1-logLines):], nil), nil
 }

@@ -30,6 +30,7 @@ type exploration struct {
 	told     int           // of these, that say something
 	beside   time.Duration // the longest that a run took beside its load
 	unsound  bool          // a run left a warm stack that may be broken for good
+	torn     bool          // and its databases with it
 	failed   []string      // the checks that the timeline in question failed; nil before there is one
 	saved    bool
 	original explore.Timeline
@@ -85,7 +86,7 @@ func (e *exploration) command() string {
 }
 
 func (e *exploration) runFlags() runFlags {
-	return runFlags{plan: planFlags{allow: e.flags.allow}, stack: e.flags.stack, keep: "never", progress: progressQuiet, ci: ciNone}
+	return runFlags{plan: planFlags{allow: e.flags.allow}, stack: e.flags.stack, keep: "never", progress: progressQuiet, ci: ciNone, hasty: true}
 }
 
 // scenario makes the scenario of a timeline, as it would be saved.
@@ -229,6 +230,9 @@ func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Endi
 	e.runs++
 	ending, says := e.judge(s, result)
 	e.unsound = result.Exit != reports.ExitPass
+	e.torn = slices.ContainsFunc(result.Checks, func(v check.Verdict) bool {
+		return v.Outcome == check.Fail && (v.Check == "one-primary" || v.Check == "replicas-agree")
+	})
 	e.say("run %d, %s: %s in %s: %s", e.runs, t, ending, took.Round(time.Second), says)
 	return ending, e.stops(ctx, result)
 }
@@ -240,9 +244,12 @@ func (e *exploration) anew(ctx context.Context) error {
 		return nil
 	}
 	cfg := stackConfig(e.flags.target, e.settings.Options, e.settings.Name, nil)
-	st, err := stack.Renew(ctx, cfg)
-	if err == nil {
-		return st.Detach()
+	err := errors.New("its databases do not follow one primary")
+	if !e.torn {
+		var st *stack.Stack
+		if st, err = stack.Renew(ctx, cfg); err == nil {
+			return st.Detach()
+		}
 	}
 	if ctx.Err() != nil {
 		return explore.ErrEnough

@@ -47,7 +47,8 @@ system, until something fails or the budget is over. What is broken is drawn fro
 the faults that the target can have and allows, a majority of each role stays
 whole, and the same seed draws the same. One fault of each run is of those that
 most outages begin with: the primary database, an instance of the service or a
-worker is gone for a while, or frozen; these take turns.
+worker is gone for a while, or frozen, or what it says to another is lost; these
+take turns.
 
 A timeline that failed is made as short as it can be and still fail in the same
 way: whole faults are taken away, then their lengths and the pauses, and each
@@ -70,8 +71,8 @@ said anything.`,
 	f.StringVar(&flags.workload, "workload", mixed, "workload: that of the built-in ledger, or a workload file")
 	f.StringVar(&flags.allow, "allow", "", allowFlag)
 	f.Float64Var(&flags.rate, "rate", 50, "offered load in operations per second")
-	f.DurationVar(&flags.within, "within", 30*time.Second, "the stretch of a run in which things are broken")
-	f.DurationVar(&flags.settle, "settle", 15*time.Second, "how long after the last fault is gone clients may go without being served")
+	f.DurationVar(&flags.within, "within", 20*time.Second, "the stretch of a run in which things are broken")
+	f.DurationVar(&flags.settle, "settle", 10*time.Second, "how long after the last fault is gone clients may go without being served")
 	f.IntVar(&flags.most, "most", 4, "faults in one run at most")
 	f.StringSliceVar(&flags.kinds, "faults", nil, "kinds of fault to draw from (all)")
 	f.StringVar(&flags.out, "out", "", "file for the scenario that fails (explore-SEED.yaml)")

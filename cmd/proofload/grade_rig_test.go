@@ -16,6 +16,7 @@ import (
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/defects"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -109,15 +110,15 @@ func (g *grader) leave(ctx context.Context, tb testing.TB) {
 	} else {
 		_, err = stack.Down(ctx, false, g.id)
 	}
-	if err = errors.Join(err, g.forget(ctx)); err != nil {
+	if err = errors.Join(err, forget(ctx, g.image)); err != nil {
 		tb.Error(err)
 	}
 }
 
-// forget removes the image of a defect that the stack does not run any more.
-func (g *grader) forget(ctx context.Context) error {
-	image := g.image
-	if g.image = ""; image == "" {
+// forget removes the image of a defect that the stack does not run any more, if
+// there is one.
+func forget(ctx context.Context, image string) error {
+	if image == "" {
 		return nil
 	}
 	return stack.RemoveImage(ctx, image)
@@ -140,7 +141,9 @@ func (g *grader) renew(ctx context.Context, options map[string]string) error {
 	return g.bringUp(ctx, options)
 }
 
-// plant builds the service with defects in it into a directory of programs.
+// plant makes a directory of programs with defects in them: the service, or, for
+// those of the stack, the proofload that makes its images. The others are the sound
+// ones.
 func (g *grader) plant(ctx context.Context, tb testing.TB, planted ...defects.Defect) (bin string) {
 	tb.Helper()
 	p, err := defects.Plant(ctx, g.root, tb.TempDir(), planted...)
@@ -148,13 +151,39 @@ func (g *grader) plant(ctx context.Context, tb testing.TB, planted ...defects.De
 		tb.Fatal(err)
 	}
 	bin = tb.TempDir()
-	if err = p.Build(ctx, filepath.Join(bin, "ledgerd")); err != nil {
-		tb.Fatal(err)
-	}
-	if err = os.Symlink(filepath.Join(g.bin, "linkd"), filepath.Join(bin, "linkd")); err != nil {
-		tb.Fatal(err)
+	for _, command := range []string{"ledgerd", "linkd", "proofload"} {
+		changed := slices.ContainsFunc(planted, func(d defects.Defect) bool {
+			return command == "ledgerd" && !d.InStack() || command == "proofload" && d.InStack()
+		})
+		file := filepath.Join(bin, command)
+		if changed {
+			err = p.Build(ctx, command, file)
+		} else {
+			err = os.Symlink(filepath.Join(g.bin, command), file)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
 	}
 	return bin
+}
+
+// bringUpWith has the programs of a directory bring the stack up from nothing, with
+// images that another proofload would not make.
+func (g *grader) bringUpWith(ctx context.Context, bin string, options map[string]string) error {
+	args := []string{"up"}
+	for name, value := range options {
+		args = append(args, "--option", name+"="+value)
+	}
+	if _, err := stack.Down(ctx, false, g.id); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "proofload"), args...) //nolint:gosec // the programs are ours
+	cmd.Dir = g.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("bring up the stack with the defect in it: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // try runs a scenario against the service with defects in it, of which the first
@@ -178,17 +207,7 @@ func (g *grader) try(ctx context.Context, tb testing.TB, scenario string, plante
 	if err != nil {
 		tb.Fatal(err)
 	}
-	image := ""
-	if len(planted) > 0 {
-		if image, err = stack.ServiceImage(ctx); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	err = g.renew(ctx, sc.Options)
-	if image != g.image { // not the same defect again
-		err = errors.Join(err, g.forget(ctx))
-	}
-	if g.image = image; err != nil {
+	if err = g.ready(ctx, bin, sc.Options, planted); err != nil {
 		tb.Fatal(err)
 	}
 	tr.Ready = time.Since(began).Seconds()
@@ -198,6 +217,35 @@ func (g *grader) try(ctx context.Context, tb testing.TB, scenario string, plante
 	return tr, r
 }
 
+// ready has the stack run the programs of a directory, which have defects in them.
+func (g *grader) ready(ctx context.Context, bin string, options map[string]string, planted []defects.Defect) (err error) {
+	old := g.image
+	g.image = ""
+	switch {
+	case slices.ContainsFunc(planted, defects.Defect.InStack):
+		if err = g.bringUpWith(ctx, bin, options); err == nil {
+			g.image, err = databaseImage(ctx)
+		}
+	default:
+		if err = g.renew(ctx, options); err == nil && len(planted) > 0 {
+			g.image, err = stack.ServiceImage(ctx)
+		}
+	}
+	if old != g.image {
+		err = errors.Join(err, forget(ctx, old))
+	}
+	return err
+}
+
+// databaseImage names the image that the databases of the stack run.
+func databaseImage(ctx context.Context) (string, error) {
+	st, err := stack.Attach(ctx, stack.Config{Name: stack.LedgerName, AsIs: true})
+	if err != nil {
+		return "", err
+	}
+	return st.Images()[st.Topology().ByRole(sut.RoleDatabase)[0].Name], st.Detach()
+}
+
 // run runs a scenario against the warm stack.
 func (g *grader) run(ctx context.Context, tb testing.TB, sc *scenarios.Scenario, bin string) *reports.Result {
 	tb.Helper()
@@ -205,7 +253,7 @@ func (g *grader) run(ctx context.Context, tb testing.TB, sc *scenarios.Scenario,
 	if err := os.WriteFile(file, sc.Source, 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "proofload"), "run", file, "--stack", "warm", "--progress", "quiet")
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "proofload"), "run", file, "--stack", "warm", "--progress", "quiet")
 	cmd.Dir = g.dir
 	cmd.Env = append(os.Environ(), "PROOFLOAD_BIN="+bin)
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, closeTimeout

@@ -61,7 +61,11 @@ func (s *session) showLogs(ctx context.Context) {
 		return // the pattern is well formed
 	}
 	for _, file := range files {
-		for _, line := range tail(file, lastLines) {
+		lines, err := tail(file, lastLines)
+		if err != nil {
+			s.say("read log: " + err.Error())
+		}
+		for _, line := range lines {
 			s.say(fmt.Sprintf("%s: %s", strings.TrimSuffix(filepath.Base(file), ".log"), line))
 		}
 	}
@@ -72,12 +76,11 @@ func (s *session) showLogs(ctx context.Context) {
 var painted = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // tail returns the last lines of a file, at most n, as one may print them.
-func tail(file string, n int) []string {
+func tail(file string, n int) (last []string, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	var last []string
 	for line := range bytes.Lines(text) {
 		clean := strings.Map(func(r rune) rune {
 			if !unicode.IsPrint(r) {
@@ -90,5 +93,5 @@ func tail(file string, n int) []string {
 		}
 		last = last[max(0, len(last)-n):]
 	}
-	return last
+	return last, nil
 }

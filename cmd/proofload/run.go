@@ -28,6 +28,7 @@ type runFlags struct {
 	unclear  string // 4, fail or pass: what an inconclusive run exits with
 	metrics  string // address to scrape metrics at; empty: there is none
 	otlp     string // address of a collector; empty: there is none
+	hasty    bool   // do not wait for the work of a system that did not come back
 
 	views *views // what is open of these
 }

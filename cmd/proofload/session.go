@@ -16,6 +16,7 @@ import (
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/reports/live"
 	"github.com/proofload/proofload/reports/text"
@@ -140,6 +141,9 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err}
 	}
 	rig.Catalog, rig.Journal, rig.Ask = catalog(), journal, s.ask
+	if s.flags.hasty {
+		sys.gone = s.isGone
+	}
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
@@ -244,6 +248,18 @@ func (s *session) looksBad() bool {
 	}
 	r, err := run.Judge(s.dir, s.manifest)
 	return err != nil || r.Exit != reports.ExitPass
+}
+
+// isGone reports whether what was recorded so far says that the system, or one of
+// its instances, did not come back: its background work is nothing to wait for.
+func (s *session) isGone() bool {
+	if s.recorder.Flush() != nil {
+		return false
+	}
+	r, err := run.Judge(s.dir, s.manifest)
+	return err == nil && slices.ContainsFunc(r.Checks, func(v check.Verdict) bool {
+		return v.Outcome == check.Fail && (v.Check == "goodput-returns" || v.Check == "instances-recover")
+	})
 }
 
 // say tells the user a line of progress.

@@ -30,6 +30,7 @@ const (
 	probeAgentEvery      = 500 * time.Millisecond
 	probeAgentAlarmEvery = 100 * time.Millisecond
 	probeCounterEvery    = time.Second
+	quiesceGone          = 5 * time.Second
 	fewAccounts          = 10_000 // of which the books are read once a second
 	seedAccounts         = 1000   // of the simulated ledger
 )
@@ -67,6 +68,9 @@ type system struct {
 	ready  time.Duration // from nothing, or from a stack that was up
 	making time.Duration // of that, for the images
 	images map[string]string
+	// gone reports, once the load is over, whether it is known by then that the system
+	// did not come back. Nil: that is not asked.
+	gone func() bool
 	// wire gives a rig what depends on the target: workload, gate, probes and
 	// final reads.
 	wire func(rig *run.Rig, rec *history.Recorder, seed uint64) error

@@ -73,7 +73,12 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 		return run.Holdings{Query: w.RestoredQuery(drill), Read: ledgerload.ReadRestored}
 	}
 	rig.Audit = func(ctx context.Context, drill int) error {
+		var quiesce time.Duration
+		if sys.gone != nil && sys.gone() {
+			quiesce = quiesceGone
+		}
 		return ledgerload.Audit(ctx, ledgerload.AuditConfig{
+			Quiesce:   quiesce,
 			Databases: databases,
 			Primary: func(ctx context.Context) (string, error) {
 				n, err := st.Primary(ctx)

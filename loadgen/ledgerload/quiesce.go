@@ -64,11 +64,16 @@ func (a *audit) quiesce(ctx context.Context) error {
 	defer cancel()
 	var left backlog
 	var known bool
-	moved := time.Now()
+	moved, relayed := time.Now(), time.Now()
 	for {
 		now, err := a.backlog(bounded)
 		if err != nil || !known || !now.same(left) || now.delayed > 0 {
 			moved = time.Now()
+		}
+		// What is to be published waits for nothing but the relay: that messages are
+		// to be tried again is no reason to wait for one that has ended.
+		if err != nil || !known || now.outbox == 0 || now.outbox != left.outbox {
+			relayed = time.Now()
 		}
 		switch {
 		case err == nil:
@@ -76,7 +81,7 @@ func (a *audit) quiesce(ctx context.Context) error {
 		case bounded.Err() == nil:
 			known = false // it was reachable once, and is not now
 		}
-		over := left.empty() || time.Since(moved) >= hopeless
+		over := left.empty() || time.Since(moved) >= hopeless || time.Since(relayed) >= hopeless
 		if known && over || !loadgen.Wait(bounded, pollEvery) {
 			if !known {
 				return fmt.Errorf("read what is left to do: %w", err)

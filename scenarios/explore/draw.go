@@ -63,11 +63,12 @@ func (d *Deck) lead(seed, n uint64) []card {
 
 // hands are the ways in which most outages begin: a node that keeps what was
 // promised, or is at work on it, is gone; or it is silent and then goes on with
-// what it knew. Of databases that follow each other it is the one that leads.
+// what it knew; or what it says to one of those that it needs is lost. Of databases
+// that follow each other it is the one that leads.
 func (d *Deck) hands() [][]card {
 	var hands [][]card
 	for _, role := range []sut.Role{sut.RoleDatabase, sut.RoleService, sut.RoleWorker} {
-		for _, kinds := range [][]string{{"kill", "lose", "stop", "partition"}, {"pause"}} {
+		for _, kinds := range [][]string{{"kill", "lose", "stop", "partition"}, {"pause"}, {"half-open", "link-down"}} {
 			var hand []card
 			for _, kind := range kinds {
 				for _, c := range d.cards[kind] {
@@ -85,8 +86,12 @@ func (d *Deck) hands() [][]card {
 }
 
 // leads reports whether a target is one node of a role, and, of several databases,
-// the primary.
+// the primary; or a link from such a node.
 func (d *Deck) leads(target sut.Selection, role sut.Role) bool {
+	if len(target.Links) == 1 {
+		from, known := d.cfg.Topology.Node(target.Links[0].From)
+		return known && from.Role == role && role != sut.RoleDatabase
+	}
 	if role == sut.RoleDatabase && len(d.cfg.Topology.ByRole(role)) > 1 {
 		return target.Member == sut.MemberPrimary
 	}

@@ -160,6 +160,33 @@ func TestDrawDealsTheUsual(t *testing.T) {
 	}
 }
 
+// TestDrawDealsLinks says that what an instance or a worker says to another is lost
+// in its turn, and that this is nothing that databases begin with.
+func TestDrawDealsLinks(t *testing.T) {
+	craft := crafts()
+	craft["half-open"] = chaos.Kind{Name: "half-open", Touches: []string{chaos.TouchesLink}, Check: craft["latency"].Check}
+	d := deck(t, func(c *Config) {
+		c.Catalog = craft
+		c.Topology.Links = append(c.Topology.Links, sut.Link{Name: "api-1->redis", From: "api-1", To: "redis", Carries: sut.TrafficCache})
+	})
+	const hands = 5 // gone and silent, of databases and instances, and this
+	for seed := range uint64(50) {
+		dealt := false
+		for n := range uint64(hands) {
+			lead := d.lead(seed, n+1)
+			if lead[0].verb == "half-open" {
+				dealt = true
+				if len(lead) != 1 || lead[0].target.Ref != "link:api-1->redis" {
+					t.Errorf("seed %d: dealt %v", seed, lead)
+				}
+			}
+		}
+		if !dealt {
+			t.Errorf("seed %d deals no link in the first %d", seed, hands)
+		}
+	}
+}
+
 func TestDeckKeepsToWhatIsAllowed(t *testing.T) {
 	d := deck(t, func(c *Config) {
 		c.Policy = chaos.Policy{Faults: []string{"kill", "latency"}, On: []string{"pg-1", "pg-2", "replication:pg-1"}, Active: 1, TTL: 2 * time.Second}

@@ -32,7 +32,7 @@ type Defect struct {
 	Name     string
 	About    string   // what the service does wrong, in one sentence
 	Group    string   // one of [Groups]
-	Layer    string   // the package of the service that is changed
+	Layer    string   // the package of the service that is changed, or the folder of the stack
 	Scenario string   // under which it shows, one of [Scenarios]
 	Checks   []string // any of these names it: checks, or objectives by their metric
 	Least    int      // of what such a check counts, the fewest that are expected; 0: nothing is said
@@ -41,9 +41,13 @@ type Defect struct {
 	Patch    []byte   // to the sources, as git writes it
 }
 
+// InStack reports whether what is changed is the stack that the service runs in, and
+// not the service.
+func (d Defect) InStack() bool { return strings.HasPrefix(d.Layer, "fixtures/") }
+
 // Groups lists the kinds of defects.
 func Groups() []string {
-	return []string{"durability", "duplicates", "pools", "cache", "replicas", "isolation", "money", "jobs", "resilience", "lifecycle"}
+	return []string{"durability", "duplicates", "pools", "cache", "replicas", "isolation", "money", "jobs", "resilience", "lifecycle", "failover"}
 }
 
 // Scenarios lists the names of the scenarios that defects show under, sorted.

@@ -41,6 +41,9 @@ func TestCatalogue(t *testing.T) {
 		if d.Least > 0 && d.Most > 0 && d.Least > d.Most {
 			t.Errorf("%s: least is %d and most %d", d.Name, d.Least, d.Most)
 		}
+		if strings.Contains(string(d.Patch), "--- a/fixtures/") != d.InStack() {
+			t.Errorf("%s is in %s, and its patch changes something else", d.Name, d.Layer)
+		}
 		asked := asks(t, d.Scenario)
 		for _, check := range d.Checks {
 			if !slices.Contains(asked, check) {

@@ -66,14 +66,16 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, content, 0o600) //nolint:gosec // the names are those of our own patches
 }
 
-// Build builds the service as it goes into its image, as a file.
-func (p Planted) Build(ctx context.Context, file string) error {
-	return p.tool(ctx, "build", "-trimpath", "-buildvcs=false", "-o", file, "./cmd/ledgerd")
+// Build builds a command of the module as a file: ledgerd as it goes into its image,
+// or proofload, which has the images of the stack in it.
+func (p Planted) Build(ctx context.Context, command, file string) error {
+	return p.tool(ctx, "build", "-trimpath", "-buildvcs=false", "-o", file, "./cmd/"+command)
 }
 
-// Compile compiles the packages of the service, without making a program.
+// Compile compiles the packages of the service, and those of the stack that hold no
+// code, without making a program.
 func (p Planted) Compile(ctx context.Context) error {
-	return p.tool(ctx, "build", "-trimpath", "-buildvcs=false", "./sut/ledger/...")
+	return p.tool(ctx, "build", "-trimpath", "-buildvcs=false", "./sut/ledger/...", "./fixtures")
 }
 
 // Test runs the tests of the service that need no server.

@@ -154,6 +154,7 @@ const (
 	RunGate      = "gate"      // a gate was opened, passed or not; ID is its entry, Text says which and by whom
 	RunHold      = "hold"      // the clock of the phases of drill Drill stands still from At on, because of the gate ID; may be recorded a moment ahead
 	RunGoOn      = "go-on"     // and goes on at At
+	RunCut       = "cut"       // phase Phase of drill Drill ends early at At, because the entry ID is over; Value is what the phases' clock shows from then on, in ns; may be recorded a moment ahead
 )
 
 // The kinds of store that answer a read.

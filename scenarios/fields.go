@@ -73,6 +73,7 @@ func (p *parser) phaseFields(f *draftPhase) []Field {
 			p.name(&f.Name, namePattern)(k, v)
 		}},
 		{Key: "for", Need: true, Set: value(p, &f.For, length)},
+		{Key: "until", Set: func(k, v *node) { p.until(f, k, v) }},
 		{Key: "rate", Set: func(k, v *node) { p.rate(f, k, v) }},
 		{Key: "replay", Set: func(k, v *node) { p.replay(f, k, v) }},
 		{Key: "users", Set: func(k, v *node) { p.users(f, k, v) }},

@@ -36,6 +36,9 @@ func (p *parser) lint() {
 	p.lintPhases()
 	names := p.lintNames()
 	p.lintEvents()
+	for _, f := range p.phases {
+		p.lintUntil(f, names)
+	}
 	p.lintObjectives(names)
 	p.lintCompare()
 	if !p.judged && len(p.problems.List) == 0 {
@@ -192,7 +195,7 @@ func (p *parser) lintHeal(e *draftEvent, before map[string]*draftEvent) {
 	switch {
 	case fault.Verb != "" && !p.isFault(fault):
 		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "name an entry that breaks something")
-	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e):
+	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e) && !p.leapt(fault, e):
 		p.add(e.value, fmt.Sprintf("%s is over by then, it lasts for %s", e.Target, FormatDuration(fault.For)), "leave this entry out, or the fault's for:")
 	}
 }
@@ -335,6 +338,10 @@ func (p *parser) lintRecoveryTime(o *draftObjective, e *draftEvent) {
 	if rate := min(f.From, f.To); rate < slowRate && limit < shortTime {
 		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%g/s is a low rate to measure an rto of %s with", rate, o.Text),
 			fmt.Sprintf("offer at least %d/s in %s", slowRate, f.Name))
+	}
+	if f.Until != "" {
+		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%s may be watched for too short: %s ends when %s is over", e.As, f.Name, f.Until),
+			"clients have to be served again before that, and it has to be seen to last; put the entries into different phases")
 	}
 	left := f.For - e.Offset - p.sc.Repeat.Jitter
 	if need := limit + cmp.Or(p.sc.Recovered.Window, usualWindow); left < need {

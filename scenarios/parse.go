@@ -61,6 +61,7 @@ type (
 	draftPhase struct {
 		Phase
 		name, rate, replay, users, think *node
+		until                            *node
 		start                            time.Duration
 	}
 	draftEvent struct {

@@ -65,7 +65,8 @@ type Phase struct {
 	Period            time.Duration // of Sine
 	Replay            string        // of Replay: the file, as the scenario names it
 	ReplayPos         Pos
-	Users             Users // of Closed
+	Users             Users  // of Closed
+	Until             string // the entry of the timeline with which it ends, after For at the latest; empty: none
 	Score             bool
 	Pos               Pos
 }

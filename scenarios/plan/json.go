@@ -52,6 +52,7 @@ type phaseDocument struct {
 	ForMS   int64  `json:"for_ms"`
 	Load    string `json:"load"` // as the plan for people says it
 	Scored  bool   `json:"scored"`
+	Until   string `json:"until,omitempty"` // the entry that ends it, within for_ms
 }
 
 type stepDocument struct {
@@ -108,7 +109,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		d.Drills = append(d.Drills, drillDocument{drill.N, drill.Jitter.Milliseconds()})
 	}
 	for i, f := range p.Spec.Phases {
-		d.Phases = append(d.Phases, phaseDocument{f.Name, f.Start.Milliseconds(), f.For.Milliseconds(), profile(&p.Phases[i], true), f.Score})
+		d.Phases = append(d.Phases, phaseDocument{f.Name, f.Start.Milliseconds(), f.For.Milliseconds(), profile(&p.Phases[i]), f.Score, f.Until})
 	}
 	for _, s := range p.Steps {
 		d.Timeline = append(d.Timeline, p.stepDocument(s))

@@ -51,6 +51,9 @@ func (d *drawing) head() {
 		total = fmt.Sprintf("%d drills of %s, %s", n, total, scenarios.FormatDuration(time.Duration(n)*p.Duration()))
 	}
 	total += " in total"
+	if p.Bounded() {
+		total += " at most"
+	}
 	if open := p.Open(); open > 0 {
 		total += fmt.Sprintf(", and what people take at gates, %s at most", scenarios.FormatDuration(time.Duration(len(p.Drills))*open))
 	}
@@ -80,7 +83,7 @@ func (d *drawing) load() {
 
 	label, tail := 0, 0
 	for i, f := range p.Spec.Phases {
-		label, tail = max(label, len(f.Name)), max(tail, width(profile(&p.Phases[i], f.Score)))
+		label, tail = max(label, len(f.Name)), max(tail, width(p.says(i)))
 	}
 	for _, s := range p.Steps {
 		label = max(label, len(scenarios.FormatDuration(s.Entry.At)))
@@ -89,7 +92,7 @@ func (d *drawing) load() {
 	at := func(t time.Duration) int { return int(float64(bar) * t.Seconds() / p.Duration().Seconds()) }
 	for i, f := range p.Spec.Phases {
 		from, to := at(f.Start), max(at(f.Start)+1, at(f.Start+f.For))
-		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), profile(&p.Phases[i], f.Score))
+		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), p.says(i))
 	}
 	for _, s := range p.Steps {
 		where := mark(s.Verb+" "+s.Entry.Target, min(at(s.Entry.At), bar-1), bar+tail)

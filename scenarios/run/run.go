@@ -120,6 +120,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	defer cancel(nil)
 
 	tl := newTimeline(r, d, p.Steps)
+	tl.bound(p)
 	tl.warm(loading)
 
 	start := r.Recorder.Now() + leadIn
@@ -130,7 +131,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	defer r.heed(loading, cancel)()
 	tl.begin(loading, start, func(err error) { cancel(err) })
 
-	stats, err := r.drive(loading, p, d, start, tl.holds())
+	stats, err := r.drive(loading, p, d, start, tl)
 	if err != nil && loading.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
 	}
@@ -177,12 +178,13 @@ func stopped(ctx context.Context, cause error) string {
 }
 
 // drive sends the plan's load.
-func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, holds []loadgen.Hold) (loadgen.Stats, error) {
+func (r *Rig) drive(ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline) (loadgen.Stats, error) {
 	return loadgen.Drive(ctx, loadgen.Config{
 		BaseURL:     r.BaseURL,
 		Phases:      p.Phases,
 		Arrivals:    p.Arrivals,
-		Holds:       holds,
+		Holds:       tl.holds(),
+		Cuts:        tl.cuts,
 		Seed:        d.Seed,
 		Drill:       d.N,
 		Start:       start,

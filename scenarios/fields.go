@@ -332,6 +332,10 @@ func (p *parser) objective(subject *node, m metric, key, n *node) {
 
 func (p *parser) verify(n *node) {
 	p.judged = true
+	if n.kind == mapNode {
+		p.query(n)
+		return
+	}
 	text, ok := p.words(n, "a check")
 	switch {
 	case !ok:

@@ -34,6 +34,7 @@ type Scenario struct {
 	Timeline           []Event
 	Objectives         []Objective
 	Verify             []Verify
+	Queries            []Query // of verify:, in SQL
 	Bounds             Bounds
 	Recovered          Recovered
 	Repeat             Repeat

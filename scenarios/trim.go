@@ -78,7 +78,7 @@ func unrehearsed() []string {
 func (sc *Scenario) askAnything(promised []Objective) {
 	isFault := func(e Event) bool { verb, ok := LookupVerb(e.Verb); return ok && verb.Fault }
 	switch {
-	case len(sc.Objectives) > 0 || len(sc.Verify) > 0:
+	case len(sc.Objectives) > 0 || len(sc.Verify) > 0 || len(sc.Queries) > 0:
 	case slices.ContainsFunc(sc.Timeline, isFault):
 		sc.Verify = []Verify{{Check: "faults-proven"}}
 	case len(promised) > 0:

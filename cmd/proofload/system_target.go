@@ -105,6 +105,11 @@ func (p *planned) reachable() error {
 	sc := p.Scenario
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
 	able := abilitiesOf(sc.Target, p.target)
+	for _, q := range sc.Queries {
+		if !strings.HasPrefix(sc.Target, stackPrefix) {
+			problems.Add(q.OnPos, len(q.On), "proofload has no way to the databases of "+sc.Target, "checks in SQL are for the databases of a stack")
+		}
+	}
 	for _, e := range sc.Timeline {
 		if e.Verb == scenarios.VerbSQL && !strings.HasPrefix(sc.Target, stackPrefix) {
 			problems.Add(e.VerbPos, len(e.Verb), "proofload has no way to the databases of "+sc.Target, "statements are for the databases of a stack")

@@ -12,6 +12,7 @@ type Spec struct {
 	Events     []Entry     `json:"events"`
 	Objectives []Objective `json:"objectives"`
 	Verify     []string    `json:"verify"`
+	Queries    []Query     `json:"queries,omitempty"`
 	Recovered  Recovered   `json:"recovered"`
 	Drills     int         `json:"drills"` // how many the run was to have
 

@@ -135,6 +135,9 @@ const (
 	// moment up to which the copy has to hold all that was acknowledged, Amount
 	// that after which it may hold nothing, or 0, both in ns since the run began.
 	AuditRestored = "restored"
+	// AuditQuery: what Node answers to the check ID of the scenario, in Text. Kind
+	// is Fail and Text the reason if there is no answer.
+	AuditQuery = "query"
 	// AuditDone: the audit is complete; without it checks that need final
 	// reads are inconclusive. Kind is Fail and Text the reason if it was not.
 	AuditDone = "done"

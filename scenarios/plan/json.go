@@ -36,6 +36,7 @@ type document struct {
 
 	Objectives []objectiveDocument `json:"objectives"`
 	Verify     []string            `json:"verify"`
+	Queries    []check.Query       `json:"queries,omitempty"` // of verify, in SQL
 	Compare    *check.Compare      `json:"compare,omitempty"`
 	Abort      *abortDocument      `json:"abort,omitempty"`
 	Warnings   []warningDocument   `json:"warnings"`
@@ -103,7 +104,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		DurationMS: p.Duration().Milliseconds(), GatesMS: p.Open().Milliseconds(),
 		Workload: p.Workload, Arrivals: string(p.Arrivals), PeakPerS: p.Peak(), Operations: p.Operations(),
 		Phases: []phaseDocument{}, Timeline: []stepDocument{}, Objectives: []objectiveDocument{}, Warnings: []warningDocument{},
-		Verify: append([]string{}, p.Spec.Verify...), Compare: p.Spec.Compare,
+		Verify: append([]string{}, p.Spec.Verify...), Queries: p.Spec.Queries, Compare: p.Spec.Compare,
 	}
 	for _, drill := range p.Drills {
 		d.Drills = append(d.Drills, drillDocument{drill.N, drill.Jitter.Milliseconds()})

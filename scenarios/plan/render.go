@@ -210,7 +210,11 @@ func (d *drawing) promises() {
 	for _, s := range subjects {
 		d.wrap(fmt.Sprintf("  %-*s  ", label, s), spaces(label+4), strings.Join(limits[s], ", "))
 	}
-	d.wrap("verify     ", spaces(11), strings.Join(p.Spec.Verify, ", "))
+	verify := slices.Clone(p.Spec.Verify)
+	for _, q := range p.Queries {
+		verify = append(verify, q.text())
+	}
+	d.wrap("verify     ", spaces(11), strings.Join(verify, ", "))
 	if slices.ContainsFunc(p.Scenario.Objectives, func(o scenarios.Objective) bool { return o.Metric == "rto" }) {
 		r := p.Spec.Recovered
 		d.wrap("recovered  ", spaces(11), fmt.Sprintf(

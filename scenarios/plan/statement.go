@@ -10,8 +10,17 @@ import (
 // takesStatement checks that a statement is for one database node, and that the
 // owner of the system allows statements there.
 func (b *builder) takesStatement(e scenarios.Event, s Step) {
+	if !b.oneDatabase(e, s.Params.Target) {
+		return
+	}
+	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
+		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
+	}
+}
+
+// oneDatabase reports whether what SQL is for is one database node.
+func (b *builder) oneDatabase(e scenarios.Event, target sut.Selection) bool {
 	const hint = "write for example " + string(sut.RoleDatabase) + ".primary"
-	target := s.Params.Target
 	one := len(target.Nodes) == 1 || target.Member == sut.MemberPrimary || target.Member == sut.MemberOldPrimary || target.Index > 0
 	switch {
 	case len(target.Nodes)+len(target.Links) == 0: // which was said
@@ -20,10 +29,9 @@ func (b *builder) takesStatement(e scenarios.Event, s Step) {
 	case !one:
 		b.add(e.TargetPos, e.Target, e.Target+" is several nodes, and a statement is for one", hint)
 	default:
-		if err := b.policy.Allows(e.Verb, s.Params); err != nil {
-			b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
-		}
+		return true
 	}
+	return false
 }
 
 func allDatabases(sel sut.Selection) bool {

@@ -164,6 +164,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	if err := r.Audit(ctx, d.N); err != nil && ctx.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("audit drill %d: %w", d.N, err))
 	}
+	tl.ask(ctx, p.Queries)
 	if whole {
 		r.record(history.RunDrillEnd, d.N, "")
 	}

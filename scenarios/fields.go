@@ -101,7 +101,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		}},
 		Field{Key: "to", Set: func(k, v *node) { p.to(e, k, v) }},
 		Field{Key: "with", Set: func(k, v *node) {
-			e.with, e.WithPos = k, v.pos
+			e.with, e.withNode, e.WithPos = k, v, v.pos
 			e.With = p.texts(v, "parameters", "{delay: 200ms}")
 		}},
 		Field{Key: "repeat", Set: func(k, v *node) {

@@ -132,11 +132,11 @@ func (p *parser) lintLength(e *draftEvent) {
 	if ok && !verb.Fault && e.length != nil {
 		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
 	}
-	if ok && e.Verb != VerbGate && e.within != nil {
-		p.add(e.within, fmt.Sprintf("%q means nothing beside %q", "within", e.Verb), "only a gate has to be answered")
+	if ok && !slices.Contains([]string{VerbGate, VerbExec, VerbHTTP}, e.Verb) && e.within != nil {
+		p.add(e.within, fmt.Sprintf("%q means nothing beside %q", "within", e.Verb), "only a gate has to be answered, and a command or a request to be over")
 	}
-	if ok && !verb.Fault && e.with != nil {
-		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
+	if ok && !verb.Fault && e.Verb != VerbHTTP && e.with != nil {
+		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters, and a request")
 	}
 	if e.again != nil {
 		p.lintAgain(e, ok && verb.Fault)
@@ -314,7 +314,7 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	case !p.lasts(e):
 		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")
 		return
-	case o.metric.fault && e.Verb != "" && e.Verb != VerbSQL && !p.isFault(e):
+	case o.metric.fault && e.Verb != "" && !slices.Contains(Asks(), e.Verb) && !p.isFault(e):
 		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
 	}

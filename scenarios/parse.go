@@ -68,6 +68,7 @@ type (
 		Event
 		at, as, length, value *node
 		with, again, within   *node
+		withNode              *node  // its value
 		on, place             *node  // the key and its value
 		where                 string // which on: says
 		to                    *node

@@ -137,6 +137,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err}
 	}
 	rig.Catalog, rig.Journal, rig.Ask = catalog(), journal, s.ask
+	rig.Client = loadgen.Config{TLS: s.plan.Client.TLS, Timeouts: loadgen.Timeouts{Total: run.LongestRequest}}.Client()
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}

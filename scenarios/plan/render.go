@@ -128,9 +128,8 @@ func (d *drawing) steps() {
 	for i, s := range d.p.Steps {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
 		d.detail("on", targets(s.Params.Target))
-		if s.Verb == scenarios.VerbSQL {
-			d.detail("does", s.Text)
-			d.detail("undone", "by nothing: what a statement changes stays changed")
+		if slices.Contains(scenarios.Asks(), s.Verb) {
+			d.asks(s)
 		}
 		if s.Verb == scenarios.VerbGate {
 			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
@@ -156,6 +155,17 @@ func (d *drawing) steps() {
 			scenarios.FormatDuration(d.p.Scenario.Repeat.Jitter)+": "+strings.Join(shifts, ", "))
 	}
 	d.linef("")
+}
+
+// asks tells of a statement, a command or a request what it does.
+func (d *drawing) asks(s Step) {
+	d.detail("does", s.Text)
+	d.detail("with", values(s.Params.Values))
+	if s.Entry.For > 0 {
+		d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the drill ends")
+	}
+	verb, _ := scenarios.LookupVerb(s.Verb)
+	d.detail("undone", fmt.Sprintf("by nothing: what a %s changes stays changed", verb.Takes))
 }
 
 // waits says what waits at a gate, and what does not.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
@@ -10,10 +11,26 @@ import (
 // takesStatement checks that a statement is for one database node, and that the
 // owner of the system allows statements there.
 func (b *builder) takesStatement(e scenarios.Event, s Step) {
-	if !b.oneDatabase(e, s.Params.Target) {
+	if b.oneDatabase(e, s.Params.Target) {
+		b.asks(e, s)
+	}
+}
+
+// takesCommand checks that a command or a request is for nodes, and that the
+// owner of the system allows it there.
+func (b *builder) takesCommand(e scenarios.Event, s Step) {
+	if len(s.Params.Target.Links) > 0 {
+		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example app[1]")
 		return
 	}
-	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
+	b.asks(e, s)
+}
+
+// asks checks that the owner of the system allows what an entry does.
+func (b *builder) asks(e scenarios.Event, s Step) {
+	p := s.Params
+	p.For = time.Second // it breaks nothing that could last
+	if err := b.policy.Allows(e.Verb, p); err != nil {
 		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
 	}
 }

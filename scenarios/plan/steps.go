@@ -36,6 +36,15 @@ func (b *builder) timeline() {
 		case ok && verb.Takes == scenarios.TakesStatement:
 			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
 			b.takesStatement(e, s)
+		case ok && verb.Takes == scenarios.TakesCommand:
+			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
+			b.takesCommand(e, s)
+		case ok && verb.Takes == scenarios.TakesRequest:
+			s.Text, s.Params.Values = e.Statement, e.With
+			if e.Somewhere {
+				s.Params.Target = b.component(e)
+			}
+			b.takesCommand(e, s)
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault, s.To = verb.Fault, e.To
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}

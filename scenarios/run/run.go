@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -38,6 +39,9 @@ type Rig struct {
 	Recorder *history.Recorder
 	Workload loadgen.Workload
 	BaseURL  string // of the system's entry point for clients; empty: it speaks no HTTP
+
+	// Client sends the requests of the timeline, to hosts that load may be sent to.
+	Client *http.Client
 
 	// Gate returns when the system is healthy enough for a drill to begin.
 	Gate func(ctx context.Context) error

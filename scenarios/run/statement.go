@@ -37,10 +37,7 @@ func (t *timeline) statement(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return t.fail(s, "carry out", err)
 	}
-	e := t.event(s, history.FaultInject)
-	e.Target, e.Text = nodes[0].Name, s.Text
-	t.rig.Recorder.Record(e)
-	t.rig.Journal.Note(s.Verb, nodes[0].Name, s.Text)
+	t.asked(s, nodes[0].Name)
 	said, err := carryOutSQL(ctx, t.rig.Env, nodes[0].Name, s.Text)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // cut short by the end of the drill: it is not seen to be done

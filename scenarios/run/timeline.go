@@ -130,6 +130,10 @@ func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) err
 		return t.start(ctx, s)
 	case s.Verb == scenarios.VerbSQL:
 		return t.statement(ctx, s)
+	case s.Verb == scenarios.VerbExec:
+		return t.command(ctx, s)
+	case s.Verb == scenarios.VerbHTTP:
+		return t.request(ctx, s)
 	case s.Verb == scenarios.VerbBackup:
 		return t.backup(ctx, s)
 	case s.Verb == scenarios.VerbRestore:

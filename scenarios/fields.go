@@ -264,6 +264,7 @@ func (p *parser) event(n *node) {
 		p.mark(e)
 	}
 	p.statement(e)
+	p.scale(e)
 	p.events = append(p.events, e)
 }
 

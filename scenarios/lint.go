@@ -129,14 +129,14 @@ func (p *parser) lintEvents() {
 // lintLength checks that for: stands beside something that can end.
 func (p *parser) lintLength(e *draftEvent) {
 	verb, ok := LookupVerb(e.Verb)
-	if ok && !verb.Fault && e.length != nil {
+	if ok && !verb.Fault && e.Verb != VerbScale && e.length != nil {
 		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
 	}
 	if ok && !slices.Contains([]string{VerbGate, VerbExec, VerbHTTP}, e.Verb) && e.within != nil {
 		p.add(e.within, fmt.Sprintf("%q means nothing beside %q", "within", e.Verb), "only a gate has to be answered, and a command or a request to be over")
 	}
-	if ok && !verb.Fault && e.Verb != VerbHTTP && e.with != nil {
-		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters, and a request")
+	if ok && !verb.Fault && e.Verb != VerbHTTP && e.Verb != VerbScale && e.with != nil {
+		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters, a request and a scale")
 	}
 	if e.again != nil {
 		p.lintAgain(e, ok && verb.Fault)

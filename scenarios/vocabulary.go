@@ -32,6 +32,7 @@ const (
 	VerbSQL     = "sql"
 	VerbExec    = "exec"
 	VerbHTTP    = "http"
+	VerbScale   = "scale"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -139,6 +140,7 @@ func otherVerbs() []Verb {
 		{VerbSQL, false, TakesStatement, "Carry out statements on the database node that on: names, as its superuser; what they change stays changed."},
 		{VerbExec, false, TakesCommand, "Run a command inside the nodes that on: names, one after another, as their most powerful user; what it changes stays changed."},
 		{VerbHTTP, false, TakesRequest, "Send a request to the target, or to the node that on: names; what it changes stays changed."},
+		{VerbScale, false, TakesComponent, "Leave as many nodes of a role running as with: {nodes: N} says: the others are ended in an orderly way, and started by another scale, after for:, or at the end of the run."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
 		{VerbGate, false, TakesText, "Ask people whether to go on. Until then the clock stands still and the load goes on as it is; the run is stopped if they do not say so in time."},
@@ -168,7 +170,7 @@ func (v Verb) example() string {
 func Asks() []string {
 	var names []string
 	for _, v := range otherVerbs() {
-		if v.does() {
+		if v.does() || v.Name == VerbScale {
 			names = append(names, v.Name)
 		}
 	}

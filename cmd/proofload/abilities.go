@@ -61,6 +61,9 @@ func (a *abilities) entry(verb string) error {
 	case scenarios.VerbBackup, scenarios.VerbRestore:
 		_, able = a.env.(sut.Restorer)
 		what = "backups"
+	case scenarios.VerbScale:
+		_, able = a.env.(sut.Stopper)
+		what = "stopping nodes"
 	case scenarios.VerbExec:
 		_, able = a.env.(sut.Executor)
 		what = "commands inside of nodes"

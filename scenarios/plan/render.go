@@ -161,6 +161,14 @@ func (d *drawing) steps() {
 func (d *drawing) asks(s Step) {
 	d.detail("does", s.Text)
 	d.detail("with", values(s.Params.Values))
+	if s.Verb == scenarios.VerbScale {
+		undone := "by another scale, or when the load of the drill ends"
+		if s.Entry.For > 0 {
+			undone = "after " + scenarios.FormatDuration(s.Entry.For)
+		}
+		d.detail("undone", undone)
+		return
+	}
 	if s.Entry.For > 0 {
 		d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the drill ends")
 	}

@@ -8,22 +8,16 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
-// takesStatement checks that a statement is for one database node, and that the
-// owner of the system allows statements there.
-func (b *builder) takesStatement(e scenarios.Event, s Step) {
-	if b.oneDatabase(e, s.Params.Target) {
+// takes checks that a statement is for one database node, and a command or a
+// request for nodes, and that the owner of the system allows it there.
+func (b *builder) takes(what string, e scenarios.Event, s Step) {
+	switch target := s.Params.Target; {
+	case what == scenarios.TakesStatement && !b.oneDatabase(e, target): // which was said
+	case len(target.Links) > 0:
+		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example app[1]")
+	default:
 		b.asks(e, s)
 	}
-}
-
-// takesCommand checks that a command or a request is for nodes, and that the
-// owner of the system allows it there.
-func (b *builder) takesCommand(e scenarios.Event, s Step) {
-	if len(s.Params.Target.Links) > 0 {
-		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example app[1]")
-		return
-	}
-	b.asks(e, s)
 }
 
 // asks checks that the owner of the system allows what an entry does.

@@ -33,18 +33,12 @@ func (b *builder) timeline() {
 		switch verb, ok := scenarios.LookupVerb(e.Verb); {
 		case ok && verb.Takes == scenarios.TakesText:
 			s.Text = e.Target
-		case ok && verb.Takes == scenarios.TakesStatement:
-			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
-			b.takesStatement(e, s)
-		case ok && verb.Takes == scenarios.TakesCommand:
-			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
-			b.takesCommand(e, s)
-		case ok && verb.Takes == scenarios.TakesRequest:
+		case ok && e.Statement != "":
 			s.Text, s.Params.Values = e.Statement, e.With
 			if e.Somewhere {
 				s.Params.Target = b.component(e)
 			}
-			b.takesCommand(e, s)
+			b.takes(verb.Takes, e, s)
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault, s.To = verb.Fault, e.To
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
@@ -151,6 +145,9 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 			b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example "+string(sut.RoleDatabase)+".old-primary")
 		}
 		b.isDatabase(e, target)
+		if e.Verb == scenarios.VerbScale {
+			b.scales(e, s)
+		}
 		return
 	}
 	kind, ok := b.catalog[e.Verb]

@@ -132,7 +132,7 @@ func TestRequest(t *testing.T) {
 		switch r.URL.Path {
 		case "/flags", "/two/flags":
 			w.WriteHeader(http.StatusCreated)
-			_, _ = io.WriteString(w, strings.Join([]string{r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)}, "|"))
+			_, _ = io.WriteString(w, strings.Join([]string{r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)}, "|")) //nolint:gosec // no browser reads it
 		case "/moved":
 			http.Redirect(w, r, "/flags", http.StatusFound)
 		case "/slow":

@@ -132,6 +132,8 @@ func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) err
 		return t.statement(ctx, s)
 	case s.Verb == scenarios.VerbExec:
 		return t.command(ctx, s)
+	case s.Verb == scenarios.VerbScale:
+		return t.scale(ctx, s)
 	case s.Verb == scenarios.VerbHTTP:
 		return t.request(ctx, s)
 	case s.Verb == scenarios.VerbBackup:

@@ -36,10 +36,11 @@ var ErrHostNotAllowed = errors.New("host not allowed")
 type Config struct {
 	BaseURL  string // http or https; the path of an [Operation] is appended to it; empty: none is a request
 	Phases   []Phase
-	Arrivals Arrivals // empty is Even
-	Holds    []Hold   // in order
-	Seed     uint64   // of the run; each drill has arrivals of its own
-	Drill    int      // number of the drill, from 1
+	Arrivals Arrivals   // empty is Even
+	Holds    []Hold     // in order
+	Cuts     <-chan Cut // nil: every phase lasts as long as it says
+	Seed     uint64     // of the run; each drill has arrivals of its own
+	Drill    int        // number of the drill, from 1
 
 	// Start is when the schedule begins, on the recorder's clock; zero is now.
 	// Arrivals that are already due are sent at once, or shed if they are later

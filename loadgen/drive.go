@@ -36,6 +36,7 @@ func Drive(ctx context.Context, c Config) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
+	standing.cuts = c.Cuts
 	requests, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	turn, err := newTurn()

@@ -31,9 +31,11 @@ const leastRate = 1.0 / (24 * 60 * 60)
 // holds are the holds of a drill. Only the pacer calls them, but for moment.
 type holds struct {
 	left     []Hold // of which the first may be open
+	cuts     <-chan Cut
+	cut      *Cut // the next one; nil: none is known
 	schedule *Schedule
 	start    time.Duration // of the schedule, on the recorder's clock
-	shift    time.Duration // how long it stood still so far
+	shift    time.Duration // how long it stood still so far, less what was cut off its phases
 
 	passed atomic.Int64 // shift, and
 	stands atomic.Int64 // from, for moment
@@ -207,7 +209,7 @@ func (h *holds) end(now time.Duration) (lasted time.Duration, ok bool) {
 // wakes returns when begin, take or end may have something to do.
 func (h *holds) wakes() time.Duration {
 	if h.open {
-		return min(h.next, h.until)
+		return min(h.next, h.until, h.cutAt())
 	}
-	return h.from()
+	return min(h.from(), h.cutAt())
 }

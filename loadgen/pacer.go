@@ -112,12 +112,14 @@ func (p *pacer) giveWay(now, lag time.Duration) {
 
 // due returns the job that is due by now, if there is one.
 func (p *pacer) due(now time.Duration) *job {
-	if p.more && p.holds.sched(p.arrival) <= now {
+	p.holds.hear()
+	if sched := p.holds.sched(p.arrival); p.more && sched <= now && sched < p.holds.cutAt() {
 		j := p.makeJob()
 		p.made = nil
 		p.advance()
 		return j
 	}
+	p.cut(now)
 	if j := p.held(now); j != nil || p.users == nil {
 		return j
 	}
@@ -189,8 +191,8 @@ func (p *pacer) makeJob() *job {
 	}
 }
 
-// wait waits for d, less if the operation of a user ends, a hold is over or the
-// load is stopped.
+// wait waits for d, less if the operation of a user ends, a hold is over, a phase
+// is to end early or the load is stopped.
 func (p *pacer) wait(d time.Duration) {
 	if d <= 0 {
 		return
@@ -206,6 +208,8 @@ func (p *pacer) wait(d time.Duration) {
 		p.users.ended(e)
 	case until := <-p.holds.over:
 		p.holds.say(until)
+	case c := <-p.holds.cuts:
+		p.holds.cut = &c
 	case <-p.ctx.Done():
 	}
 	if d >= giveWayAfter {

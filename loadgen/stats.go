@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -12,18 +13,19 @@ import (
 // is how long after its scheduled moment an operation was handed to the
 // transport, or shed.
 type Stats struct {
-	Planned   int64   `json:"planned"`   // arrivals of the schedule, those of closed phases apart
-	Offered   int64   `json:"offered"`   // operations that came before the load ended or was stopped
-	Sent      int64   `json:"sent"`      // of these, handed to the transport
-	Completed int64   `json:"completed"` // of these, answered to the end
-	Shed      int64   `json:"shed"`      // offered and never sent
-	Late      int64   `json:"late"`      // of these, shed because the generator was late and not because of the cap
-	LagP50    float64 `json:"lag_p50_ms"`
-	LagP99    float64 `json:"lag_p99_ms"`
-	LagMax    float64 `json:"lag_max_ms"`
-	LagHDR    string  `json:"lag_hdr"` // all send lags in µs, an HdrHistogram in its compressed V2 encoding as base64
-	Self      Self    `json:"self"`
-	Schedule  string  `json:"arrivals_sha256"` // of the whole schedule, also where an engine sends a share of it; empty of a load that was stopped
+	Planned   int64            `json:"planned"`           // arrivals of the schedule, those of closed phases apart
+	Offered   int64            `json:"offered"`           // operations that came before the load ended or was stopped
+	Sent      int64            `json:"sent"`              // of these, handed to the transport
+	Completed int64            `json:"completed"`         // of these, answered to the end
+	Shed      int64            `json:"shed"`              // offered and never sent
+	Late      int64            `json:"late"`              // of these, shed because the generator was late and not because of the cap
+	Skipped   map[string]int64 `json:"skipped,omitempty"` // by phase: planned and never due, because the phase ended early
+	LagP50    float64          `json:"lag_p50_ms"`
+	LagP99    float64          `json:"lag_p99_ms"`
+	LagMax    float64          `json:"lag_max_ms"`
+	LagHDR    string           `json:"lag_hdr"` // all send lags in µs, an HdrHistogram in its compressed V2 encoding as base64
+	Self      Self             `json:"self"`
+	Schedule  string           `json:"arrivals_sha256"` // of the whole schedule, also where an engine sends a share of it; empty of a load that was stopped
 }
 
 func newLag() *hdrhistogram.Histogram {
@@ -40,6 +42,17 @@ func (e *engine) result() (Stats, error) {
 	s.Self = e.meter.read()
 	err := s.setLag(e.lag)
 	return s, err
+}
+
+func (s *Stats) skip(more map[string]int64) {
+	all := maps.Clone(s.Skipped)
+	for phase, n := range more {
+		if all == nil {
+			all = map[string]int64{}
+		}
+		all[phase] += n
+	}
+	s.Skipped = all
 }
 
 func (s *Stats) setLag(lag *hdrhistogram.Histogram) error {
@@ -74,6 +87,7 @@ func (s *Stats) Merge(o *Stats) error {
 	s.Completed += o.Completed
 	s.Shed += o.Shed
 	s.Late += o.Late
+	s.skip(o.Skipped)
 	s.Self.merge(o.Self)
 	return s.setLag(lag)
 }

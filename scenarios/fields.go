@@ -73,6 +73,7 @@ func (p *parser) phaseFields(f *draftPhase) []Field {
 			p.name(&f.Name, namePattern)(k, v)
 		}},
 		{Key: "for", Need: true, Set: value(p, &f.For, length)},
+		{Key: "until", Set: func(k, v *node) { p.until(f, k, v) }},
 		{Key: "rate", Set: func(k, v *node) { p.rate(f, k, v) }},
 		{Key: "replay", Set: func(k, v *node) { p.replay(f, k, v) }},
 		{Key: "users", Set: func(k, v *node) { p.users(f, k, v) }},
@@ -100,7 +101,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		}},
 		Field{Key: "to", Set: func(k, v *node) { p.to(e, k, v) }},
 		Field{Key: "with", Set: func(k, v *node) {
-			e.with, e.WithPos = k, v.pos
+			e.with, e.withNode, e.WithPos = k, v, v.pos
 			e.With = p.texts(v, "parameters", "{delay: 200ms}")
 		}},
 		Field{Key: "repeat", Set: func(k, v *node) {
@@ -263,6 +264,7 @@ func (p *parser) event(n *node) {
 		p.mark(e)
 	}
 	p.statement(e)
+	p.scale(e)
 	p.events = append(p.events, e)
 }
 
@@ -331,6 +333,10 @@ func (p *parser) objective(subject *node, m metric, key, n *node) {
 
 func (p *parser) verify(n *node) {
 	p.judged = true
+	if n.kind == mapNode {
+		p.query(n)
+		return
+	}
 	text, ok := p.words(n, "a check")
 	switch {
 	case !ok:

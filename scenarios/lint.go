@@ -36,6 +36,9 @@ func (p *parser) lint() {
 	p.lintPhases()
 	names := p.lintNames()
 	p.lintEvents()
+	for _, f := range p.phases {
+		p.lintUntil(f, names)
+	}
 	p.lintObjectives(names)
 	p.lintCompare()
 	if !p.judged && len(p.problems.List) == 0 {
@@ -126,14 +129,14 @@ func (p *parser) lintEvents() {
 // lintLength checks that for: stands beside something that can end.
 func (p *parser) lintLength(e *draftEvent) {
 	verb, ok := LookupVerb(e.Verb)
-	if ok && !verb.Fault && e.length != nil {
+	if ok && !verb.Fault && e.Verb != VerbScale && e.length != nil {
 		p.add(e.length, fmt.Sprintf("%q means nothing beside %q", "for", e.Verb), "only a fault lasts for a time")
 	}
-	if ok && e.Verb != VerbGate && e.within != nil {
-		p.add(e.within, fmt.Sprintf("%q means nothing beside %q", "within", e.Verb), "only a gate has to be answered")
+	if ok && !slices.Contains([]string{VerbGate, VerbExec, VerbHTTP}, e.Verb) && e.within != nil {
+		p.add(e.within, fmt.Sprintf("%q means nothing beside %q", "within", e.Verb), "only a gate has to be answered, and a command or a request to be over")
 	}
-	if ok && !verb.Fault && e.with != nil {
-		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters")
+	if ok && !verb.Fault && e.Verb != VerbHTTP && e.Verb != VerbScale && e.with != nil {
+		p.add(e.with, fmt.Sprintf("%q means nothing beside %q", "with", e.Verb), "only a fault has parameters, a request and a scale")
 	}
 	if e.again != nil {
 		p.lintAgain(e, ok && verb.Fault)
@@ -192,7 +195,7 @@ func (p *parser) lintHeal(e *draftEvent, before map[string]*draftEvent) {
 	switch {
 	case fault.Verb != "" && !p.isFault(fault):
 		p.add(e.value, e.Target+" is no fault, there is nothing to heal", "name an entry that breaks something")
-	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e):
+	case fault.For > 0 && p.laidOut() && p.anchor(fault) != nil && p.anchor(e) != nil && p.moment(fault)+fault.For <= p.moment(e) && !p.leapt(fault, e):
 		p.add(e.value, fmt.Sprintf("%s is over by then, it lasts for %s", e.Target, FormatDuration(fault.For)), "leave this entry out, or the fault's for:")
 	}
 }
@@ -311,7 +314,7 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	case !p.lasts(e):
 		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")
 		return
-	case o.metric.fault && e.Verb != "" && e.Verb != VerbSQL && !p.isFault(e):
+	case o.metric.fault && e.Verb != "" && !slices.Contains(Asks(), e.Verb) && !p.isFault(e):
 		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
 	}
@@ -335,6 +338,10 @@ func (p *parser) lintRecoveryTime(o *draftObjective, e *draftEvent) {
 	if rate := min(f.From, f.To); rate < slowRate && limit < shortTime {
 		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%g/s is a low rate to measure an rto of %s with", rate, o.Text),
 			fmt.Sprintf("offer at least %d/s in %s", slowRate, f.Name))
+	}
+	if f.Until != "" {
+		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%s may be watched for too short: %s ends when %s is over", e.As, f.Name, f.Until),
+			"clients have to be served again before that, and it has to be seen to last; put the entries into different phases")
 	}
 	left := f.For - e.Offset - p.sc.Repeat.Jitter
 	if need := limit + cmp.Or(p.sc.Recovered.Window, usualWindow); left < need {

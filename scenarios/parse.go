@@ -61,12 +61,14 @@ type (
 	draftPhase struct {
 		Phase
 		name, rate, replay, users, think *node
+		until                            *node
 		start                            time.Duration
 	}
 	draftEvent struct {
 		Event
 		at, as, length, value *node
 		with, again, within   *node
+		withNode              *node  // its value
 		on, place             *node  // the key and its value
 		where                 string // which on: says
 		to                    *node

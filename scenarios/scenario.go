@@ -34,6 +34,7 @@ type Scenario struct {
 	Timeline           []Event
 	Objectives         []Objective
 	Verify             []Verify
+	Queries            []Query // of verify:, in SQL
 	Bounds             Bounds
 	Recovered          Recovered
 	Repeat             Repeat
@@ -65,7 +66,8 @@ type Phase struct {
 	Period            time.Duration // of Sine
 	Replay            string        // of Replay: the file, as the scenario names it
 	ReplayPos         Pos
-	Users             Users // of Closed
+	Users             Users  // of Closed
+	Until             string // the entry of the timeline with which it ends, after For at the latest; empty: none
 	Score             bool
 	Pos               Pos
 }
@@ -82,8 +84,9 @@ type Event struct {
 	Phase              string            // the phase it is anchored to
 	Offset             time.Duration     // since that phase began
 	Verb               string            // stall, lose, kill, start, ...
-	Target             string            // the component it acts on; text for note
-	Statement          string            // of sql
+	Target             string            // the component it acts on; text for note, and for http without on:
+	Statement          string            // of sql, exec and http: what is to be done
+	Somewhere          bool              // of http: Target is a component; otherwise the request is for the target as a whole
 	For                time.Duration     // zero: until something else ends it
 	With               map[string]string // parameters of the fault, as written; only the catalogue understands them
 	Again              Again             // more of the same

@@ -24,6 +24,7 @@ type object struct {
 	Items       *object           `json:"items"`
 	Enum        []string          `json:"enum"`
 	AllOf       []object          `json:"allOf"`
+	Else        *object           `json:"else"`
 }
 
 func schemaObject(t *testing.T) object {
@@ -52,6 +53,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"phase", root.Definitions["phase"], p.phaseFields(&draftPhase{})},
 		{"event", root.Definitions["event"], p.eventFields(&draftEvent{})},
 		{"objective", root.Definitions["objective"], p.objectiveFields(nil)},
+		{"query", *root.Properties["verify"].Items, p.queryFields(&Query{})},
 		{"bounds", root.Properties["bounds"], p.boundsFields()},
 		{"recovered", root.Properties["recovered"], p.recoveredFields()},
 		{"repeat", root.Properties["repeat"], p.repeatFields()},
@@ -89,7 +91,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 
 func TestSchemaKnowsTheVocabulary(t *testing.T) {
 	root := schemaObject(t)
-	if diff := cmp.Diff(checkNames(), root.Properties["verify"].Items.Enum); diff != "" {
+	if diff := cmp.Diff(checkNames(), root.Properties["verify"].Items.Else.Enum); diff != "" {
 		t.Errorf("checks (-language +schema):\n%s", diff)
 	}
 	for _, c := range Checks() {

@@ -78,7 +78,7 @@ func unrehearsed() []string {
 func (sc *Scenario) askAnything(promised []Objective) {
 	isFault := func(e Event) bool { verb, ok := LookupVerb(e.Verb); return ok && verb.Fault }
 	switch {
-	case len(sc.Objectives) > 0 || len(sc.Verify) > 0:
+	case len(sc.Objectives) > 0 || len(sc.Verify) > 0 || len(sc.Queries) > 0:
 	case slices.ContainsFunc(sc.Timeline, isFault):
 		sc.Verify = []Verify{{Check: "faults-proven"}}
 	case len(promised) > 0:
@@ -104,7 +104,7 @@ func (sc *Scenario) calm() []string {
 
 // rehearse makes a phase short and its load low and even.
 func (f *Phase) rehearse(length time.Duration) {
-	f.For, f.Steps, f.SpikeAt, f.SpikeFor, f.Period, f.Replay = length, 0, 0, 0, 0, ""
+	f.Until, f.For, f.Steps, f.SpikeAt, f.SpikeFor, f.Period, f.Replay = "", length, 0, 0, 0, 0, ""
 	if f.Profile == Closed {
 		f.Users.From, f.Users.To = 1, 1
 		return
@@ -145,6 +145,11 @@ func (sc *Scenario) Only(names []string) error {
 		phases[e.Phase] = true
 	}
 	sc.Load.Phases = slices.DeleteFunc(sc.Load.Phases, func(f Phase) bool { return !phases[f.Name] })
+	for i := range sc.Load.Phases {
+		if f := &sc.Load.Phases[i]; !entries[f.Until] {
+			f.Until = ""
+		}
+	}
 	sc.Objectives = slices.DeleteFunc(sc.Objectives, func(o Objective) bool {
 		subject, _, _ := strings.Cut(o.Subject, "/")
 		return !phases[subject] && !entries[subject]

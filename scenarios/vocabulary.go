@@ -16,6 +16,8 @@ const (
 	TakesEvent     = "event"
 	TakesText      = "text"
 	TakesStatement = "statement" // of SQL, for the component that on: names
+	TakesCommand   = "command"   // of a shell, for the component that on: names
+	TakesRequest   = "request"   // of HTTP: a method and a path
 )
 
 // The verbs that are not faults. Every other verb is the name of a fault.
@@ -28,6 +30,9 @@ const (
 	VerbGate    = "gate"
 	VerbMark    = "mark"
 	VerbSQL     = "sql"
+	VerbExec    = "exec"
+	VerbHTTP    = "http"
+	VerbScale   = "scale"
 )
 
 // Verbs lists the verbs of the language. Which of the faults can be carried
@@ -133,6 +138,9 @@ func otherVerbs() []Verb {
 		{VerbBackup, false, TakesComponent, "Take a full backup of the database; from the first one on, its log is archived."},
 		{VerbRestore, false, TakesComponent, "Restore the newest backup beside the running database, record what the copy holds, and remove it."},
 		{VerbSQL, false, TakesStatement, "Carry out statements on the database node that on: names, as its superuser; what they change stays changed."},
+		{VerbExec, false, TakesCommand, "Run a command inside the nodes that on: names, one after another, as their most powerful user; what it changes stays changed."},
+		{VerbHTTP, false, TakesRequest, "Send a request to the target, or to the node that on: names; what it changes stays changed."},
+		{VerbScale, false, TakesComponent, "Leave as many nodes of a role running as with: {nodes: N} says: the others are ended in an orderly way, and started by another scale, after for:, or at the end of the run."},
 		{VerbNote, false, TakesText, "Put a text into the record of the run."},
 		{VerbMark, false, TakesText, "Give this moment a name, which the record of the run has."},
 		{VerbGate, false, TakesText, "Ask people whether to go on. Until then the clock stands still and the load goes on as it is; the run is stopped if they do not say so in time."},
@@ -142,6 +150,32 @@ func otherVerbs() []Verb {
 // lasts reports whether a verb is one that takes its time: of an entry that does
 // something, and is no more than a moment.
 func (v Verb) lasts() bool { return v.Takes != TakesText }
+
+// does reports whether a verb is one whose value says what is to be done, and
+// which no undo takes back.
+func (v Verb) does() bool {
+	return slices.Contains([]string{TakesStatement, TakesCommand, TakesRequest}, v.Takes)
+}
+
+// example is a component that a verb can be carried out on.
+func (v Verb) example() string {
+	if v.Takes == TakesStatement {
+		return "postgres.primary"
+	}
+	return "app[1]"
+}
+
+// Asks lists the verbs beside the faults that the owner of a system may want to
+// allow or not: those that can change anything.
+func Asks() []string {
+	var names []string
+	for _, v := range otherVerbs() {
+		if v.does() || v.Name == VerbScale {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
 
 // LookupVerb returns the verb of that name.
 func LookupVerb(name string) (Verb, bool) {

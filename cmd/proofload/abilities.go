@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios"
@@ -60,6 +61,16 @@ func (a *abilities) entry(verb string) error {
 	case scenarios.VerbBackup, scenarios.VerbRestore:
 		_, able = a.env.(sut.Restorer)
 		what = "backups"
+	case scenarios.VerbScale:
+		_, able = a.env.(sut.Stopper)
+		what = "stopping nodes"
+	case scenarios.VerbExec:
+		_, able = a.env.(sut.Executor)
+		what = "commands inside of nodes"
+	case scenarios.VerbHTTP:
+		_, able = a.env.Endpoint("api")
+		able = able && !strings.HasPrefix(a.env.Topology().Name, tcpScheme)
+		what = "requests of HTTP"
 	}
 	if able {
 		return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/reports/live"
 	"github.com/proofload/proofload/reports/text"
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/scenarios/run"
 )
@@ -144,6 +145,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if s.flags.hasty {
 		sys.gone = s.isGone
 	}
+	rig.Client = loadgen.Config{TLS: s.plan.Client.TLS, Timeouts: loadgen.Timeouts{Total: run.LongestRequest}}.Client()
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
@@ -207,7 +209,7 @@ func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 // guarded starts the guard of a run that breaks something, and returns what
 // dismisses it.
 func (s *session) guarded(ctx context.Context, rig *run.Rig) (dismiss func(), err error) {
-	if s.held == nil || !slices.ContainsFunc(s.plan.Steps, func(p plan.Step) bool { return p.Fault }) {
+	if s.held == nil || !slices.ContainsFunc(s.plan.Steps, func(p plan.Step) bool { return p.Fault || p.Verb == scenarios.VerbScale }) {
 		return func() {}, nil
 	}
 	lease, err := startGuard(ctx, s.dir, s.held)

@@ -87,7 +87,7 @@ func (p *planned) permitted() error {
 	for _, step := range p.Steps {
 		// One that happens again is refused once, where it is written.
 		i := slices.IndexFunc(sc.Timeline, func(e scenarios.Event) bool { return e.As == step.Entry.Name })
-		if !step.Fault || i < 0 {
+		if !step.Fault && !slices.Contains(scenarios.Asks(), step.Verb) || i < 0 {
 			continue
 		}
 		if err := p.target.Permits(step.Verb, step.Params.Target); err != nil {
@@ -105,6 +105,11 @@ func (p *planned) reachable() error {
 	sc := p.Scenario
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
 	able := abilitiesOf(sc.Target, p.target)
+	for _, q := range sc.Queries {
+		if !strings.HasPrefix(sc.Target, stackPrefix) {
+			problems.Add(q.OnPos, len(q.On), "proofload has no way to the databases of "+sc.Target, "checks in SQL are for the databases of a stack")
+		}
+	}
 	for _, e := range sc.Timeline {
 		if e.Verb == scenarios.VerbSQL && !strings.HasPrefix(sc.Target, stackPrefix) {
 			problems.Add(e.VerbPos, len(e.Verb), "proofload has no way to the databases of "+sc.Target, "statements are for the databases of a stack")

@@ -34,8 +34,10 @@ type drill struct {
 	clock   history.Clock // of its phases, once it has begun
 	loaded  bool          // its last operation was recorded
 	ended   bool
-	audited bool   // the final reads are complete
-	unread  string // why they are not
+	cuts    map[string]bool  // phases that ended early, or when they were to
+	skipped map[string]int64 // operations that were planned in them and never due
+	audited bool             // the final reads are complete
+	unread  string           // why they are not
 }
 
 func newCourse(phases []Phase) *course {
@@ -67,6 +69,12 @@ func (c *course) observeRun(e *history.Event) {
 		d.clock.Observe(e)
 	case history.RunHold, history.RunGoOn:
 		c.of(e).clock.Observe(e)
+	case history.RunCut:
+		d := c.of(e)
+		d.clock.Observe(e)
+		d.cuts[e.Phase] = true
+	case history.RunGenerator:
+		c.of(e).skipped = skippedOf(e.Text)
 	case history.RunPhase:
 		d := c.of(e)
 		if p, ok := c.phase(e.Phase); ok && d.began == unseen {
@@ -89,7 +97,7 @@ func (c *course) of(e *history.Event) *drill {
 	n := c.number(e)
 	d := c.drills[n]
 	if d == nil {
-		d = &drill{number: n, began: unseen}
+		d = &drill{number: n, began: unseen, cuts: map[string]bool{}}
 		c.drills[n] = d
 	}
 	return d

@@ -248,7 +248,7 @@ func (g *generator) anyMissing() string {
 // them is recorded.
 func (g *generator) missing(drill int, phase string) string {
 	p, _ := g.course.phase(phase)
-	planned := p.operations()
+	planned := p.operations() - g.course.skipped(drill, phase)
 	arrived := g.arrived[opDrill{opKey{phase, ""}, drill}]
 	if g.course.cut(drill) || float64(arrived)+1 >= minAchieved*planned { // a phase may end between two arrivals
 		return ""

@@ -191,6 +191,6 @@ func orUnknownOp(op string) string {
 // down reports whether a fault that hit a node was still in place at a moment.
 func (r *instancesRecover) down(drill int, node string, at time.Duration) bool {
 	return slices.ContainsFunc(r.faults.all, func(f *fault) bool {
-		return f.drill == drill && f.breaks() && f.t0 != unseen && f.hits(node) && (f.recovered == unseen || f.recovered > at)
+		return f.drill == drill && (f.breaks() || f.verb == "scale") && f.t0 != unseen && f.hits(node) && (f.recovered == unseen || f.recovered > at)
 	})
 }

@@ -94,6 +94,9 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	for _, name := range spec.Verify {
 		c.add(known[name]())
 	}
+	for _, q := range spec.Queries {
+		c.add(newQueried(q, c.course))
+	}
 	for _, checker := range extra {
 		c.add(checker)
 	}

@@ -121,6 +121,8 @@ func (s *scene) progress(e *history.Event) {
 		s.note(e, "drill", "the drill is over")
 	case history.RunAbort:
 		s.note(e, "stop", e.Text)
+	case history.RunCut:
+		s.note(e, "phase", e.Text)
 	case history.RunGenerator, history.RunTopology:
 	default:
 		if e.Text != "" {

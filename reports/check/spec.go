@@ -12,6 +12,7 @@ type Spec struct {
 	Events     []Entry     `json:"events"`
 	Objectives []Objective `json:"objectives"`
 	Verify     []string    `json:"verify"`
+	Queries    []Query     `json:"queries,omitempty"`
 	Recovered  Recovered   `json:"recovered"`
 	Drills     int         `json:"drills"` // how many the run was to have
 
@@ -76,6 +77,10 @@ type Phase struct {
 	// users send when they have an answer, and nobody plans how often.
 	Planned float64 `json:"planned,omitempty"`
 	Users   int     `json:"users,omitempty"` // of a closed phase, at most; 0: it has a rate
+
+	// Until is the entry of the timeline that ends the phase when it is over. The
+	// phase then lasts for For at most.
+	Until string `json:"until,omitempty"`
 }
 
 // operations is how many operations were planned in the phase.

@@ -72,7 +72,7 @@ func unitOf(metric string) string {
 
 // valid reports everything in a spec that cannot be judged.
 func (s *Spec) valid() error {
-	var errs []error
+	errs := []error{s.validQueries()}
 	for _, name := range s.Verify {
 		if !slices.Contains(Names(), name) {
 			errs = append(errs, fmt.Errorf("no check %q, want one of %s", name, strings.Join(Names(), ", ")))

@@ -97,6 +97,7 @@ func (c *court) problems(j *Judgement) []reason {
 	add(j.Generator.Fell, "the load generator fell behind: %s", j.Generator.Reason)
 	add(c.generator.tokens > 0, "%s not sent outside fault windows, for want of a token", were(c.generator.tokens, "operation"))
 	texts = append(texts, c.unproven()...)
+	texts = append(texts, c.course.unmet(c.spec.Drills)...)
 	whole := c.course.torn == "" && !c.course.aborted && done >= c.spec.Drills
 	open := c.durability.unfinished()
 	add(whole && open > 0, "how %s ended is not in the history", many(open, "write"))

@@ -29,7 +29,7 @@ type Watch struct {
 
 // NewWatch returns a watch of a run that has not begun.
 func NewWatch(spec Spec) *Watch {
-	spec.Verify = nil
+	spec.Verify, spec.Queries = nil, nil
 	c := newCourt(spec)
 	c.witnesses = slices.DeleteFunc(c.witnesses, func(w *witness) bool {
 		return !slices.Contains([]*fuse{&c.course.fuse, &c.faults.fuse, &c.latency.fuse, &c.generator.fuse, &c.series.fuse, &c.scene.fuse}, w.fuse)

@@ -3,22 +3,25 @@ package history
 import "time"
 
 // A Clock is that of the phases of one drill. It stands still while a gate is
-// open, so that all that comes after is as much later on the clock of the run.
-// The zero value is one that began with the run and never stood still.
+// open, so that all that comes after is as much later on the clock of the run,
+// and leaps to the end of a phase that ends early. The zero value is one that
+// began with the run and did neither.
 type Clock struct {
 	Began time.Duration // since the run began
 	Holds []Hold        // in the order of time
 }
 
-// A Hold is a time in which the clock of a drill stood still.
+// A Hold is a time in which the clock of a drill stood still, or a moment at
+// which it leapt.
 type Hold struct {
 	At       time.Duration // on the clock of the phases, on which it took no time
 	From, To time.Duration // since the run began
 	Open     bool          // its end is not known; To is From
+	Leap     time.Duration // by how much the clock went on at once; From is To
 }
 
-// Observe takes the next event of the drill. Others than [RunDrill], [RunHold]
-// and [RunGoOn] change nothing.
+// Observe takes the next event of the drill. Others than [RunDrill], [RunHold],
+// [RunGoOn] and [RunCut] change nothing.
 func (c *Clock) Observe(e *Event) {
 	if e.By != ByRun {
 		return
@@ -31,6 +34,9 @@ func (c *Clock) Observe(e *Event) {
 		c.Holds = append(c.Holds, Hold{At: c.Into(e.At), From: e.At, To: e.At, Open: true})
 	case e.Op == RunGoOn && last >= 0 && c.Holds[last].Open:
 		c.Holds[last].To, c.Holds[last].Open = max(e.At, c.Holds[last].From), false
+	case e.Op == RunCut:
+		at := c.Into(e.At)
+		c.Holds = append(c.Holds, Hold{At: at, From: e.At, To: e.At, Leap: max(0, time.Duration(e.Value)-at)})
 	}
 }
 
@@ -45,7 +51,7 @@ func (c *Clock) Into(at time.Duration) time.Duration {
 		case at < h.To || h.Open:
 			return h.At
 		}
-		into -= h.To - h.From
+		into += h.Leap - (h.To - h.From)
 	}
 	return into
 }
@@ -70,8 +76,10 @@ func (c *Clock) At(into, now time.Duration) time.Duration {
 			return at
 		case h.Open:
 			return at + max(0, now-h.From)
+		case into <= h.At+h.Leap:
+			return h.To
 		}
-		at += h.To - h.From
+		at += h.To - h.From - h.Leap
 	}
 	return at
 }

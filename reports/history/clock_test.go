@@ -47,3 +47,33 @@ func TestClock(t *testing.T) {
 		}
 	}
 }
+
+// TestClockLeaps has a drill whose phase of 2 s to 12 s ends early, after a hold
+// in it, and one whose phase has ended by itself when it is to end.
+func TestClockLeaps(t *testing.T) {
+	const s = time.Second
+	var c Clock
+	for _, e := range []Event{
+		{By: ByRun, Op: RunDrill, At: 10 * s},
+		{By: ByRun, Op: RunHold, At: 13 * s},
+		{By: ByRun, Op: RunGoOn, At: 20 * s},
+		{By: ByRun, Op: RunCut, At: 22 * s, Value: int64(12 * s)},
+		{By: ByRun, Op: RunCut, At: 25 * s, Value: int64(14 * s)},
+	} {
+		c.Observe(&e)
+	}
+	for at, into := range map[time.Duration]time.Duration{
+		12 * s: 2 * s, 20 * s: 3 * s, 21 * s: 4 * s, 22*s - 1: 5*s - 1, 22 * s: 12 * s, 23 * s: 13 * s, 25 * s: 15 * s,
+	} {
+		if got := c.Into(at); got != into || c.Held(22*s) {
+			t.Errorf("at %v the clock shows %v, want %v", at, got, into)
+		}
+	}
+	for into, at := range map[time.Duration]time.Duration{
+		2 * s: 12 * s, 4 * s: 21 * s, 5 * s: 22 * s, 8 * s: 22 * s, 12 * s: 22 * s, 13 * s: 23 * s, 15 * s: 25 * s, 16 * s: 26 * s,
+	} {
+		if got := c.At(into, 60*s); got != at {
+			t.Errorf("the clock shows %v at %v, want %v", into, got, at)
+		}
+	}
+}

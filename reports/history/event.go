@@ -135,6 +135,9 @@ const (
 	// moment up to which the copy has to hold all that was acknowledged, Amount
 	// that after which it may hold nothing, or 0, both in ns since the run began.
 	AuditRestored = "restored"
+	// AuditQuery: what Node answers to the check ID of the scenario, in Text. Kind
+	// is Fail and Text the reason if there is no answer.
+	AuditQuery = "query"
 	// AuditDone: the audit is complete; without it checks that need final
 	// reads are inconclusive. Kind is Fail and Text the reason if it was not.
 	AuditDone = "done"
@@ -154,6 +157,7 @@ const (
 	RunGate      = "gate"      // a gate was opened, passed or not; ID is its entry, Text says which and by whom
 	RunHold      = "hold"      // the clock of the phases of drill Drill stands still from At on, because of the gate ID; may be recorded a moment ahead
 	RunGoOn      = "go-on"     // and goes on at At
+	RunCut       = "cut"       // phase Phase of drill Drill ends early at At, because the entry ID is over; Value is what the phases' clock shows from then on, in ns; may be recorded a moment ahead
 )
 
 // The kinds of store that answer a read.

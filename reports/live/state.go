@@ -210,6 +210,8 @@ func (s *State) course(e *history.Event) {
 		s.change(e, "stopped: "+e.Text)
 	case history.RunNote, history.RunMisfit:
 		s.change(e, "note: "+e.Text)
+	case history.RunCut:
+		s.change(e, e.Text)
 	case history.RunMark:
 		s.change(e, "mark: "+e.Text)
 	}

@@ -36,6 +36,7 @@ type document struct {
 
 	Objectives []objectiveDocument `json:"objectives"`
 	Verify     []string            `json:"verify"`
+	Queries    []check.Query       `json:"queries,omitempty"` // of verify, in SQL
 	Compare    *check.Compare      `json:"compare,omitempty"`
 	Abort      *abortDocument      `json:"abort,omitempty"`
 	Warnings   []warningDocument   `json:"warnings"`
@@ -52,6 +53,7 @@ type phaseDocument struct {
 	ForMS   int64  `json:"for_ms"`
 	Load    string `json:"load"` // as the plan for people says it
 	Scored  bool   `json:"scored"`
+	Until   string `json:"until,omitempty"` // the entry that ends it, within for_ms
 }
 
 type stepDocument struct {
@@ -102,13 +104,13 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		DurationMS: p.Duration().Milliseconds(), GatesMS: p.Open().Milliseconds(),
 		Workload: p.Workload, Arrivals: string(p.Arrivals), PeakPerS: p.Peak(), Operations: p.Operations(),
 		Phases: []phaseDocument{}, Timeline: []stepDocument{}, Objectives: []objectiveDocument{}, Warnings: []warningDocument{},
-		Verify: append([]string{}, p.Spec.Verify...), Compare: p.Spec.Compare,
+		Verify: append([]string{}, p.Spec.Verify...), Queries: p.Spec.Queries, Compare: p.Spec.Compare,
 	}
 	for _, drill := range p.Drills {
 		d.Drills = append(d.Drills, drillDocument{drill.N, drill.Jitter.Milliseconds()})
 	}
 	for i, f := range p.Spec.Phases {
-		d.Phases = append(d.Phases, phaseDocument{f.Name, f.Start.Milliseconds(), f.For.Milliseconds(), profile(&p.Phases[i], true), f.Score})
+		d.Phases = append(d.Phases, phaseDocument{f.Name, f.Start.Milliseconds(), f.For.Milliseconds(), profile(&p.Phases[i]), f.Score, f.Until})
 	}
 	for _, s := range p.Steps {
 		d.Timeline = append(d.Timeline, p.stepDocument(s))

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/proofload/proofload/loadgen"
@@ -18,7 +19,7 @@ func (b *builder) load() {
 		phase, ok := b.phase(f)
 		whole = whole && ok
 		b.plan.Phases = append(b.plan.Phases, phase)
-		spec := check.Phase{Name: f.Name, Start: start, For: f.For, From: phase.From, To: phase.To, Score: f.Score}
+		spec := check.Phase{Name: f.Name, Start: start, For: f.For, From: phase.From, To: phase.To, Score: f.Score, Until: f.Until}
 		if phase.Profile != loadgen.Linear {
 			spec.Planned, spec.Users = phase.Planned(), max(f.Users.From, f.Users.To)
 		}
@@ -73,8 +74,27 @@ func (b *builder) arrivals(name string) ([]time.Duration, error) {
 	return loadgen.ReadArrivals(f)
 }
 
+// says is what the scenario says of a phase.
+func (p *Plan) says(phase int) string {
+	f := p.Spec.Phases[phase]
+	text := profile(&p.Phases[phase])
+	if f.Until != "" {
+		text += ", until " + f.Until
+	}
+	if !f.Score {
+		text += ", not scored"
+	}
+	return text
+}
+
+// Bounded reports whether a phase may end before its time, so that [Plan.Duration]
+// is an upper bound.
+func (p *Plan) Bounded() bool {
+	return slices.ContainsFunc(p.Spec.Phases, func(f check.Phase) bool { return f.Until != "" })
+}
+
 // profile is the load of a phase, as a scenario says it.
-func profile(f *loadgen.Phase, score bool) string {
+func profile(f *loadgen.Phase) string {
 	text := rate(f.From)
 	span := scenarios.FormatDuration
 	switch f.Profile {
@@ -92,9 +112,6 @@ func profile(f *loadgen.Phase, score bool) string {
 		text = thousands(len(f.Offsets)) + " replayed"
 	case loadgen.Closed:
 		text = users(f.Users)
-	}
-	if !score {
-		text += ", not scored"
 	}
 	return text
 }

@@ -38,6 +38,8 @@ type Plan struct {
 	Steps  []Step  // in the order of time
 	Drills []Drill // the whole of it, several times
 
+	Queries []Query // that the judge has the databases asked
+
 	Spec     check.Spec
 	Warnings []scenarios.Problem // what is probably not meant, but will be done
 
@@ -105,6 +107,7 @@ func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloa
 	b.timeline()
 	b.objectives(workloads)
 	b.verify()
+	b.queries()
 	if err := b.problems.Err(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,8 +24,8 @@ func Policy(t *scenarios.Permit, topo sut.Topology, cat chaos.Catalog) (chaos.Po
 		p.Faults = []string{}
 	}
 	for _, f := range t.Allow.Faults {
-		if _, ok := cat[f.Text]; !ok && f.Text != scenarios.VerbSQL {
-			bad(f, fmt.Errorf("no fault %q", f.Text), scenarios.DidYouMean(f.Text, cat.Names()))
+		if _, ok := cat[f.Text]; !ok && !slices.Contains(scenarios.Asks(), f.Text) {
+			bad(f, fmt.Errorf("no fault %q", f.Text), scenarios.DidYouMean(f.Text, slices.Concat(cat.Names(), scenarios.Asks())))
 		}
 		p.Faults = append(p.Faults, f.Text)
 	}

@@ -51,6 +51,9 @@ func (d *drawing) head() {
 		total = fmt.Sprintf("%d drills of %s, %s", n, total, scenarios.FormatDuration(time.Duration(n)*p.Duration()))
 	}
 	total += " in total"
+	if p.Bounded() {
+		total += " at most"
+	}
 	if open := p.Open(); open > 0 {
 		total += fmt.Sprintf(", and what people take at gates, %s at most", scenarios.FormatDuration(time.Duration(len(p.Drills))*open))
 	}
@@ -80,7 +83,7 @@ func (d *drawing) load() {
 
 	label, tail := 0, 0
 	for i, f := range p.Spec.Phases {
-		label, tail = max(label, len(f.Name)), max(tail, width(profile(&p.Phases[i], f.Score)))
+		label, tail = max(label, len(f.Name)), max(tail, width(p.says(i)))
 	}
 	for _, s := range p.Steps {
 		label = max(label, len(scenarios.FormatDuration(s.Entry.At)))
@@ -89,7 +92,7 @@ func (d *drawing) load() {
 	at := func(t time.Duration) int { return int(float64(bar) * t.Seconds() / p.Duration().Seconds()) }
 	for i, f := range p.Spec.Phases {
 		from, to := at(f.Start), max(at(f.Start)+1, at(f.Start+f.For))
-		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), profile(&p.Phases[i], f.Score))
+		d.linef("  %-*s  %s%s%s %s", label, f.Name, spaces(from), strings.Repeat("=", to-from), spaces(bar-to), p.says(i))
 	}
 	for _, s := range p.Steps {
 		where := mark(s.Verb+" "+s.Entry.Target, min(at(s.Entry.At), bar-1), bar+tail)
@@ -125,9 +128,8 @@ func (d *drawing) steps() {
 	for i, s := range d.p.Steps {
 		d.linef("  %-7s %s %s  (%s)", scenarios.FormatDuration(s.Entry.At), s.Verb, s.Entry.Target, s.Entry.Name)
 		d.detail("on", targets(s.Params.Target))
-		if s.Verb == scenarios.VerbSQL {
-			d.detail("does", s.Text)
-			d.detail("undone", "by nothing: what a statement changes stays changed")
+		if slices.Contains(scenarios.Asks(), s.Verb) {
+			d.asks(s)
 		}
 		if s.Verb == scenarios.VerbGate {
 			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
@@ -153,6 +155,25 @@ func (d *drawing) steps() {
 			scenarios.FormatDuration(d.p.Scenario.Repeat.Jitter)+": "+strings.Join(shifts, ", "))
 	}
 	d.linef("")
+}
+
+// asks tells of a statement, a command or a request what it does.
+func (d *drawing) asks(s Step) {
+	d.detail("does", s.Text)
+	d.detail("with", values(s.Params.Values))
+	if s.Verb == scenarios.VerbScale {
+		undone := "by another scale, or when the load of the drill ends"
+		if s.Entry.For > 0 {
+			undone = "after " + scenarios.FormatDuration(s.Entry.For)
+		}
+		d.detail("undone", undone)
+		return
+	}
+	if s.Entry.For > 0 {
+		d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the drill ends")
+	}
+	verb, _ := scenarios.LookupVerb(s.Verb)
+	d.detail("undone", fmt.Sprintf("by nothing: what a %s changes stays changed", verb.Takes))
 }
 
 // waits says what waits at a gate, and what does not.
@@ -207,7 +228,11 @@ func (d *drawing) promises() {
 	for _, s := range subjects {
 		d.wrap(fmt.Sprintf("  %-*s  ", label, s), spaces(label+4), strings.Join(limits[s], ", "))
 	}
-	d.wrap("verify     ", spaces(11), strings.Join(p.Spec.Verify, ", "))
+	verify := slices.Clone(p.Spec.Verify)
+	for _, q := range p.Queries {
+		verify = append(verify, q.text())
+	}
+	d.wrap("verify     ", spaces(11), strings.Join(verify, ", "))
 	if slices.ContainsFunc(p.Scenario.Objectives, func(o scenarios.Objective) bool { return o.Metric == "rto" }) {
 		r := p.Spec.Recovered
 		d.wrap("recovered  ", spaces(11), fmt.Sprintf(

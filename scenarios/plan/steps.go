@@ -33,9 +33,12 @@ func (b *builder) timeline() {
 		switch verb, ok := scenarios.LookupVerb(e.Verb); {
 		case ok && verb.Takes == scenarios.TakesText:
 			s.Text = e.Target
-		case ok && verb.Takes == scenarios.TakesStatement:
-			s.Text, s.Params = e.Statement, chaos.Params{Target: b.component(e)}
-			b.takesStatement(e, s)
+		case ok && e.Statement != "":
+			s.Text, s.Params.Values = e.Statement, e.With
+			if e.Somewhere {
+				s.Params.Target = b.component(e)
+			}
+			b.takes(verb.Takes, e, s)
 		case ok && verb.Takes == scenarios.TakesComponent:
 			s.Fault, s.To = verb.Fault, e.To
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
@@ -83,7 +86,7 @@ func (b *builder) again(s Step, a scenarios.Again) []Step {
 func (b *builder) combines(i int) {
 	next := b.plan.Steps[i]
 	for j, s := range b.plan.Steps[:i] {
-		if !s.Fault || endOf(b.plan.Steps, j) <= next.Entry.At {
+		if !s.Fault || endOf(b.plan.Steps, j) <= next.Entry.At-b.leap(s.Entry, next.Entry) {
 			continue
 		}
 		if err := b.catalog.Conflict(s.Verb, s.Params, next.Verb, next.Params); err != nil {
@@ -91,6 +94,18 @@ func (b *builder) combines(i int) {
 				fmt.Sprintf("%s lasts %s: end it before, or break something else", s.Entry.Name, lasting(s)))
 		}
 	}
+}
+
+// leap is how much less time than planned may pass between two entries, because
+// phases end early.
+func (b *builder) leap(from, to check.Entry) time.Duration {
+	var by time.Duration
+	for _, f := range b.plan.Spec.Phases {
+		if end := f.Start + f.For; f.Until != "" && end > from.At && end <= to.At {
+			by += end - max(f.Start, from.At)
+		}
+	}
+	return by
 }
 
 // placeOf finds where the target of a step is written.
@@ -133,6 +148,9 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 			b.add(e.TargetPos, e.Target, fmt.Sprintf("%s wants a node, %s is a link", e.Verb, e.Target), "write for example "+string(sut.RoleDatabase)+".old-primary")
 		}
 		b.isDatabase(e, target)
+		if e.Verb == scenarios.VerbScale {
+			b.scales(e, s)
+		}
 		return
 	}
 	kind, ok := b.catalog[e.Verb]

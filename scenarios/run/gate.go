@@ -45,9 +45,21 @@ func (t *timeline) holds() []loadgen.Hold {
 }
 
 // shift returns by how much a step of the plan is later than planned: by all the
-// time that passed at the gates before it. It waits until they are passed and
-// reports whether they were before ctx was done.
+// time that passed at the gates before it, less what phases before its own ended
+// early. It waits until that is known and reports whether it was before ctx was
+// done.
 func (t *timeline) shift(ctx context.Context, step int) (by time.Duration, ok bool) {
+	held, ok := t.held(ctx, step)
+	if !ok {
+		return 0, false
+	}
+	saved, ok := t.saved(ctx, step)
+	return held - saved, ok
+}
+
+// held returns how long the gates before a step of the plan were open. It waits
+// until they are passed and reports whether they were before ctx was done.
+func (t *timeline) held(ctx context.Context, step int) (by time.Duration, ok bool) {
 	for _, p := range t.pauses {
 		if p.step >= step {
 			break
@@ -84,6 +96,7 @@ func (t *timeline) stop(ctx context.Context, step int, s plan.Step, at time.Dura
 	p.lasted = now - at
 	p.over <- now
 	close(p.passed)
+	t.over(s.Entry.Name)
 	return nil
 }
 

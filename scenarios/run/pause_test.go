@@ -144,6 +144,12 @@ func gatedPlan() *plan.Plan {
 // gated carries out a plan with a gate and writes its history to file.
 func gated(t *testing.T, file *bytes.Buffer, ask func(context.Context, Gate) (Answer, error)) Ending {
 	t.Helper()
+	return carriedOut(t, file, gatedPlan(), ask)
+}
+
+// carriedOut carries out a plan and writes its history to file.
+func carriedOut(t *testing.T, file *bytes.Buffer, p *plan.Plan, ask func(context.Context, Gate) (Answer, error)) Ending {
+	t.Helper()
 	rec, err := history.NewRecorder(file)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +167,7 @@ func gated(t *testing.T, file *bytes.Buffer, ask func(context.Context, Gate) (An
 			return nil
 		},
 	}
-	end := rig.Run(t.Context(), gatedPlan())
+	end := rig.Run(t.Context(), p)
 	if err := errors.Join(rec.Close(), journal.Close()); err != nil {
 		t.Fatal(err)
 	}

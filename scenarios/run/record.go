@@ -14,6 +14,9 @@ func (t *timeline) note(s plan.Step, op string, kind history.Kind, text string) 
 	e := t.event(s, op)
 	e.Kind, e.Text = kind, text
 	t.rig.Recorder.Record(e)
+	if op == history.FaultRecovered || op == history.FaultSettled && !s.Fault {
+		t.over(s.Entry.Name)
+	}
 }
 
 // say records what an entry says that does nothing.

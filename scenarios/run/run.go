@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,9 @@ type Rig struct {
 	Recorder *history.Recorder
 	Workload loadgen.Workload
 	BaseURL  string // of the system's entry point for clients; empty: it speaks no HTTP
+
+	// Client sends the requests of the timeline, to hosts that load may be sent to.
+	Client *http.Client
 
 	// Gate returns when the system is healthy enough for a drill to begin.
 	Gate func(ctx context.Context) error
@@ -120,6 +124,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	defer cancel(nil)
 
 	tl := newTimeline(r, d, p.Steps)
+	tl.bound(p)
 	tl.warm(loading)
 
 	start := r.Recorder.Now() + leadIn
@@ -131,7 +136,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	defer r.heed(loading, cancel)()
 	tl.begin(loading, start, func(err error) { cancel(err) })
 
-	stats, err := r.drive(loading, p, d, start, tl.holds(), inFlight)
+	stats, err := r.drive(loading, p, d, start, tl, inFlight)
 	if err != nil && loading.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("drive drill %d: %w", d.N, err))
 	}
@@ -164,6 +169,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	if err := r.Audit(ctx, d.N); err != nil && ctx.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("audit drill %d: %w", d.N, err))
 	}
+	tl.ask(ctx, p.Queries)
 	if whole {
 		r.record(history.RunDrillEnd, d.N, "")
 	}
@@ -179,13 +185,14 @@ func stopped(ctx context.Context, cause error) string {
 
 // drive sends the plan's load.
 func (r *Rig) drive(
-	ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, holds []loadgen.Hold, inFlight *atomic.Int64,
+	ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline, inFlight *atomic.Int64,
 ) (loadgen.Stats, error) {
 	return loadgen.Drive(ctx, loadgen.Config{
 		BaseURL:     r.BaseURL,
 		Phases:      p.Phases,
 		Arrivals:    p.Arrivals,
-		Holds:       holds,
+		Holds:       tl.holds(),
+		Cuts:        tl.cuts,
 		Seed:        d.Seed,
 		Drill:       d.N,
 		Start:       start,

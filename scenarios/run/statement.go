@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -36,10 +37,7 @@ func (t *timeline) statement(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return t.fail(s, "carry out", err)
 	}
-	e := t.event(s, history.FaultInject)
-	e.Target, e.Text = nodes[0].Name, s.Text
-	t.rig.Recorder.Record(e)
-	t.rig.Journal.Note(s.Verb, nodes[0].Name, s.Text)
+	t.asked(s, nodes[0].Name)
 	said, err := carryOutSQL(ctx, t.rig.Env, nodes[0].Name, s.Text)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // cut short by the end of the drill: it is not seen to be done
@@ -53,37 +51,43 @@ func (t *timeline) statement(ctx context.Context, s plan.Step) error {
 }
 
 // carryOutSQL carries out statements on a database node, one after another, and
-// returns what the database says of each. When ctx is done, the database is asked
-// to cancel the one under way.
+// returns what the database says of each.
 func carryOutSQL(ctx context.Context, env sut.Environment, node, statements string) (said string, err error) {
+	results, err := execSQL(ctx, env, node, statements, nil)
+	var tags []string
+	for _, r := range results {
+		tags = append(tags, r.CommandTag.String())
+	}
+	return strings.Join(tags, ", "), err
+}
+
+// execSQL carries out statements on a database node, one after another, with those
+// settings. When ctx is done, the database is asked to cancel the one under way.
+func execSQL(ctx context.Context, env sut.Environment, node, statements string, settings map[string]string) (results []*pgconn.Result, err error) {
 	url, ok := env.Endpoint("postgres/" + node)
 	if !ok {
-		return "", fmt.Errorf("connect to %s: %w", node, sut.ErrUnsupported)
+		return nil, fmt.Errorf("connect to %s: %w", node, sut.ErrUnsupported)
 	}
 	cfg, err := pgconn.ParseConfig(url)
 	if err != nil {
-		return "", fmt.Errorf("connect to %s: %w", node, err)
+		return nil, fmt.Errorf("connect to %s: %w", node, err)
 	}
+	maps.Copy(cfg.RuntimeParams, settings)
 	cfg.ConnectTimeout, cfg.RuntimeParams["application_name"] = connectTimeout, "proofload"
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: giveUpTimeout}
 	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return "", fmt.Errorf("connect to %s: %w", node, err)
+		return nil, fmt.Errorf("connect to %s: %w", node, err)
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTimeout)
 		defer cancel()
 		err = errors.Join(err, conn.Close(closing))
 	}()
-	results, err := conn.Exec(ctx, statements).ReadAll()
-	if err != nil {
-		return "", fmt.Errorf("on %s: %w", node, err)
+	if results, err = conn.Exec(ctx, statements).ReadAll(); err != nil {
+		return nil, fmt.Errorf("on %s: %w", node, err)
 	}
-	var tags []string
-	for _, r := range results {
-		tags = append(tags, r.CommandTag.String())
-	}
-	return strings.Join(tags, ", "), nil
+	return results, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
@@ -31,6 +32,8 @@ type timeline struct {
 	drill   plan.Drill
 	steps   []plan.Step
 	pauses  []*pause // of steps
+	bounds  []*bound // of phases
+	cuts    chan loadgen.Cut
 	targets *chaos.Targets
 
 	wg     sync.WaitGroup
@@ -89,6 +92,9 @@ func (t *timeline) warm(ctx context.Context) {
 // begin starts one goroutine an entry. The drill's phases begin at start. An
 // entry that cannot be carried out ends the drill through cancel.
 func (t *timeline) begin(ctx context.Context, start time.Duration, cancel func(error)) {
+	for _, b := range t.bounds {
+		t.wg.Go(func() { t.end(ctx, b, start) })
+	}
 	for i, s := range t.steps {
 		t.wg.Go(func() {
 			later, ok := t.shift(ctx, i)
@@ -124,6 +130,12 @@ func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) err
 		return t.start(ctx, s)
 	case s.Verb == scenarios.VerbSQL:
 		return t.statement(ctx, s)
+	case s.Verb == scenarios.VerbExec:
+		return t.command(ctx, s)
+	case s.Verb == scenarios.VerbScale:
+		return t.scale(ctx, s)
+	case s.Verb == scenarios.VerbHTTP:
+		return t.request(ctx, s)
 	case s.Verb == scenarios.VerbBackup:
 		return t.backup(ctx, s)
 	case s.Verb == scenarios.VerbRestore:

@@ -79,13 +79,18 @@ func TestEditor(t *testing.T) {
 	}, broken.Diagnostics); diff != "" {
 		t.Errorf("diagnostics (-want +got):\n%s", diff)
 	}
-	clean := ask(t, "testdata/clean.yaml", "13:5", "12:7")
+	clean := ask(t, "testdata/clean.yaml", "13:5", "12:7", "18:5", "17:5", "9:36")
 	if len(clean.Diagnostics) > 0 {
 		t.Errorf("diagnostics of a sound file: %q", clean.Diagnostics)
 	}
 	for _, want := range []string{"for", "lose the primary"} {
 		if got := clean.Places["13:5"].Completion; !slices.Contains(got, want) {
 			t.Errorf("no %q among %q", want, got)
+		}
+	}
+	for place, want := range map[string]string{"18:5": "a check in SQL", "17:5": "balances", "9:36": "until"} {
+		if got := clean.Places[place].Completion; !slices.Contains(got, want) {
+			t.Errorf("no %q at %s among %q", want, place, got)
 		}
 	}
 	if got := clean.Places["12:7"].Hover; !strings.Contains(got, "Kill all processes of a node with SIGKILL") {

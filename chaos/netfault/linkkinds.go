@@ -240,7 +240,8 @@ func silence(chaos.Kind, chaos.Params) mark { return mark{silent: true} }
 func halfOpenKind() linkKind {
 	return linkKind{
 		Kind: chaos.Kind{
-			Name: kindHalfOpen,
+			Name:  kindHalfOpen,
+			Needs: "an environment whose link proxies are linkd",
 			About: "Lets the peer vanish: connections are accepted and stay open, what is sent is lost, and no end is told. " +
 				"Afterwards each connection that has lost something is reset.",
 			Params: linkParams(),

@@ -30,7 +30,9 @@ type linkKind struct {
 
 // kind completes the entry of the catalogue.
 func (l linkKind) kind() chaos.Kind {
-	l.Needs = "an environment with link proxies, linkd or Toxiproxy"
+	if l.Needs == "" {
+		l.Needs = "an environment with link proxies: linkd, or Toxiproxy where what it leads to answers HTTP"
+	}
 	l.Undone = "The toxic is removed, which loses nothing of a connection that goes on. No toxic outlives its proxy."
 	if l.Touches == nil {
 		l.Touches = wholeLink()

@@ -178,7 +178,7 @@ func (g *grader) bringUpWith(ctx context.Context, bin string, options map[string
 	if _, err := stack.Down(ctx, false, g.id); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "proofload"), args...) //nolint:gosec // the programs are ours
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "proofload"), args...)
 	cmd.Dir = g.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("bring up the stack with the defect in it: %w\n%s", err, out)

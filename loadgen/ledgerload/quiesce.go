@@ -56,6 +56,29 @@ func (b backlog) empty() bool {
 	return waiting == 0
 }
 
+// A stillness says since when nothing has been done.
+type stillness struct {
+	moved   time.Time // anything
+	relayed time.Time // what is to be published
+}
+
+// look takes what is left to do, and what it was before; known says that both could
+// be read. What is to be published waits for nothing but the relay: that messages are
+// to be tried again is no reason to wait for one that has ended.
+func (s *stillness) look(now, before backlog, known bool) {
+	if !known || !now.same(before) || now.delayed > 0 {
+		s.moved = time.Now()
+	}
+	if !known || now.outbox == 0 || now.outbox != before.outbox {
+		s.relayed = time.Now()
+	}
+}
+
+// hopeless reports whether what is left is what nobody will do.
+func (s *stillness) hopeless() bool {
+	return time.Since(s.moved) >= hopeless || time.Since(s.relayed) >= hopeless
+}
+
 // quiesce finds the primary and waits until background work has ended. What is
 // left when the wait is over is recorded; it is an error only if it could not
 // be read.
@@ -64,24 +87,17 @@ func (a *audit) quiesce(ctx context.Context) error {
 	defer cancel()
 	var left backlog
 	var known bool
-	moved, relayed := time.Now(), time.Now()
+	still := stillness{time.Now(), time.Now()}
 	for {
 		now, err := a.backlog(bounded)
-		if err != nil || !known || !now.same(left) || now.delayed > 0 {
-			moved = time.Now()
-		}
-		// What is to be published waits for nothing but the relay: that messages are
-		// to be tried again is no reason to wait for one that has ended.
-		if err != nil || !known || now.outbox == 0 || now.outbox != left.outbox {
-			relayed = time.Now()
-		}
+		still.look(now, left, err == nil && known)
 		switch {
 		case err == nil:
 			left, known = now, true
 		case bounded.Err() == nil:
 			known = false // it was reachable once, and is not now
 		}
-		over := left.empty() || time.Since(moved) >= hopeless || time.Since(relayed) >= hopeless
+		over := left.empty() || still.hopeless()
 		if known && over || !loadgen.Wait(bounded, pollEvery) {
 			if !known {
 				return fmt.Errorf("read what is left to do: %w", err)

@@ -178,7 +178,7 @@ func (c *runComparer) run(ctx context.Context, name, latency string) error {
 
 // proofload returns what the program said.
 func (c *runComparer) proofload(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, c.program, args...) //nolint:gosec // the arguments are those above
+	cmd := exec.CommandContext(ctx, c.program, args...)
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, closeTimeout
 	out, err := cmd.CombinedOutput()
 	if err != nil {

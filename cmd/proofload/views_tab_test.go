@@ -131,7 +131,7 @@ func TestOpenTabHoldsNothingUp(t *testing.T) {
 		t.Fatal("the browser has ended before the run")
 	default:
 	}
-	if resp, err := http.Get(page); err == nil { //nolint:noctx // it is refused
+	if resp, err := http.Get(page); err == nil { //nolint:noctx,gosec // it is that of the run, and is refused
 		resp.Body.Close()
 		t.Error("the page is still served")
 	}

@@ -37,6 +37,7 @@ type span struct {
 	from, to float64
 	cut      bool // goes on after the end of the drill
 	planned  bool // did not begin yet
+	asked    bool // it is a gate that waits for an answer
 }
 
 // A recovery is a recovery with its limit, if there is one.

@@ -65,7 +65,8 @@ func TestKeyboardReachesAllOfALiveRun(t *testing.T) {
 	b.open(s.URL(), l)
 	shown := false
 	for range 1000 { // until what was fed is drawn
-		if b.settle(); shown {
+		b.settle()
+		if shown {
 			break
 		}
 		b.evaluate(`["s-objectives", "s-faults", "s-numbers"].every(id => document.getElementById(id))`, &shown)

@@ -214,9 +214,12 @@ func orNothing(said, otherwise string) string {
 // serving says how clients fare, and what is broken.
 func serving(l *Live, d *drill) (said, class string) {
 	n := l.Progress.Now
-	var broken []string
+	var broken, asked []string
 	for _, f := range d.faults {
-		if !f.planned && f.To < 0 && f.Open {
+		switch {
+		case f.asked:
+			asked = append(asked, f.Target)
+		case !f.planned && f.To < 0 && f.Open:
 			broken = append(broken, l.what(f))
 		}
 	}
@@ -234,6 +237,9 @@ func serving(l *Live, d *drill) (said, class string) {
 	}
 	if len(broken) > 0 {
 		said += " Broken: " + strings.Join(broken, ", ") + "."
+	}
+	if len(asked) > 0 {
+		said += " An answer is waited for: " + strings.Join(asked, ", ")
 	}
 	return said, class
 }
@@ -311,6 +317,9 @@ func (p *livePage) going(l *Live, d *drill) {
 	for _, f := range d.faults {
 		row := liveFault{Name: f.Name, What: l.what(f), When: format.Clock(1000 * f.from), Proof: f.Proof}
 		switch {
+		case f.asked:
+			row.State, row.Class = "waits for an answer", "unclear"
+			row.When = "since " + row.When + ", for " + format.Duration(1000*float64(int(d.until-f.from)))
 		case f.planned:
 			row.State, row.When = "planned", "at "+row.When
 		case f.Open && f.Settled < 0:

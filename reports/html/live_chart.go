@@ -52,8 +52,19 @@ func (l *Live) at(into time.Duration) time.Duration {
 	return clock.At(into, l.Now) - clock.Began
 }
 
+// asksFrom is since when the drill waits for an answer to a gate, and whether it
+// does. The clock is stopped a moment before or after the gate was due.
+func (l *Live) asksFrom(e check.Entry) (time.Duration, bool) {
+	holds := l.Progress.Clock.Holds
+	if e.Verb != "gate" || len(holds) == 0 {
+		return 0, false
+	}
+	last := holds[len(holds)-1]
+	return last.From - l.Progress.Clock.Began, last.Open && (last.At-e.At).Abs() < time.Second
+}
+
 // addPlanned adds the entries of the timeline that did not begin yet. What is
-// not a fault is over when it began.
+// not a fault is over when it began, but for a gate that waits for an answer.
 func (d *drill) addPlanned(l *Live) {
 	if l.Progress.Loaded || !d.live {
 		return
@@ -61,13 +72,17 @@ func (d *drill) addPlanned(l *Live) {
 	for _, e := range l.Spec.Events {
 		begun := slices.ContainsFunc(l.Progress.Faults, func(f check.FaultWindow) bool { return f.Drill == d.number && f.Name == e.Name })
 		at := l.at(e.At)
-		if begun || e.Verb == "note" || e.Verb == "mark" || at.Seconds() < d.until-5 {
+		until := at + max(e.For, time.Second)
+		since, asked := l.asksFrom(e)
+		switch {
+		case asked:
+			at, until = since, max(since+time.Second, l.Now-l.Progress.Clock.Began)
+		case begun || e.Verb == "note" || e.Verb == "mark" || at.Seconds() < d.until-5:
 			continue
 		}
-		until := at + max(e.For, time.Second)
 		d.faults = append(d.faults, span{
 			FaultWindow: check.FaultWindow{Name: e.Name, Verb: e.Verb, Target: e.Target, Drill: d.number, To: -1},
-			from:        at.Seconds(), to: min(d.end, until.Seconds()), planned: true,
+			from:        at.Seconds(), to: min(d.end, until.Seconds()), planned: true, asked: asked,
 		})
 	}
 }

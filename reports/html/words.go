@@ -82,7 +82,10 @@ func (f span) ink() string {
 
 // goingOn says of a fault of a drill that goes on how it stands.
 func goingOn(f span) string {
-	if f.planned {
+	switch {
+	case f.asked:
+		return "waits for an answer since " + format.Clock(1000*f.from)
+	case f.planned:
 		return "planned for " + format.Clock(1000*f.from)
 	}
 	return "for " + format.Duration(1000*math.Floor(f.to-f.from))

@@ -12,7 +12,7 @@ import (
 var (
 	metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 	metricLine = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$`)
-	labelPair  = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\[n"\\])*)"(,|$)`)
+	labelPair  = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)="(?:[^"\\]|\\[n"\\])*"(,|$)`)
 	metricSize = regexp.MustCompile(`^(?:[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?i:inf|infinity)|(?i:nan))$`)
 )
 
@@ -110,7 +110,7 @@ func (x *exposition) sample(line string) error {
 	names := map[string]bool{}
 	for rest := m[2]; rest != ""; {
 		pair := labelPair.FindStringSubmatch(rest)
-		if pair == nil || pair[3] == "," && len(rest) == len(pair[0]) {
+		if len(pair) != 3 || pair[2] == "," && len(rest) == len(pair[0]) {
 			return fmt.Errorf("labels end at %q", rest)
 		}
 		if names[pair[1]] {
@@ -118,11 +118,11 @@ func (x *exposition) sample(line string) error {
 		}
 		names[pair[1]], rest = true, rest[len(pair[0]):]
 	}
-	if key := m[1] + "{" + m[2] + "}"; x.seen[key] {
+	key := m[1] + "{" + m[2] + "}"
+	if x.seen[key] {
 		return errors.New("the sample is there twice")
-	} else {
-		x.seen[key] = true
 	}
+	x.seen[key] = true
 	x.samples[x.family]++
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/proofload/proofload/reports"
 )
 
-const gatedDrill = `proofload: scenario/v1
+const keysDrill = `proofload: scenario/v1
 name: sim-keys
 target: sim/ledger
 load:
@@ -73,7 +73,7 @@ func sitDown(t *testing.T, args ...string) *typist {
 	p.cmd.Env = append(os.Environ(), "TERM=xterm")
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := os.WriteFile(filepath.Join(p.cmd.Dir, "drill.yaml"), []byte(gatedDrill), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.cmd.Dir, "drill.yaml"), []byte(keysDrill), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {

@@ -54,7 +54,7 @@ func sitDown(t *testing.T, args ...string) *typist {
 		t.Skipf("no pseudo terminals: %v", err)
 	}
 	t.Cleanup(func() { _ = master.Close() })
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+	if err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
 	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
@@ -116,11 +116,16 @@ func (p *typist) until(what string, so func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.t.Fatalf("still not %s:\n%q", what, p.screen.String())
+			p.t.Fatalf("still not %s:\n%q", what, p.seen())
 		}
 	}
+}
+
+// seen is what was not waited for yet.
+func (p *typist) seen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.screen.String()
 }
 
 // sees waits for a text, and forgets what was before it.

@@ -286,6 +286,8 @@ func TestSyntax(t *testing.T) {
 		{"characters are counted", "é: ü: b\n", "f:1:5: a key cannot be here"},
 		{"carriage returns", "proofload: scenario/v1\r\nabout: a: b\r\n", `f:2:9: text that holds ": " must be quoted`},
 		{"quotes hide a variable", "a: {b: '${X}', c: \"${X}\", d: x${Y}}\n", "f:1:31: ${Y} must be quoted inside {} and []"},
+		{"component", "a: {at: x + 1s, kill: app[1], pause: app[2]}\n", "f:1:23: app[1] must be quoted inside {} and []"},
+		{"component in quotes", "a: {kill: 'app[1]', pause: postgres.replica[*]}\n", "f:1:28: postgres.replica[*] must be quoted inside {} and []"},
 		{"variable on another line", "a: {b: 1,\n  c: ${Y}}\n", "f:2:6: ${Y} must be quoted inside {} and []"},
 		{"unknown anchor", "a: *b\n", "f:1:4: unknown anchor 'b' referenced"},
 		{"percent", "a: %b\n", "f:1:4: '%' cannot start a value"},

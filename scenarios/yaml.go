@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -127,6 +128,11 @@ func explain(err error, kind string, lines []string) Problem {
 	}
 	at, context := Pos{e.Mark.Line, max(1, e.Mark.Column)}, Pos{e.ContextMark.Line, max(1, e.ContextMark.Column)}
 	text := from(lines, at)
+	if strings.HasPrefix(e.Message, "did not find expected alphabetic") { // an alias, in app[*]
+		if p, ok := explainBare(at.Line, at.Line, lines); ok {
+			return p
+		}
+	}
 	switch {
 	case strings.HasPrefix(e.Message, "did not find expected ',' or"):
 		return explainFlow(at, context, lines)
@@ -167,16 +173,10 @@ func explainDocuments(err error, kind string, lines []string) Problem {
 }
 
 // explainFlow is for a {} or [] that does not go on as it should, most often
-// because an unquoted ${} opens another one.
+// because an unquoted ${} or app[1] opens another one.
 func explainFlow(at, context Pos, lines []string) Problem {
-	for line := max(1, context.Line); line <= min(at.Line, len(lines)); line++ {
-		if col, variable := bareVariable(lines[line-1]); variable != "" {
-			return Problem{
-				Pos: Pos{line, col}, Width: utf8.RuneCountInString(variable),
-				Msg:  variable + " must be quoted inside {} and []",
-				Hint: fmt.Sprintf("quote the value, for example %q", variable),
-			}
-		}
+	if p, ok := explainBare(max(1, context.Line), at.Line, lines); ok {
+		return p
 	}
 	if context.Line < 1 {
 		context = at
@@ -184,9 +184,28 @@ func explainFlow(at, context Pos, lines []string) Problem {
 	return Problem{Pos: context, Width: 1, Msg: "this bracket is not closed", Hint: "close it, or write the comma that is missing before the next entry"}
 }
 
-// bareVariable finds the first ${} of a line that is not in quotes.
-func bareVariable(line string) (col int, variable string) {
-	quote := rune(0)
+// explainBare is for a value within some lines that opens a bracket of its own.
+func explainBare(first, last int, lines []string) (Problem, bool) {
+	for line := first; line <= min(last, len(lines)); line++ {
+		if col, bare := bareIn(lines[line-1]); bare != "" {
+			return Problem{
+				Pos: Pos{line, col}, Width: utf8.RuneCountInString(bare),
+				Msg:  bare + " must be quoted inside {} and []",
+				Hint: fmt.Sprintf("quote the value, for example %q", bare),
+			}, true
+		}
+	}
+	return Problem{}, false
+}
+
+// bareValue is what opens a bracket of its own: a variable, or one of several
+// nodes.
+var bareValue = regexp.MustCompile(`^(?:\$\{[^}]*\}?|[A-Za-z][\w.-]*\[[\w*]+\])`)
+
+// bareIn finds the first value of a line that opens a bracket of its own and is
+// not in quotes.
+func bareIn(line string) (col int, value string) {
+	quote, before := rune(0), ' '
 	for i, r := range line {
 		switch {
 		case quote != 0:
@@ -195,12 +214,19 @@ func bareVariable(line string) (col int, variable string) {
 			}
 		case r == '"' || r == '\'':
 			quote = r
-		case strings.HasPrefix(line[i:], "${"):
-			variable, _, _ = strings.Cut(line[i:], "}")
-			return utf8.RuneCountInString(line[:i]) + 1, variable + "}"
+		case r == '$' || !isWord(before):
+			if value = bareValue.FindString(line[i:]); value != "" {
+				return utf8.RuneCountInString(line[:i]) + 1, value
+			}
 		}
+		before = r
 	}
 	return 0, ""
+}
+
+// isWord reports whether a rune may be within the name of a component.
+func isWord(r rune) bool {
+	return r == '_' || r == '.' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
 var plainValue = regexp.MustCompile(`^\s*(?:- )?[\w.-]+: +([^\s"'\[{|>].*)$`)

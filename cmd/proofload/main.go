@@ -23,6 +23,9 @@ func mainCode() int {
 	debug.SetMemoryLimit(800<<20 + loadgen.Ballast) // a long history is judged in less than a gigabyte
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		signal.Notify(signals, syscall.SIGHUP) // the terminal is closed: mend, and report
+	}
 	defer signal.Stop(signals)
 
 	keys := &terminal{file: os.Stdin}

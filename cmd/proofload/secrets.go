@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -153,7 +154,7 @@ func (s *secrets) hideIn(dir string) error {
 }
 
 // guard returns a writer that takes all secrets out of what goes to w. A write
-// is a whole line or more.
+// is a whole line or more. That nobody reads any more is no error.
 func (s *secrets) guard(w io.Writer) io.Writer { return guarded{s, w} }
 
 type guarded struct {
@@ -163,7 +164,7 @@ type guarded struct {
 
 func (g guarded) Write(p []byte) (int, error) {
 	text := g.secrets.hide(string(p))
-	if _, err := io.Copy(g.w, bytes.NewReader([]byte(text))); err != nil {
+	if _, err := io.Copy(g.w, bytes.NewReader([]byte(text))); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return 0, err
 	}
 	return len(p), nil

@@ -69,6 +69,10 @@ func (a *app) applySettings(cmd *cobra.Command) error {
 			errs = append(errs, assign(cmd, f, origins[f.Name], value))
 		case inFile:
 			origins[f.Name] = "file " + s.place
+			if _, list := f.Value.(pflag.SliceValue); len(s.values) > 1 && !list {
+				errs = append(errs, fmt.Errorf("%s: --%s takes one value, and was given %q", origins[f.Name], f.Name, s.values))
+				return
+			}
 			errs = append(errs, assign(cmd, f, origins[f.Name], s.values...))
 		default:
 			origins[f.Name] = "default"

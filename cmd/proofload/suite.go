@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -40,6 +42,7 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 	if flags.progress == progressJSON {
 		a.line(map[string]any{"type": "version", "ui": uiVersion, "proofload": version()})
 	}
+	signal.Ignore(syscall.SIGPIPE) // who reads along may leave, and the run goes on
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer a.listenToKeys(list, flags, stop)()

@@ -194,7 +194,7 @@ func mendTerminal(file *os.File, alive io.Reader) error {
 		return fmt.Errorf("wait for the run: %w", err)
 	}
 	var found unix.Termios
-	if err := json.Unmarshal(said, &found); err != nil {
+	if err = json.Unmarshal(said, &found); err != nil {
 		return fmt.Errorf("read how the terminal was: %w", err)
 	}
 	t := &terminal{file: file}

@@ -19,7 +19,7 @@ import (
 	"github.com/proofload/proofload/reports"
 )
 
-const keyedDrill = `proofload: scenario/v1
+const keysDrill = `proofload: scenario/v1
 name: sim-keys
 target: sim/ledger
 load:
@@ -54,7 +54,7 @@ func sitDown(t *testing.T, args ...string) *typist {
 		t.Skipf("no pseudo terminals: %v", err)
 	}
 	t.Cleanup(func() { _ = master.Close() })
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+	if err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
 	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
@@ -73,7 +73,7 @@ func sitDown(t *testing.T, args ...string) *typist {
 	p.cmd.Env = append(os.Environ(), "TERM=xterm")
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := os.WriteFile(filepath.Join(p.cmd.Dir, "drill.yaml"), []byte(keyedDrill), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.cmd.Dir, "drill.yaml"), []byte(keysDrill), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
@@ -116,11 +116,16 @@ func (p *typist) until(what string, so func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.t.Fatalf("still not %s:\n%q", what, p.screen.String())
+			p.t.Fatalf("still not %s:\n%q", what, p.seen())
 		}
 	}
+}
+
+// seen is what was not waited for yet.
+func (p *typist) seen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.screen.String()
 }
 
 // sees waits for a text, and forgets what was before it.

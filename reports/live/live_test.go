@@ -50,7 +50,7 @@ func TestLines(t *testing.T) {
 	play(s)
 	got := s.Lines(5 * time.Second)
 	for i, want := range []string{
-		"primary-failover  run 7f3c  stack/ledger  drill 1 of 2  4s of 20s",
+		"primary-failover  4s of 20s  drill 1 of 2  run 7f3c  stack/ledger",
 		"load        steady  100/s asked  100/s completed  ok 100.0 %  p99 5 ms  latest send 1 ms late",
 		"system      pg-1 DOWN",
 		"faults      lose pg-1 in effect, 2 s ago",
@@ -109,7 +109,7 @@ func TestPanelKeepsFiveRows(t *testing.T) {
 				t.Errorf("width %d: the question is cut:\n%s", width, screens[0])
 			}
 			lines := strings.Split(strings.TrimSuffix(screens[1], "\n"), "\n")
-			if len(lines) != 5 || !strings.HasSuffix(lines[0], "a abort") {
+			if len(lines) != 5 || !strings.HasSuffix(lines[0], "a abort") || width >= 80 && !strings.Contains(lines[0], "s of 20s  drill 1 of 2") {
 				t.Errorf("width %d: %q", width, lines)
 			}
 			for _, line := range lines {
@@ -150,15 +150,15 @@ func TestLinesAtAGate(t *testing.T) {
 	play(s)
 	s.Observe(&history.Event{At: 5 * time.Second, By: history.ByRun, Op: history.RunHold, ID: "gate-1", Drill: 1})
 	for now, want := range map[time.Duration]string{
-		4 * time.Second:  "drill 1 of 2  3s of 20s",
-		90 * time.Second: "drill 1 of 2  4s of 20s, waits at a gate",
+		4 * time.Second:  "  3s of 20s  drill 1 of 2",
+		90 * time.Second: "  4s of 20s, waits at a gate  drill 1 of 2",
 	} {
 		if got := s.Lines(now); !strings.Contains(got[0], want) || !strings.Contains(got[1], "100/s asked") {
 			t.Errorf("at %v: %q, want %q", now, got[:2], want)
 		}
 	}
 	s.Observe(&history.Event{At: 95 * time.Second, By: history.ByRun, Op: history.RunGoOn, ID: "gate-1", Drill: 1})
-	if got, want := s.Lines(97 * time.Second)[0], "drill 1 of 2  6s of 20s"; !strings.Contains(got, want) {
+	if got, want := s.Lines(97 * time.Second)[0], "  6s of 20s  drill 1 of 2"; !strings.Contains(got, want) {
 		t.Errorf("after the gate: %q, want %q", got, want)
 	}
 }

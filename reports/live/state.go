@@ -277,8 +277,9 @@ func (s *State) Lines(now time.Duration) []string {
 	if s.clock.Held(now) && !s.quiet {
 		waits = ", waits at a gate"
 	}
-	head := fmt.Sprintf("%s  run %s  %s  drill %d of %d  %s of %s%s",
-		s.header.Scenario, s.header.Run, s.header.Target, max(1, s.drill), s.header.Spec.Drills, clock(into), clock(s.header.Total), waits)
+	// What changes comes first: the rest may have no room.
+	head := fmt.Sprintf("%s  %s of %s%s  drill %d of %d  run %s  %s",
+		s.header.Scenario, clock(into), clock(s.header.Total), waits, max(1, s.drill), s.header.Spec.Drills, s.header.Run, s.header.Target)
 	return []string{
 		head,
 		"load        " + s.load(into),

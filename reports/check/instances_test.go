@@ -19,6 +19,7 @@ func answers(node string, from, to float64, kind history.Kind, class string) []h
 
 func TestInstancesRecover(t *testing.T) {
 	broken := join(faulted(10, history.FaultInject), faulted(10.1, history.FaultSettled), faulted(15, history.FaultRecover), faulted(16, history.FaultRecovered))
+	scaled := history.Event{At: at(20), By: history.ByFault, Kind: history.Info, Op: history.FaultInject, ID: "in", Verb: "scale", Target: "api-2"}
 	ended := run(30, history.RunLoadEnd)
 	calm := join(answers("api-1", 1, 9, history.OK, ""), answers("api-2", 1, 9, history.OK, ""))
 	runHandTests(t, "instances-recover", []handTest{
@@ -27,6 +28,7 @@ func TestInstancesRecover(t *testing.T) {
 		{"one is away", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), ended), false, Fail, "api-2 answered nothing in the last seconds of drill 1"},
 		{"one came back late", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 20, history.Fail, "status_5xx"), answers("api-2", 20, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
 		{"nothing broken", join(calm, ended), false, Inconclusive, "nothing was broken"},
+		{"one is scaled away", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 20, history.OK, ""), scaled, ended), false, Pass, "2 instances served at the end of each drill"},
 		{"stopped", join(calm, broken, answers("api-1", 16, 20, history.OK, "")), false, Inconclusive, "drill 1 did not run to its end"},
 		{"no names", join(answers("", 1, 9, history.OK, ""), broken, ended), false, Inconclusive, "no instance said its name before anything was broken in drill 1"},
 	})

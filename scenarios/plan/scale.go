@@ -18,7 +18,7 @@ func (b *builder) scales(e scenarios.Event, s Step) {
 	}
 	scaled := []sut.Role{sut.RoleService, sut.RoleWorker}
 	if !slices.Contains(scaled, sut.Role(e.Target)) {
-		b.add(e.TargetPos, e.Target, fmt.Sprintf("%s cannot be scaled: only a role whose nodes keep nothing can", e.Target), fmt.Sprintf("write scale: %s or scale: %s", scaled[0], scaled[1]))
+		b.add(e.TargetPos, e.Target, e.Target+" cannot be scaled: only a role whose nodes keep nothing can", fmt.Sprintf("write scale: %s or scale: %s", scaled[0], scaled[1]))
 		return
 	}
 	if n, err := strconv.Atoi(e.With[scenarios.WithNodes]); err != nil || n > len(target.Nodes) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports/history"
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
 )
@@ -14,7 +15,8 @@ func (t *timeline) note(s plan.Step, op string, kind history.Kind, text string) 
 	e := t.event(s, op)
 	e.Kind, e.Text = kind, text
 	t.rig.Recorder.Record(e)
-	if op == history.FaultRecovered || op == history.FaultSettled && !s.Fault {
+	lasts := s.Fault || s.Verb == scenarios.VerbScale && s.Entry.For > 0
+	if op == history.FaultRecovered || op == history.FaultSettled && !lasts {
 		t.over(s.Entry.Name)
 	}
 }

@@ -27,7 +27,7 @@ func TestStillness(t *testing.T) {
 					if still.hopeless() {
 						t.Fatalf("given up after %d s", s)
 					}
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 					now := tt.backlog(s + 1)
 					still.look(now, left, true)
 					left = now

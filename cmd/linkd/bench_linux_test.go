@@ -93,7 +93,7 @@ func playSpinner(string) (string, error) {
 			runtime.LockOSThread()
 			idle := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
 			started <- unix.SchedSetAttr(0, &idle, 0)
-			for {
+			for { //nolint:staticcheck // to spin is all that it is for
 			}
 		}()
 	}

@@ -135,8 +135,12 @@ func (a *app) groupLogs(dir string) error {
 			return fmt.Errorf("read log: %w", err)
 		}
 		word := rand.Text() // nobody who writes to a log knows it
-		fmt.Fprintf(a.stdout, "::group::log of %s, last %d lines; all of it is in %s\n::stop-commands::%s\n%s\n::%s::\n::endgroup::\n",
-			strings.TrimSuffix(filepath.Base(file), ".log"), len(lines), file, word, strings.Join(lines, "\n"), word)
+		var end strings.Builder
+		for _, line := range lines {
+			end.WriteString(line + "\n")
+		}
+		fmt.Fprintf(a.stdout, "::group::log of %s, last %d lines; all of it is in %s\n::stop-commands::%s\n%s::%s::\n::endgroup::\n",
+			strings.TrimSuffix(filepath.Base(file), ".log"), len(lines), file, word, end.String(), word)
 	}
 	return nil
 }

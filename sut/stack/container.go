@@ -34,11 +34,7 @@ func (s *Stack) labels(node string) map[string]string {
 	return l
 }
 
-// create makes the container of a node without starting it. It asks nobody but the
-// engine for names. The engine does not know those of nodes that are down, and
-// would ask the name servers of this machine: who connects to a node that was
-// killed would be refused at once on one machine, and wait on another, where these
-// are out of reach, for five seconds and on into the node's return.
+// create makes the container of a node without starting it.
 func (s *Stack) create(ctx context.Context, spec containerSpec) error {
 	hash, err := spec.hash()
 	if err != nil {
@@ -74,7 +70,6 @@ func (s *Stack) create(ctx context.Context, spec containerSpec) error {
 				h.NetworkMode = container.NetworkMode(networkName(s.id))
 				h.PortBindings = bindings
 				h.Sysctls = spec.Sysctls
-				h.DNS = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})} // where nobody listens
 				s.limit(h, spec)
 			},
 		},

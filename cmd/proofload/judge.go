@@ -32,7 +32,7 @@ func (a *app) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := run.Render(dir, r); err != nil {
+			if err := run.Render(dir, r, a.attached(dir)); err != nil {
 				return exit(reports.ExitEnvironment, err)
 			}
 			return a.summarize(dir, r)
@@ -84,7 +84,7 @@ from its history first.`,
 			if format != "" {
 				return renderTo(a.stdout, format, r)
 			}
-			if err := run.Render(dir, r); err != nil {
+			if err := run.Render(dir, r, a.attached(dir)); err != nil {
 				return exit(reports.ExitEnvironment, err)
 			}
 			if err := a.summarize(dir, r); err != nil && err.Error() != "" {

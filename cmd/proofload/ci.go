@@ -55,11 +55,17 @@ func (a *app) annotate(ci string, suite []ended) {
 	if a.ciOf(ci) != ciGitHub {
 		return
 	}
+	root, _ := a.lookup("GITHUB_WORKSPACE") // where GitHub takes the paths of marks from
 	var results []*reports.Result
 	for _, e := range suite {
-		if e.result != nil {
-			results = append(results, e.result)
+		if e.result == nil {
+			continue
 		}
+		r := *e.result
+		if !strings.HasPrefix(r.Scenario.File, inLibrary) {
+			r.Scenario.File = pathFrom(root, r.Scenario.File)
+		}
+		results = append(results, &r)
 	}
 	for _, command := range markdown.Annotations(results...) {
 		fmt.Fprintln(a.stdout, command)

@@ -89,8 +89,13 @@ func Render(dir reports.Directory, r *reports.Result, report string) error {
 		}
 	}
 	if c := r.Comparison; c != nil {
-		if err := RenderFile(dir, reports.FileCompare, func(w io.Writer) error { return html.WriteComparison(w, c) }); err != nil {
-			return err
+		for name, write := range map[string]func(io.Writer, *reports.Comparison) error{
+			reports.FileCompare:       html.WriteComparison,
+			reports.FileCompareLinked: html.WriteComparisonLinked,
+		} {
+			if err := RenderFile(dir, name, func(w io.Writer) error { return write(w, c) }); err != nil {
+				return err
+			}
 		}
 	}
 	for _, v := range r.Checks {

@@ -12,21 +12,22 @@ import (
 
 // The files of a run directory.
 const (
-	FileScenario = "scenario.yaml"
-	FileWorkload = "workload.yaml" // where the scenario names a workload file
-	FilePlan     = "plan.txt"
-	FileManifest = "manifest.json"
-	FileResult   = "result.json"
-	FileHTML     = "report.html"
-	FileLinked   = "report-linked.html" // the report with its style sheet in report.css, for servers that forbid it inside, as Jenkins does
-	FileJUnit    = "junit.xml"
-	FileMarkdown = "summary.md"
-	FileMetrics  = "metrics.txt" // OpenMetrics
-	FileJournal  = "journal.ndjson"
-	FileBaseline = "baseline.json" // what the run is compared with, as it was when the run began
-	FileCompare  = "compare.html"  // the comparison as a page
-	FileLock     = "lock"          // held by the process that carries the run out
-	DirLogs      = "logs"
+	FileScenario      = "scenario.yaml"
+	FileWorkload      = "workload.yaml" // where the scenario names a workload file
+	FilePlan          = "plan.txt"
+	FileManifest      = "manifest.json"
+	FileResult        = "result.json"
+	FileHTML          = "report.html"
+	FileLinked        = "report-linked.html" // the report with its style sheet in report.css, for servers that forbid it inside, as Jenkins does
+	FileJUnit         = "junit.xml"
+	FileMarkdown      = "summary.md"
+	FileMetrics       = "metrics.txt" // OpenMetrics
+	FileJournal       = "journal.ndjson"
+	FileBaseline      = "baseline.json"       // what the run is compared with, as it was when the run began
+	FileCompare       = "compare.html"        // the comparison as a page
+	FileCompareLinked = "compare-linked.html" // the same with its style sheet in report.css
+	FileLock          = "lock"                // held by the process that carries the run out
+	DirLogs           = "logs"
 
 	// Latest is the name of the link to the newest run directory.
 	Latest = "latest"

@@ -55,15 +55,50 @@ func (a *app) annotate(ci string, suite []ended) {
 	if a.ciOf(ci) != ciGitHub {
 		return
 	}
+	root, _ := a.lookup("GITHUB_WORKSPACE") // where GitHub takes the paths of marks from
 	var results []*reports.Result
 	for _, e := range suite {
-		if e.result != nil {
-			results = append(results, e.result)
+		if e.result == nil {
+			continue
 		}
+		r := *e.result
+		if !strings.HasPrefix(r.Scenario.File, inLibrary) {
+			r.Scenario.File = pathFrom(root, r.Scenario.File)
+		}
+		results = append(results, &r)
 	}
 	for _, command := range markdown.Annotations(results...) {
 		fmt.Fprintln(a.stdout, command)
 	}
+}
+
+// attached is the path by which a CI system finds the report that junit.xml
+// attaches: GitLab looks for it from the root of the project on, and all others take a
+// whole path.
+func (a *app) attached(dir reports.Directory) string {
+	file := dir.File(reports.FileHTML)
+	if root, _ := a.lookup("CI_PROJECT_DIR"); root != "" {
+		return pathFrom(root, file)
+	}
+	whole, err := filepath.Abs(file)
+	if err != nil {
+		return file // the working directory is gone
+	}
+	return whole
+}
+
+// pathFrom is the path of a file from a directory on, as CI systems write paths. A
+// file that lies elsewhere keeps the path that it has.
+func pathFrom(root, file string) string {
+	whole, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	inside, err := filepath.Rel(root, whole)
+	if err != nil || !filepath.IsLocal(inside) {
+		return file
+	}
+	return filepath.ToSlash(inside)
 }
 
 // ciOf is the CI system that is told: the one that was asked for, or the one

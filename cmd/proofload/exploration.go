@@ -220,7 +220,7 @@ func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Endi
 	}
 	s, result, err := e.app.perform(ctx, sc, e.runFlags())
 	if err == nil {
-		err = run.Render(s.dir, result)
+		err = run.Render(s.dir, result, e.app.attached(s.dir))
 	}
 	if err != nil {
 		return "", err

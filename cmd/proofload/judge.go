@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +37,10 @@ func (a *app) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := run.Render(dir, r); err != nil {
+			if err := a.keepOther(dir); err != nil {
+				return exit(reports.ExitEnvironment, err)
+			}
+			if err := run.Render(dir, r, a.attached(dir)); err != nil {
 				return exit(reports.ExitEnvironment, err)
 			}
 			return a.summarize(dir, r)
@@ -62,6 +70,40 @@ func review(dir reports.Directory) (r *reports.Result, err error) {
 	return r, nil
 }
 
+// keepOther keeps the result and the report that another major version of
+// proofload wrote: they say what the history does not, and others are about to
+// take their place.
+func (a *app) keepOther(dir reports.Directory) error {
+	data, err := os.ReadFile(dir.File(reports.FileResult))
+	if err != nil {
+		return nil //nolint:nilerr // there is nothing to keep
+	}
+	_, unread := jsonreport.ReadResult(bytes.NewReader(data))
+	if !errors.Is(unread, jsonreport.ErrVersion) {
+		return nil
+	}
+	version := cmp.Or(jsonreport.Version(data), "other")
+	var kept []string
+	for _, name := range []string{reports.FileResult, reports.FileHTML} {
+		data, err := os.ReadFile(dir.File(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("keep %s: %w", name, err)
+		}
+		end := filepath.Ext(name)
+		beside := strings.TrimSuffix(name, end) + "." + version + end
+		if err := dir.Write(beside, data); err != nil {
+			return err
+		}
+		kept = append(kept, dir.File(beside))
+	}
+	fmt.Fprintf(a.stderr, "%v; it is judged from its history, and what was there is kept as %s: only that knows how long the run took and what kept it from its end\n",
+		unread, strings.Join(kept, " and "))
+	return nil
+}
+
 func (a *app) reportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
@@ -84,7 +126,7 @@ from its history first.`,
 			if format != "" {
 				return renderTo(a.stdout, format, r)
 			}
-			if err := run.Render(dir, r); err != nil {
+			if err := run.Render(dir, r, a.attached(dir)); err != nil {
 				return exit(reports.ExitEnvironment, err)
 			}
 			if err := a.summarize(dir, r); err != nil && err.Error() != "" {

@@ -268,6 +268,7 @@ func (p *page) runDirectory() {
 		{reports.FileMetrics, "the result in the text format of OpenMetrics"},
 		{reports.FileBaseline, "what the run was compared with, if its scenario has compare:"},
 		{reports.FileCompare, "the comparison as a page"},
+		{reports.FileCompareLinked, "the same for such servers; it needs " + code(html.StyleFile) + " beside it, too"},
 		{reports.DirLogs + "/", "the logs of the nodes"},
 	} {
 		p.row(code(f[0]), f[1])

@@ -328,7 +328,7 @@ func (a *app) conclude(s *session, r *reports.Result) error {
 		return exit(r.Exit, nil)
 	default:
 	}
-	if err := run.Render(s.dir, r); err != nil {
+	if err := run.Render(s.dir, r, a.attached(s.dir)); err != nil {
 		return exit(max(r.Exit, reports.ExitFail), err)
 	}
 	return a.summarize(s.dir, r)

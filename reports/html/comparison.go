@@ -42,6 +42,14 @@ func WriteComparison(w io.Writer, c *reports.Comparison) error {
 	return render(w, "compare.html.tmpl", comparisonOf(c))
 }
 
+// WriteComparisonLinked writes the same page with its style sheet in the file
+// [StyleFile] beside it, as [WriteLinked] does.
+func WriteComparisonLinked(w io.Writer, c *reports.Comparison) error {
+	p := comparisonOf(c)
+	p.Frame = frame{Linked: true, Style: StyleFile}
+	return render(w, "compare.html.tmpl", p)
+}
+
 // comparisonOf words a comparison.
 func comparisonOf(c *reports.Comparison) *comparison {
 	p := &comparison{

@@ -22,6 +22,14 @@ import (
 //go:embed uplot/LICENSE uplot/uPlot.min.js uplot/uPlot.min.css
 var files embed.FS
 
+// ScriptSource is what a content security policy names the script of reports by.
+// A report that a page opens out of its memory is under the policy of that page,
+// too, and not only under its own.
+func ScriptSource() (string, error) {
+	_, source, err := script()
+	return source, err
+}
+
 // StyleFile is the name under which the pages of [WriteLinked] look for
 // [Style].
 const StyleFile = "report.css"

@@ -3,7 +3,6 @@
 package html_test
 
 import (
-	"regexp"
 	"testing"
 
 	"github.com/proofload/proofload/reports"
@@ -53,20 +52,15 @@ func TestNothingIsCutOffOnPaper(t *testing.T) {
 	}
 }
 
-// refusedStyle is what Chromium says of a style sheet that a policy forbids.
-var refusedStyle = regexp.MustCompile(`[Ii]nline style .*Content Security Policy`)
-
-// TestComparisonUnderAStrictPolicy opens the page of a comparison where style
-// sheets inside of pages are forbidden, as Jenkins does: that the browser says so
-// is all that it may say, and what matters is there to be read.
+// TestComparisonUnderAStrictPolicy opens the page of a comparison as Jenkins shows
+// it, where style sheets inside of pages are forbidden: it looks as it should, and
+// the browser has nothing to say.
 func TestComparisonUnderAStrictPolicy(t *testing.T) {
 	alike := recorded(t)["gate-passed"]
 	address, b := serve(t, map[string]*reports.Result{"alike": alike}), newBrowser(t)
 	for _, l := range []look{{width: 1440, height: 900}, {width: 360, height: 740, dark: true}} {
 		for _, line := range b.open(address+"/strict/compare/alike", l) {
-			if !refusedStyle.MatchString(line) {
-				t.Errorf("%s: the console says %s", l, line)
-			}
+			t.Errorf("%s: the console says %s", l, line)
 		}
 		var got struct {
 			Verdict       string
@@ -79,7 +73,7 @@ func TestComparisonUnderAStrictPolicy(t *testing.T) {
 				drawn: shown("figure svg path, figure svg polyline").some(e => e.getAttribute("stroke")),
 				styled: getComputedStyle(document.body).maxWidth !== "none"}
 		})()`, &got)
-		if got.Verdict != "NOT WORSE" || got.Rows != len(alike.Comparison.Differences) || got.Charts == 0 || !got.Drawn || got.Styled {
+		if got.Verdict != "NOT WORSE" || got.Rows != len(alike.Comparison.Differences) || got.Charts == 0 || !got.Drawn || !got.Styled {
 			t.Errorf("%s: %+v", l, got)
 		}
 	}

@@ -113,11 +113,13 @@ func serve(t *testing.T, results map[string]*reports.Result) string {
 		var err error
 		compared, ofTwo := strings.CutPrefix(name, "compare/")
 		switch r := results[name]; {
-		case ofTwo:
-			err = html.WriteComparison(&page, results[compared].Comparison)
-		case name == html.StyleFile:
+		case strings.HasSuffix(name, html.StyleFile):
 			w.Header().Set("Content-Type", "text/css; charset=utf-8")
 			err = html.WriteStyle(&page, nil)
+		case ofTwo && linked:
+			err = html.WriteComparisonLinked(&page, results[compared].Comparison)
+		case ofTwo:
+			err = html.WriteComparison(&page, results[compared].Comparison)
 		case r == nil:
 			w.WriteHeader(http.StatusNoContent) // the icon that browsers ask for
 			return

@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/proofload/proofload/reports"
 )
@@ -51,6 +52,18 @@ func ReadResult(rd io.Reader) (*reports.Result, error) {
 		return nil, fmt.Errorf("read result: %w", err)
 	}
 	return r, nil
+}
+
+// Version is the version that a result.json says it has, as v2 or v2.3. It is
+// empty where it says none.
+func Version(data []byte) string {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if json.Unmarshal(data, &head) != nil || !schemaPattern.MatchString(head.Schema) {
+		return ""
+	}
+	return strings.TrimPrefix(head.Schema, "result/")
 }
 
 var schemaPattern = regexp.MustCompile(`^(result/v\d+)(?:\.\d+)?$`)

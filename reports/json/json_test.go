@@ -189,3 +189,14 @@ func validate(s *jsonschema.Schema, data []byte) error {
 	}
 	return s.Validate(doc)
 }
+
+func TestVersion(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"schema":"result/v1"}`: "v1", `{"schema":"result/v2.3","run":7}`: "v2.3", `{"schema":"result/../v2"}`: "", `{"schema":"manifest/v1"}`: "",
+		`{}`: "", `{"schema":`: "", ``: "",
+	} {
+		if got := jsonreport.Version([]byte(data)); got != want {
+			t.Errorf("version of %s is %q, want %q", data, got, want)
+		}
+	}
+}

@@ -70,8 +70,9 @@ func comparisonOf(dir reports.Directory, m *reports.Manifest) (*compare.Checker,
 }
 
 // Render writes all documents of a result into its run directory, and the
-// pictures that belong to its verdicts where it was just judged.
-func Render(dir reports.Directory, r *reports.Result) error {
+// pictures that belong to its verdicts where it was just judged. report is the
+// path by which a CI system, which reads junit.xml, finds report.html.
+func Render(dir reports.Directory, r *reports.Result, report string) error {
 	for name, render := range map[string]reports.Renderer{
 		reports.FileResult:   jsonreport.WriteResult,
 		reports.FileHTML:     html.Write,
@@ -80,7 +81,7 @@ func Render(dir reports.Directory, r *reports.Result) error {
 		reports.FileMarkdown: markdown.Write,
 		reports.FileMetrics:  openmetrics.Write,
 		reports.FileJUnit: func(w io.Writer, r *reports.Result) error {
-			return junit.Write(w, r, junit.Options{Report: reports.FileHTML})
+			return junit.Write(w, r, junit.Options{Report: report})
 		},
 	} {
 		if err := RenderFile(dir, name, func(w io.Writer) error { return render(w, r) }); err != nil {
@@ -88,8 +89,13 @@ func Render(dir reports.Directory, r *reports.Result) error {
 		}
 	}
 	if c := r.Comparison; c != nil {
-		if err := RenderFile(dir, reports.FileCompare, func(w io.Writer) error { return html.WriteComparison(w, c) }); err != nil {
-			return err
+		for name, write := range map[string]func(io.Writer, *reports.Comparison) error{
+			reports.FileCompare:       html.WriteComparison,
+			reports.FileCompareLinked: html.WriteComparisonLinked,
+		} {
+			if err := RenderFile(dir, name, func(w io.Writer) error { return write(w, c) }); err != nil {
+				return err
+			}
 		}
 	}
 	for _, v := range r.Checks {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestRenderKeepsPictures says that what shows a verdict lies in the run's
-// directory, and not in its result.
+// directory, and not in its result, and that junit.xml leads to the report.
 func TestRenderKeepsPictures(t *testing.T) {
 	dir := reports.Directory{Path: t.TempDir()}
 	r := &reports.Result{
@@ -20,8 +20,11 @@ func TestRenderKeepsPictures(t *testing.T) {
 			Check: "linearizable", Outcome: check.Fail, Reason: "1 account was not", Pictures: map[string][]byte{"linearizability.html": []byte("<html>")},
 		}}},
 	}
-	if err := Render(dir, r); err != nil {
+	if err := Render(dir, r, "somewhere/report.html"); err != nil {
 		t.Fatal(err)
+	}
+	if junit, err := os.ReadFile(dir.File(reports.FileJUnit)); err != nil || !bytes.Contains(junit, []byte("[[ATTACHMENT|somewhere/report.html]]")) {
+		t.Errorf("junit.xml attaches something else, or %v:\n%s", err, junit)
 	}
 	if got, err := os.ReadFile(dir.File("linearizability.html")); err != nil || string(got) != "<html>" {
 		t.Errorf("the picture holds %q, %v", got, err)

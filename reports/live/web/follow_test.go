@@ -1,7 +1,9 @@
 package web
 
 import (
+	stdhtml "html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -54,4 +56,34 @@ func TestPageFollowsASuite(t *testing.T) {
 	sees("SETTLING", "The load is over")
 	again.Observe(&history.Event{At: 20 * time.Second, By: history.ByRun, Op: history.RunDrill, Drill: 2})
 	sees("RUNNING", "Drill 2 of 2", "0:02 of 0:10", "kill postgres.primary, planned for 0:05")
+}
+
+// TestPolicyKnowsTheScriptOfReports says that the page lets the script of the
+// report run that it opens out of its memory, and no other one that is inside.
+func TestPolicyKnowsTheScriptOfReports(t *testing.T) {
+	s := open(t, Config{})
+	f := NewFeed(about(), spec(), atSix)
+	s.Begin(f)
+	if err := s.Finish(t.Context(), f, reportstest.ThreeSeconds(), "runs/r1/report.html"); err != nil {
+		t.Fatal(err)
+	}
+	_, report := do(t, http.MethodGet, s.URL()+"report", nil)
+	own := regexp.MustCompile(`script-src ('sha256-[^']+')`).FindStringSubmatch(stdhtml.UnescapeString(report))
+	if own == nil {
+		t.Fatal("the report's own policy names no script")
+	}
+	for _, path := range []string{"", "report"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Content-Security-Policy"); !strings.Contains(got, "script-src 'self' "+own[1]+";") {
+			t.Errorf("%q is under %q, want 'self' and %s as its scripts", path, got, own[1])
+		}
+	}
 }

@@ -50,6 +50,7 @@ type Server struct {
 	board   *board
 	painter *html.Painter
 	token   string
+	policy  string // content security policy of all that is served below the token
 	host    string // and port, as it listens
 	http    *http.Server
 	served  chan struct{} // closed when it does not listen any more
@@ -65,13 +66,17 @@ func Open(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	source, err := html.ScriptSource()
+	if err != nil {
+		return nil, fmt.Errorf("open live page: %w", err)
+	}
 	l, err := Listen(cfg.Address)
 	if err != nil {
 		return nil, fmt.Errorf("open live page: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, board: newBoard(), painter: painter, token: strings.ToLower(rand.Text()), host: l.Addr().String(),
-		served: make(chan struct{}),
+		cfg: cfg, board: newBoard(), painter: painter, token: strings.ToLower(rand.Text()), policy: policyWith(source),
+		host: l.Addr().String(), served: make(chan struct{}),
 	}
 	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: writeTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() {
@@ -136,8 +141,16 @@ func (s *Server) handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		w.Header().Set("Content-Security-Policy", s.policy)
 		mux.ServeHTTP(w, r)
 	}))
+}
+
+// policyWith is the policy of the page and of the reports that it opens. These
+// have their script inside, and source names it.
+func policyWith(source string) string {
+	return "default-src 'none'; script-src 'self' " + source + "; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
 // local refuses what does not come from a page of this very server: a Host
@@ -161,8 +174,7 @@ func local(host string, next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "+
-			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -48,6 +48,7 @@ type page struct {
 	FaultsSaid            string
 	Generator             generator
 	Reproduce             []fact
+	Plan                  string // what was to happen
 	Command               string
 	Run                   string
 }
@@ -147,18 +148,7 @@ func newPage(r *reports.Result) *page {
 	p.windows(r)
 	p.faults(r)
 	p.Generator = generatorOf(r.Generator)
-	p.Reproduce = []fact{
-		{"Scenario", r.Scenario.File},
-		{"Its sha256", r.Scenario.SHA256},
-		{"Target", r.Target},
-		{"Seed", strconv.FormatUint(r.Seed, 10)},
-		{"Commit", r.Scenario.Git},
-		{"Result format", r.Schema},
-	}
-	if r.Client != "" {
-		p.Reproduce = append(p.Reproduce, fact{"HTTP client", r.Client})
-	}
-	p.Reproduce = slices.DeleteFunc(p.Reproduce, func(f fact) bool { return f.Value == "" })
+	p.Reproduce, p.Plan = reproduce(r), r.Plan
 	return p
 }
 

@@ -28,6 +28,7 @@ func Examples() []Example {
 		{"short", ThreeSeconds()},
 		{"interrupted", Interrupted()},
 		{"faults-left", FaultsLeft()},
+		{"gate", FailedGate()},
 	}
 }
 

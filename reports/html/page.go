@@ -215,15 +215,19 @@ func sign(op string) string { return strings.NewReplacer("<=", "≤", ">=", "≥
 // charts makes the main chart, of the drill that decided, that of all drills
 // and the anatomies of the recoveries.
 func (p *page) charts(r *reports.Result) {
-	ds := drills(r)
+	ds := known(r)
 	if len(ds) > 0 {
-		i := decisive(ds)
-		d := &ds[i]
-		said := caption(r, d, len(ds))
-		p.Readout, p.Moments = readoutOf(d), append(moments(r, d), kept(r)...)
-		p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said+" "+d.inWords())}
+		d := &ds[decisive(ds)]
+		p.Moments = append(moments(r, d), kept(r)...)
+		if d.idle() {
+			p.Chart = unloadedChart(r, d, len(ds))
+		} else {
+			said := caption(r, d, len(ds))
+			p.Readout = readoutOf(d)
+			p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said+" "+d.inWords())}
+		}
 	}
-	if len(ds) > 1 {
+	if len(ds) > 1 && len(r.Series) > 0 {
 		f := drillsFigure(ds)
 		p.Drills = &f
 	}

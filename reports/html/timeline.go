@@ -64,6 +64,10 @@ func (t *timeline) draw() {
 			lanes += t.lane()
 		}
 	}
+	if t.d.idle() {
+		t.drawIdle(lanes + 6)
+		return
+	}
 	legend := t.legendHeight()
 	rateTop := lanes + legend
 	latencyTop := rateTop + rateHeight + legend + 8

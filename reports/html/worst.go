@@ -25,18 +25,28 @@ type worstSecond struct {
 // addWorst finds the worst second of each objective of a phase that was missed.
 func (d *drill) addWorst(r *reports.Result) {
 	for _, o := range r.Objectives {
-		measure := measureOf(o)
-		if o.Outcome != check.Fail || measure == "" {
+		measures := measuresOf(o)
+		if o.Outcome != check.Fail || len(measures) == 0 {
 			continue
 		}
-		phase, _, _ := strings.Cut(o.Subject, "/") // of an operation of a phase there is no series
-		w := worstSecond{ObjectiveResult: o, measure: measure, phase: phase}
-		for _, s := range d.seconds {
-			if v := measured(s, measure); s.Phase == phase && v > w.value {
-				w.second, w.value = s, v
+		w := worstSecond{ObjectiveResult: o}
+		for _, w.measure = range measures {
+			if w.find(d.seconds); w.value > 0 {
+				break
 			}
 		}
 		d.missed = append(d.missed, w)
+	}
+}
+
+// find looks for the worst second of the phase by the measure. Of one operation of
+// a phase there is no series: that of the phase is the nearest.
+func (w *worstSecond) find(seconds []check.Second) {
+	w.phase, _, _ = strings.Cut(w.Subject, "/")
+	for _, s := range seconds {
+		if v := measured(s, w.measure); s.Phase == w.phase && v > w.value {
+			w.second, w.value = s, v
+		}
 	}
 }
 
@@ -51,24 +61,27 @@ func (d *drill) worst() []worstSecond {
 	return list
 }
 
-// measureOf names what shows, second by second, how an objective of a phase was
-// missed; it is empty for those of events. A latency that is that of an operation
-// that failed is a matter of errors.
-func measureOf(o check.ObjectiveResult) string {
+// measuresOf names what shows, second by second, how an objective of a phase was
+// missed, the first that was not zero; there is nothing for those of events. A
+// latency that is that of an operation that failed is a matter of errors, and too
+// few are good where they fail or are slow.
+func measuresOf(o check.ObjectiveResult) []string {
 	switch o.Metric {
-	case "errors", "rate":
-		return "errors"
+	case "errors":
+		return []string{"errors"}
+	case "rate":
+		return []string{"errors", "p99"}
 	case "p50", "p90", "p95", "p99", "p999", "max":
 	default:
-		return ""
+		return nil
 	}
 	switch {
 	case o.Censored:
-		return "errors"
+		return []string{"errors"}
 	case o.Metric == "p50":
-		return "p50"
+		return []string{"p50"}
 	}
-	return "p99"
+	return []string{"p99"}
 }
 
 func measured(s check.Second, measure string) float64 {

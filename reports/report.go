@@ -53,6 +53,13 @@ type Result struct {
 	ImagesMS   float64           `json:"images_ms,omitempty"`  // of that, for making the images that were missing
 	FaultsLeft []string          `json:"faults_left"`          // what may still be broken, with the commands that mend it
 
+	// What made the numbers, and what was to be done. A result that was written
+	// before these were part of it has none of them.
+	Versions map[string]string `json:"versions,omitempty"` // proofload and go
+	Host     map[string]string `json:"host,omitempty"`     // the machine that the load came from: os, kernel, cores, memory
+	Images   map[string]string `json:"images,omitempty"`   // node to image id
+	Plan     string            `json:"plan,omitempty"`     // plan.txt
+
 	// Comparison is that with a baseline, where the scenario asks for it and
 	// there is one.
 	Comparison *Comparison `json:"comparison,omitempty"`

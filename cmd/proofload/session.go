@@ -67,7 +67,7 @@ func (a *app) newSession(p *planned, flags runFlags) (*session, error) {
 	}
 	err = errors.Join(
 		dir.Write(reports.FileScenario, p.Scenario.Source),
-		run.RenderFile(dir, reports.FilePlan, func(w io.Writer) error { return p.Render(w, 100) }),
+		run.RenderFile(dir, reports.FilePlan, func(w io.Writer) error { return p.Render(a.secrets.guard(w), 100) }),
 		dir.WriteManifest(s.manifest),
 		s.keepBaseline(),
 	)

@@ -236,6 +236,10 @@ type FaultWindow struct {
 	Open    bool    `json:"open"` // may still be in place
 }
 
+// Breaks reports whether it is a fault rather than an operation, such as a start
+// or a restore, which is listed in the same way.
+func (f *FaultWindow) Breaks() bool { return breaks(f.Verb) }
+
 // A Second is one second of the run, for charts.
 type Second struct {
 	At      float64 `json:"at_s"` // since the run began

@@ -21,8 +21,9 @@ type drill struct {
 	seconds    []check.Second
 	faults     []span
 	recoveries []recovery
-	limits     []latencyLimit
-	heat       check.Heat // without rows if there is none
+	limits     []phaseLimit
+	missed     []worstSecond // of each objective of a phase that was missed
+	heat       check.Heat    // without rows if there is none
 }
 
 type phase struct {
@@ -49,11 +50,11 @@ type recovery struct {
 	outcome check.Outcome
 }
 
-// A latencyLimit is an objective on the 99th percentile of a phase.
-type latencyLimit struct {
-	phase   string
-	ms      float64
-	outcome check.Outcome
+// A phaseLimit is an objective on the p50, the p99 or the errors of a phase.
+type phaseLimit struct {
+	phase  string
+	metric string
+	value  float64 // ms, or percent of errors
 }
 
 // drills splits a result into its drills, in order.
@@ -79,14 +80,15 @@ func drills(r *reports.Result) []drill {
 		d.addRecoveries(r)
 		d.heat = heatOf(r.Heat, d.number)
 		d.addLimits(r)
+		d.addWorst(r)
 	}
 	return ds
 }
 
 func (d *drill) addLimits(r *reports.Result) {
 	for _, o := range r.Objectives {
-		if o.Metric == "p99" && o.Limit > 0 {
-			d.limits = append(d.limits, latencyLimit{o.Subject, o.Limit, o.Outcome})
+		if slices.Contains([]string{"p50", "p99", "errors"}, o.Metric) && o.Limit > 0 {
+			d.limits = append(d.limits, phaseLimit{o.Subject, o.Metric, o.Limit})
 		}
 	}
 }
@@ -155,25 +157,31 @@ func recoveryLimit(r *reports.Result, rec check.Recovery) (limit float64, outcom
 }
 
 // decisive is the index of the drill that decided: the one that lost most if
-// writes were lost, else the slowest to recover, else the first.
+// writes were lost, else the slowest to recover, else that with the worst second
+// of what was missed first, else the first.
 func decisive(ds []drill) int {
-	worst, index := math.Inf(-1), 0
-	for i, d := range ds {
-		score := 0.0
-		for _, rec := range d.recoveries {
-			score = max(score, rec.Steady)
-			if rec.Censored {
-				score = max(score, 1e12+rec.Steady)
-			}
-			if rec.Lost > 0 {
-				score = max(score, 1e15+float64(rec.Lost))
-			}
-		}
-		if score > worst {
-			worst, index = score, i
+	index := 0
+	for i := range ds {
+		if slices.Compare(ds[i].badness(), ds[index].badness()) > 0 {
+			index = i
 		}
 	}
 	return index
+}
+
+// badness says how bad a drill was, by what counts most first.
+func (d *drill) badness() []float64 {
+	var lost, unrecovered, slowest, second float64
+	for _, rec := range d.recoveries {
+		lost, slowest = max(lost, float64(rec.Lost)), max(slowest, rec.Steady)
+		if rec.Censored {
+			unrecovered = max(unrecovered, rec.Steady)
+		}
+	}
+	if len(d.missed) > 0 {
+		second = d.missed[0].value
+	}
+	return []float64{lost, unrecovered, slowest, second}
 }
 
 // rates returns the three rates of the drill, per second.

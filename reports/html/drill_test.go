@@ -81,3 +81,26 @@ func TestAnOpenGateIsNoLoad(t *testing.T) {
 		}
 	}
 }
+
+// TestDecisiveDrill draws the drill that went worst, of what counts most.
+func TestDecisiveDrill(t *testing.T) {
+	slow := func(p99 float64) drill { return drill{missed: []worstSecond{{value: p99}}} }
+	recovered := func(d drill, rec check.Recovery) drill {
+		d.recoveries = append(d.recoveries, recovery{Recovery: rec})
+		return d
+	}
+	for name, tt := range map[string]struct {
+		ds   []drill
+		want int
+	}{
+		"nothing was missed":          {[]drill{{}, {}}, 0},
+		"the slowest second":          {[]drill{slow(300), slow(900), slow(500)}, 1},
+		"the slowest recovery":        {[]drill{recovered(slow(900), check.Recovery{Steady: 10}), recovered(slow(300), check.Recovery{Steady: 20})}, 1},
+		"no recovery":                 {[]drill{recovered(drill{}, check.Recovery{Steady: 90}), recovered(drill{}, check.Recovery{Steady: 20, Censored: true})}, 1},
+		"lost writes before the rest": {[]drill{recovered(drill{}, check.Recovery{Lost: 1}), recovered(drill{}, check.Recovery{Steady: 20, Censored: true})}, 0},
+	} {
+		if got := decisive(tt.ds); got != tt.want {
+			t.Errorf("%s: drill %d, want %d", name, got+1, tt.want+1)
+		}
+	}
+}

@@ -48,22 +48,12 @@ type page struct {
 	FaultsSaid            string
 	Generator             generator
 	Reproduce             []fact
+	Plan                  string // what was to happen
 	Command               string
 	Run                   string
 }
 
 type fact struct{ Name, Value string }
-
-// A moment is a sentence below the verdict. What people look for in it stands
-// out: when it was, and how it came out.
-type moment struct{ When, Said, Word, Class string }
-
-func (m moment) String() string {
-	if m.Word != "" {
-		m.Word = ": " + m.Word
-	}
-	return m.When + m.Said + m.Word + "."
-}
 
 type objective struct {
 	Name, Measured, Limit, Margin string
@@ -147,18 +137,7 @@ func newPage(r *reports.Result) *page {
 	p.windows(r)
 	p.faults(r)
 	p.Generator = generatorOf(r.Generator)
-	p.Reproduce = []fact{
-		{"Scenario", r.Scenario.File},
-		{"Its sha256", r.Scenario.SHA256},
-		{"Target", r.Target},
-		{"Seed", strconv.FormatUint(r.Seed, 10)},
-		{"Commit", r.Scenario.Git},
-		{"Result format", r.Schema},
-	}
-	if r.Client != "" {
-		p.Reproduce = append(p.Reproduce, fact{"HTTP client", r.Client})
-	}
-	p.Reproduce = slices.DeleteFunc(p.Reproduce, func(f fact) bool { return f.Value == "" })
+	p.Reproduce, p.Plan = reproduce(r), r.Plan
 	return p
 }
 
@@ -236,15 +215,19 @@ func sign(op string) string { return strings.NewReplacer("<=", "≤", ">=", "≥
 // charts makes the main chart, of the drill that decided, that of all drills
 // and the anatomies of the recoveries.
 func (p *page) charts(r *reports.Result) {
-	ds := drills(r)
+	ds := known(r)
 	if len(ds) > 0 {
-		i := decisive(ds)
-		d := &ds[i]
-		said := caption(r, d, len(ds))
-		p.Readout, p.Moments = readoutOf(d), append(moments(r, d), kept(r)...)
-		p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said+" "+d.inWords())}
+		d := &ds[decisive(ds)]
+		p.Moments = append(moments(r, d), kept(r)...)
+		if d.idle() {
+			p.Chart = unloadedChart(r, d, len(ds))
+		} else {
+			said := caption(r, d, len(ds))
+			p.Readout = readoutOf(d)
+			p.Chart = &chart{Heading: "What clients saw", Caption: said, Figure: timelineFigure("timeline", d, d.title(len(ds)), said+" "+d.inWords())}
+		}
 	}
-	if len(ds) > 1 {
+	if len(ds) > 1 && len(r.Series) > 0 {
 		f := drillsFigure(ds)
 		p.Drills = &f
 	}
@@ -271,44 +254,6 @@ func caption(r *reports.Result, d *drill, of int) string {
 		said = append(said, m.String())
 	}
 	return strings.Join(append(said, "Times count from the beginning of the drill."), " ")
-}
-
-// moments says of each recovery of a drill when it began, what had happened and
-// what became of it.
-func moments(r *reports.Result, d *drill) []moment {
-	var said []moment
-	for _, rec := range d.recoveries {
-		words, _ := recoveryWords(rec)
-		words, word, _ := strings.Cut(words, ": ")
-		m := moment{When: "T0 is " + format.Clock(rec.t0*1000), Said: ", when " + happened(r, rec.Event) + ". Clients: " + words, Word: word}
-		if word != "" {
-			m.Class = classOf(rec.outcome)
-		}
-		said = append(said, m)
-		if rec.FirstOK >= 0 { // on a timeline that is higher than any before T0
-			said = append(said, moment{Said: "The new primary acknowledged its first write at T0 +" + format.Duration(rec.FirstOK)})
-		}
-	}
-	return said
-}
-
-// kept says that no write was lost where the sentence of the verdict is about
-// something else: it is what people ask next.
-func kept(r *reports.Result) []moment {
-	w := r.Writes
-	if r.Verdict != string(check.Fail) || w.Acknowledged == 0 || w.Lost > 0 || !format.Audited(w) {
-		return nil
-	}
-	return []moment{{Said: "None of " + format.Count(w.Acknowledged) + " acknowledged writes was lost"}}
-}
-
-// happened says what an event did: "postgres.primary was lost".
-func happened(r *reports.Result, event string) string {
-	i := slices.IndexFunc(r.Faults, func(f check.FaultWindow) bool { return f.Name == event })
-	if i < 0 {
-		return event + " began"
-	}
-	return r.Faults[i].Target + " was " + format.Past(r.Faults[i].Verb)
 }
 
 func recoveryRowOf(r *reports.Result, rec check.Recovery) recoveryRow {

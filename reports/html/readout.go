@@ -39,7 +39,7 @@ type mark struct {
 	At   float64 `json:"at"`
 }
 
-// A level is a limit on the 99th percentile over a stretch.
+// A level is a limit on a percentile over a stretch.
 type level struct {
 	From float64 `json:"from"`
 	To   float64 `json:"to"`
@@ -96,16 +96,18 @@ func (r *readout) around(d *drill) {
 	for _, p := range d.phases {
 		r.Phases = append(r.Phases, stretch{p.name, p.from, p.to})
 		for _, l := range d.limits {
-			if l.phase == p.name {
-				r.Limits = append(r.Limits, level{p.from, p.to, l.ms})
+			if l.phase == p.name && l.metric != "errors" {
+				r.Limits = append(r.Limits, level{p.from, p.to, l.value})
 			}
 		}
 	}
 	for _, f := range d.faults {
 		r.Faults = append(r.Faults, stretch{f.Verb + " " + f.Target, short(f.from), short(f.to)})
 	}
+	for _, i := range d.instants() {
+		r.Marks = append(r.Marks, mark{"t0", i.name, short(i.at)})
+	}
 	for _, rec := range d.recoveries {
-		r.Marks = append(r.Marks, mark{"t0", "T0 " + format.Clock(rec.t0*1000), short(rec.t0)})
 		if rec.limit >= 0 {
 			r.Marks = append(r.Marks, mark{"limit", "limit " + format.Limit(format.Milliseconds, rec.limit*1000), short(rec.t0 + rec.limit)})
 		}

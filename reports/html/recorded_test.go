@@ -59,7 +59,7 @@ const looking = `(() => {
 	const ground = getComputedStyle(document.body).backgroundColor
 	const [a, b] = [light(getComputedStyle(verdict).color), light(rgb(ground)[3] === 0 ? "rgb(255,255,255)" : ground)]
 	const missed = all(".objectives tr.bad, .objectives tr.unclear")
-	const moments = all(".moment").filter(e => /T0 is \d+:\d\d, when /.test(e.innerText)), marks = all("svg text").filter(e => e.textContent.includes("T0"))
+	const moments = all(".moment").filter(e => /T0 is \d+:\d\d, when |(began|worst) at \d+:\d\d/.test(e.innerText)), marks = all("svg text").filter(e => /^(T0|fault|worst) /.test(e.textContent) || e.textContent.includes("T0"))
 	return {
 		page: document.documentElement.scrollWidth, window: innerWidth,
 		verdict: verdict.innerText, sentence: all(".sentence").map(e => e.innerText).join(" "),
@@ -139,14 +139,15 @@ func serve(t *testing.T, results map[string]*reports.Result) string {
 	return server.URL
 }
 
-// TestRecordedRuns opens the reports of recorded runs as people do: on a desk and
-// on a phone, light and dark, with and without scripts, and under the policy of
-// Jenkins. Nothing may be wrong, and what matters is seen at once: the verdict,
-// the moment of the failure and what missed its limit. A script only adds: all
-// that is there with it is there without. PROOFLOAD_SCREENSHOTS names a directory
-// for pictures.
+// TestRecordedRuns opens the reports of recorded runs, and of a gate that failed, as
+// people do: on a desk and on a phone, light and dark, with and without scripts, and
+// under the policy of Jenkins. Nothing may be wrong, and what matters is seen at
+// once: the verdict, the moment of the failure and what missed its limit. A script
+// only adds: all that is there with it is there without. PROOFLOAD_SCREENSHOTS names
+// a directory for pictures.
 func TestRecordedRuns(t *testing.T) {
 	results := recorded(t)
+	results["gate-failed"] = reportstest.FailedGate()
 	address, b := serve(t, results), newBrowser(t)
 	for name, r := range results {
 		for i := range 4 {
@@ -216,7 +217,7 @@ func (s seen) check(t *testing.T, title string, r *reports.Result, l look) {
 		report(!regexp.MustCompile(`\d.*[≤≥].*(MISSED|UNCLEAR)|[≤≥].*\d.*(MISSED|UNCLEAR)|(MISSED|UNCLEAR).*[≤≥]`).MatchString(text), "no limit beside what was measured in %q", text)
 	}
 	report(missed > 0 && s.Lowest > l.height*5/4, "what was missed ends at %d of %d", s.Lowest, l.height)
-	if len(r.Recoveries) > 0 {
+	if len(r.Recoveries) > 0 || missed > 0 && r.Outcome == check.Fail {
 		report(s.Moment == 0 || s.Moment > l.height, "the moment of the failure is at %d of %d", s.Moment, l.height)
 		report(s.Marks == 0, "no chart marks the moment of the failure")
 	}

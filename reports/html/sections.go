@@ -27,7 +27,7 @@ type finding struct{ Number, Text, Severity string }
 // pictures makes the picture of the system, if anything is known of it, and
 // the curves of the percentiles.
 func (p *page) pictures(r *reports.Result) {
-	ds := drills(r)
+	ds := known(r)
 	if len(ds) > 0 && len(r.Topology.Nodes) > 0 {
 		d := &ds[decisive(ds)]
 		p.Topology = &chart{Heading: pictureHeading(scenes(d)), Caption: topologyCaption(d, len(ds)), Figure: topologyFigure(r, d)}
@@ -40,7 +40,7 @@ func (p *page) pictures(r *reports.Result) {
 
 // journal lists what happened, with times since the run began.
 func (p *page) journal(r *reports.Result) {
-	ds := drills(r)
+	ds := known(r)
 	for _, e := range r.Journal[:min(maxRows, len(r.Journal))] {
 		row := journalRow{Clock: format.Clock(e.At), Drill: e.Drill, What: e.What, Text: e.Text, Into: into(ds, e)}
 		switch e.What {

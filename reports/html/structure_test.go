@@ -296,6 +296,7 @@ func TestTextIsEscaped(t *testing.T) {
 	r.Faults[1].Target = evil
 	r.Windows[0].Phase, r.Windows[0].ByErr = evil, map[string]int64{evil: 1}
 	r.Generator.Fell, r.Generator.Reason = true, evil
+	r.Plan, r.Host, r.Images = evil, map[string]string{evil: evil}, map[string]string{evil: evil}
 	for i := range r.Recoveries {
 		r.Recoveries[i].Event = evil
 	}

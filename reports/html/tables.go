@@ -92,7 +92,7 @@ func byError(counts map[string]int64) string {
 
 func (p *page) faults(r *reports.Result) {
 	began := map[int]float64{}
-	for _, d := range drills(r) {
+	for _, d := range known(r) {
 		began[d.number] = d.began * 1000
 	}
 	for _, f := range r.Faults[:min(maxRows, len(r.Faults))] {

@@ -1,6 +1,9 @@
 package html
 
 import (
+	"math"
+	"slices"
+
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/reports/format"
 )
@@ -60,6 +63,10 @@ func (t *timeline) draw() {
 		if rec.Lost > 0 {
 			lanes += t.lane()
 		}
+	}
+	if t.d.idle() {
+		t.drawIdle(lanes + 6)
+		return
 	}
 	legend := t.legendHeight()
 	rateTop := lanes + legend
@@ -248,11 +255,14 @@ func (t *timeline) recoveryBar(rec recovery, y, h float64) float64 {
 	return max(x2, limit)
 }
 
-// moments draws T0, the recovery and its limit from one height to another.
+// moments draws what is marked, such as T0, and recoveries with their limits from
+// one height to another.
 func (t *timeline) moments(top, bottom float64) {
-	for _, rec := range t.d.recoveries {
-		x := t.x.at(rec.t0)
+	for _, i := range t.d.instants() {
+		x := t.x.at(i.at)
 		t.line(x, top, x, bottom, "t0")
+	}
+	for _, rec := range t.d.recoveries {
 		if rec.limit >= 0 && rec.t0+rec.limit < t.d.end {
 			limit := t.x.at(rec.t0 + rec.limit)
 			t.line(limit, top, limit, bottom, "limit")
@@ -264,11 +274,31 @@ func (t *timeline) moments(top, bottom float64) {
 	}
 }
 
-// momentLabels writes T0 on the time axis.
+// momentLabels names the moments on the time axis.
 func (t *timeline) momentLabels(bottom float64) {
-	for _, rec := range t.d.recoveries {
-		t.text(t.x.at(rec.t0), bottom+axisHeight-6, "T0 "+format.Clock(rec.t0*1000), "middle", "strong")
+	for _, m := range t.marked() {
+		t.text(m.x, bottom+axisHeight-6, m.name, "middle", "strong")
 	}
+}
+
+// A markLabel is the name of a moment below the time axis.
+type markLabel struct {
+	x, half float64 // its middle, and half of its width
+	name    string
+}
+
+// marked are the names of the moments: inside the picture, and without those that
+// would cover one before them.
+func (t *timeline) marked() []markLabel {
+	var list []markLabel
+	for _, i := range t.d.instants() {
+		half := textWidth(i.name) / 2
+		l := markLabel{min(max(t.x.at(i.at), half), t.width-half), half, i.name}
+		if !slices.ContainsFunc(list, func(o markLabel) bool { return math.Abs(o.x-l.x) < o.half+l.half+6 }) {
+			list = append(list, l)
+		}
+	}
+	return list
 }
 
 // rates draws what was offered and what came of it.
@@ -284,7 +314,11 @@ func (t *timeline) rates(top float64) {
 	t.path(steps(ok, t.d.until, t.x, y), "ok-line")
 	t.path(steps(positive(bad), t.d.until, t.x, y), "bad-line")
 	t.path(steps(offered, t.d.until, t.x, y), "offered")
-	t.legend(top, "Operations per second", []key{{"offered", "offered"}, {"ok-line", "ok"}, {"bad-line", "errors"}})
+	keys := []key{{"offered", "offered"}, {"ok-line", "ok"}, {"bad-line", "errors"}}
+	if said := t.errorLimits(y); said != "" {
+		keys = append(keys, key{"limit", said})
+	}
+	t.legend(top, "Operations per second", keys)
 }
 
 // latencies draws the percentiles on a logarithmic scale, with the limits of
@@ -295,8 +329,11 @@ func (t *timeline) latencies(top float64) {
 	for _, s := range t.d.seconds {
 		values = append(values, s.P50, s.P99)
 	}
+	limited := false
 	for _, l := range t.d.limits {
-		values = append(values, l.ms)
+		if l.metric != "errors" {
+			values, limited = append(values, l.value), true
+		}
 	}
 	from, to := decades(values...)
 	y := scale{from: from, to: to, low: top + latencyHeight, high: top, log: true}
@@ -308,28 +345,10 @@ func (t *timeline) latencies(top float64) {
 	t.path(line(p99, t.x, y), "p99")
 	t.latencyLimits(y)
 	keys := []key{{"p50", "p50"}, {"p99", "p99"}}
-	if len(t.d.recoveries) > 0 || len(t.d.limits) > 0 {
+	if len(t.d.recoveries) > 0 || limited {
 		keys = append(keys, key{"limit", "limit"})
 	}
 	t.legend(top, "Latency of ok, log scale", keys)
-}
-
-// latencyLimits draws the limit of the 99th percentile over its phase.
-func (t *timeline) latencyLimits(y scale) {
-	for _, l := range t.d.limits {
-		for _, p := range t.d.phases {
-			if p.name != l.phase {
-				continue
-			}
-			at := y.at(l.ms)
-			t.line(t.x.at(p.from), at, t.x.at(p.to), at, "limit")
-			said := "p99 limit " + format.Limit(format.Milliseconds, l.ms)
-			if room := t.x.at(p.to) - t.x.at(p.from) - 8; textWidth(said) > room {
-				said = clip(format.Limit(format.Milliseconds, l.ms), room)
-			}
-			t.text(t.x.at(p.from)+5, at-5, said, "start", "limit-text")
-		}
-	}
 }
 
 // A key is one entry of a legend: how it is drawn, and its name.
@@ -368,13 +387,7 @@ func (t *timeline) timeAxis(y float64) {
 	}
 }
 
-// nearMoment reports whether a label at x would cover that of a T0.
+// nearMoment reports whether the label of a time at x would cover that of a moment.
 func (t *timeline) nearMoment(x float64) bool {
-	for _, rec := range t.d.recoveries {
-		at := t.x.at(rec.t0)
-		if x > at-52 && x < at+52 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.marked(), func(m markLabel) bool { return math.Abs(x-m.x) < max(52, m.half+22) })
 }

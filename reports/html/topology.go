@@ -46,6 +46,8 @@ func scenes(d *drill) []scene {
 		}
 		list := []scene{{"Before", rec.Injected - 1}, {said + ", T0 +" + format.Duration(failure-rec.Injected), failure}}
 		switch {
+		case d.idle(): // nobody was there to be served
+			return append(list, scene{"At the end of the drill", 1000 * (d.began + d.end)})
 		case rec.Steady >= 0 && !rec.Censored && rec.Injected+rec.Steady <= failure: // they hardly noticed
 			return append(list, scene{"At the end of the drill", 1000 * (d.began + d.end)})
 		case rec.Steady >= 0 && !rec.Censored:

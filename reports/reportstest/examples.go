@@ -5,6 +5,7 @@ package reportstest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/proofload/proofload/reports"
@@ -27,6 +28,7 @@ func Examples() []Example {
 		{"short", ThreeSeconds()},
 		{"interrupted", Interrupted()},
 		{"faults-left", FaultsLeft()},
+		{"gate", FailedGate()},
 	}
 }
 
@@ -174,6 +176,12 @@ func base(name, file, run string) *reports.Result {
 		Target:   "stack/ledger", Drills: 1, Seed: 4201,
 		Began:      time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC),
 		FaultsLeft: []string{},
+		Versions:   map[string]string{"proofload": "v0.9.0", "go": "go1.26.8"},
+		Host:       map[string]string{"os": "linux/amd64", "kernel": "6.12.5", "cores": "8", "memory": "32768000 kB"},
+		Images: map[string]string{
+			"pg-1": "sha256:" + strings.Repeat("5a", 32), "pg-2": "sha256:" + strings.Repeat("5a", 32), "redis": "sha256:" + strings.Repeat("e7", 32),
+		},
+		Plan: name + "  on stack/ledger\n  seed 4201\n\nload  ledger/mixed, poisson arrivals\n",
 	}
 }
 

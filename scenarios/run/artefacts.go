@@ -25,8 +25,9 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	comparison, err := comparisonOf(dir, m)
-	if err != nil {
+	comparison, comparisonErr := comparisonOf(dir, m)
+	planned, planErr := planOf(dir)
+	if err = errors.Join(comparisonErr, planErr); err != nil {
 		return nil, errors.Join(err, closeFile())
 	}
 	var extra []check.Checker
@@ -40,6 +41,7 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 	r := &reports.Result{
 		Schema: reports.SchemaResult, Run: m.Run, Scenario: m.Scenario, Target: m.Target, Options: m.Options, Drills: m.Spec.Drills, Seed: m.Seed, Client: m.Client,
 		Began: m.Began, FaultsLeft: []string{}, Judgement: *j,
+		Versions: map[string]string{"proofload": m.Version, "go": m.Go}, Host: m.Host, Images: m.Images, Plan: planned,
 	}
 	if comparison != nil {
 		r.Comparison = comparison.Comparison()
@@ -47,6 +49,15 @@ func Judge(dir reports.Directory, m *reports.Manifest) (*reports.Result, error) 
 	r.Verdict = string(j.Outcome)
 	r.Exit = exitOf(r.Verdict)
 	return r, nil
+}
+
+// planOf reads what a run was to do, empty if its directory does not say.
+func planOf(dir reports.Directory) (string, error) {
+	text, err := os.ReadFile(dir.File(reports.FilePlan))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read plan: %w", err)
+	}
+	return string(text), nil
 }
 
 // comparisonOf returns the checker that compares a run with the baseline in its

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // scenarioFields are the keys at the top of the file.
@@ -253,12 +252,12 @@ func (p *parser) texts(n *node, what, example string) map[string]string {
 
 func (p *parser) event(n *node) {
 	e := &draftEvent{Event: Event{Pos: n.pos}}
-	clean := p.Mapping(n, "an entry of the timeline", p.eventFields(e))
+	clean := p.mapping(n, "an entry of the timeline", p.eventFields(e), guessOf(n))
 	switch {
 	case len(e.verbs) > 1:
 		p.add(e.verbs[1], fmt.Sprintf("one entry cannot both %s and %s", e.verbs[0].text, e.verbs[1].text), "write an entry for each")
 	case len(e.verbs) == 0 && clean:
-		p.problems.Add(n.pos, 1, "this entry does nothing", "give it one of: "+strings.Join(verbNames(), ", "))
+		p.problems.Add(n.pos, 1, "this entry does nothing", sayEntry)
 	}
 	if e.Verb == VerbMark && e.Target != "" {
 		p.mark(e)

@@ -251,6 +251,9 @@ func (p *parser) event(n *node) {
 	if e.Verb == VerbMark && e.Target != "" {
 		p.mark(e)
 	}
+	if e.Verb == VerbGate && e.within == nil {
+		e.For = gateOpen
+	}
 	p.parameters(e)
 	p.statement(e)
 	p.scale(e)

@@ -1,10 +1,35 @@
 package scenarios
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// TestGateWithoutTime has people answer within half an hour.
+func TestGateWithoutTime(t *testing.T) {
+	const text = `proofload: scenario/v1
+name: drill
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases:
+    - {name: steady, for: 1m, rate: 200/s}
+verify: [balances]
+timeline:
+  - {at: steady + 10s, gate: Start the outage?}
+  - {at: steady + 20s, gate: Seen enough?, within: 5m}
+`
+	sc, err := Parse("drill.yaml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := []time.Duration{sc.Timeline[0].For, sc.Timeline[1].For}; !slices.Equal(got, []time.Duration{30 * time.Minute, 5 * time.Minute}) {
+		t.Errorf("gates are open for %v", got)
+	}
+}
 
 // TestParametersInsideTheVerb reads the same entries in both forms that there
 // are, as the editor's schema does.

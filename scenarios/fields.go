@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // scenarioFields are the keys at the top of the file.
@@ -100,10 +99,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 			value(p, &e.For, length)(k, v)
 		}},
 		Field{Key: "to", Set: func(k, v *node) { p.to(e, k, v) }},
-		Field{Key: "with", Set: func(k, v *node) {
-			e.with, e.withNode, e.WithPos = k, v, v.pos
-			e.With = p.texts(v, "parameters", "{delay: 200ms}")
-		}},
+		Field{Key: "with", Set: func(k, v *node) { p.with(e, k, v) }},
 		Field{Key: "repeat", Set: func(k, v *node) {
 			e.again = k
 			p.Mapping(v, "repeat", p.againFields(&e.Again))
@@ -111,15 +107,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		Field{Key: "on", Set: func(k, v *node) { p.on(e, k, v) }},
 	)
 	for _, verb := range Verbs() {
-		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) {
-			e.verbs = append(e.verbs, k)
-			e.Verb, e.VerbPos, e.TargetPos, e.value = verb.Name, k.pos, v.pos, v
-			if verb.Takes == TakesComponent && v.kind == mapNode {
-				p.add(v, "want a component for "+verb.Name+", got "+string(v.kind), "write "+verb.Name+": and the component; parameters go beside it: with: {NAME: VALUE}")
-				return
-			}
-			p.text(&e.Target)(k, v)
-		}})
+		fields = append(fields, Field{Key: verb.Name, Set: func(k, v *node) { p.does(e, verb, k, v) }})
 	}
 	return fields
 }
@@ -253,16 +241,20 @@ func (p *parser) texts(n *node, what, example string) map[string]string {
 
 func (p *parser) event(n *node) {
 	e := &draftEvent{Event: Event{Pos: n.pos}}
-	clean := p.Mapping(n, "an entry of the timeline", p.eventFields(e))
+	clean := p.mapping(n, "an entry of the timeline", p.eventFields(e), guessOf(n))
 	switch {
 	case len(e.verbs) > 1:
 		p.add(e.verbs[1], fmt.Sprintf("one entry cannot both %s and %s", e.verbs[0].text, e.verbs[1].text), "write an entry for each")
 	case len(e.verbs) == 0 && clean:
-		p.problems.Add(n.pos, 1, "this entry does nothing", "give it one of: "+strings.Join(verbNames(), ", "))
+		p.problems.Add(n.pos, 1, "this entry does nothing", sayEntry)
 	}
 	if e.Verb == VerbMark && e.Target != "" {
 		p.mark(e)
 	}
+	if e.Verb == VerbGate && e.within == nil {
+		e.For = gateOpen
+	}
+	p.parameters(e)
 	p.statement(e)
 	p.scale(e)
 	p.events = append(p.events, e)

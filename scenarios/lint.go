@@ -19,6 +19,9 @@ const (
 // scenario does not say.
 const usualWindow = 5 * time.Second
 
+// gateOpen is how long people have to answer a gate that does not say within:.
+const gateOpen = 30 * time.Minute
+
 // comparedPhase is the least length of a phase that can be compared: twelve
 // windows of five seconds.
 const comparedPhase = time.Minute
@@ -143,14 +146,12 @@ func (p *parser) lintLength(e *draftEvent) {
 	}
 }
 
-// lintGate checks that a gate says how long it may be open, that the load can go
-// on while it is, and that what is broken then stays so.
+// lintGate checks that the load can go on while a gate is open, and that what is
+// broken then stays so.
 func (p *parser) lintGate(gate *draftEvent) {
 	f := p.anchor(gate)
 	const hint = "put the gate into a phase that has a rate, or users whose number stays as it is"
 	switch {
-	case gate.within == nil:
-		p.add(gate.verbs[0], "a gate has to say how long it may be open", "add for example within: 5m")
 	case f.Profile == Replay:
 		p.add(gate.at, fmt.Sprintf("nothing was recorded for the time at a gate, and %s is replayed", f.Name), hint)
 	case f.users != nil && f.Users.From != f.Users.To:

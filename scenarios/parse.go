@@ -69,6 +69,7 @@ type (
 		at, as, length, value *node
 		with, again, within   *node
 		withNode              *node  // its value
+		inside                *node  // parameters that stand in the verb's value
 		on, place             *node  // the key and its value
 		where                 string // which on: says
 		to                    *node

@@ -166,9 +166,12 @@ func plural(n int, thing string) string {
 	return strconv.Itoa(n) + " " + thing + "s"
 }
 
-// Closest returns the known word that is most like word, or "" if none is near
-// enough to be what was meant.
+// Closest returns the known word that is most like word, or means the same in
+// other tools, or "" if none is near enough to be what was meant.
 func Closest(word string, known []string) string {
+	if ours := elsewhere(word); ours != "" && slices.Contains(known, ours) {
+		return ours
+	}
 	best, least := "", min(3, 1+len(word)/4)+1
 	for _, k := range known {
 		if max(len(word)-len(k), len(k)-len(word)) >= least {
@@ -181,7 +184,13 @@ func Closest(word string, known []string) string {
 	return best
 }
 
-// DidYouMean is the hint for a word that is not known: the nearest one, or all
+// Of more than manyKnown words a hint lists fewKnown alone: nobody reads them all.
+const (
+	manyKnown = 24
+	fewKnown  = 10
+)
+
+// DidYouMean is the hint for a word that is not known: the nearest one, or those
 // that are.
 func DidYouMean(word string, known []string) string {
 	if near := Closest(word, known); near != "" {
@@ -196,7 +205,11 @@ func DidYouMean(word string, known []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "known here: " + strings.Join(names, ", ")
+	more := ""
+	if n := len(names); n > manyKnown {
+		names, more = names[:fewKnown], fmt.Sprintf(" and %d more", n-fewKnown)
+	}
+	return "known here: " + strings.Join(names, ", ") + more
 }
 
 // distance is the Levenshtein distance of two words, in bytes.

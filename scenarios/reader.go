@@ -267,8 +267,14 @@ func (p *Reader) add(n *node, msg, hint string) { p.problems.Add(n.pos, n.width,
 // Mapping sets the fields of a mapping, and reports whether it has all that it
 // needs and nothing else. What names the mapping in messages, with an article.
 func (p *Reader) Mapping(n *node, what string, fields []Field) bool {
+	return p.mapping(n, what, fields, guessKey)
+}
+
+// mapping is [Reader.Mapping] with a guess of its own.
+func (p *Reader) mapping(n *node, what string, fields []Field, meant guess) bool {
 	if n.kind != mapNode {
-		p.add(n, fmt.Sprintf("want the keys of %s, got %s", what, n.kind), "known here: "+strings.Join(fieldKeys(fields), ", "))
+		_, hint := meant("", fieldKeys(fields))
+		p.add(n, fmt.Sprintf("want the keys of %s, got %s", what, n.kind), hint)
 		return false
 	}
 	clean := true
@@ -282,8 +288,9 @@ func (p *Reader) Mapping(n *node, what string, fields []Field) bool {
 		j := slices.IndexFunc(fields, func(f Field) bool { return f.Key == key.text })
 		switch value := n.items[i]; {
 		case j < 0:
-			p.add(key, fmt.Sprintf("unknown key %q", key.text), DidYouMean(key.text, fieldKeys(fields)))
-			misspelt = append(misspelt, Closest(key.text, fieldKeys(fields)))
+			near, hint := meant(key.text, fieldKeys(fields))
+			p.add(key, fmt.Sprintf("unknown key %q", key.text), hint)
+			misspelt = append(misspelt, near)
 			clean = false
 		case value.isNull():
 			p.add(key, fmt.Sprintf("%q has no value", key.text), "give it one, or leave the key out")

@@ -132,14 +132,7 @@ func (b *builder) component(e scenarios.Event) sut.Selection {
 	}
 	sel, err := b.topo.Select(e.Target)
 	if err != nil {
-		hint := "there are: " + strings.Join(roles(b.topo), ", ")
-		if strings.HasPrefix(e.Target, "link:") && len(b.topo.Links) > 0 {
-			hint = fmt.Sprintf("write link:FROM->TO for one of them, or what all of a kind carry, for example link:%s", b.topo.Links[0].Carries)
-		}
-		if near := scenarios.Closest(e.Target, components(b.topo)); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		b.add(e.TargetPos, e.Target, err.Error(), hint)
+		b.add(e.TargetPos, e.Target, err.Error(), b.meant(e))
 	}
 	return sel
 }

@@ -2,6 +2,8 @@ package plan_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,5 +60,35 @@ verify: [replicas-agree]
 	}
 	if _, err := plan.Build(draft, sut.Topology{}, catalog(), nil, plan.Options{Draft: true}); err != nil {
 		t.Errorf("with nothing to hold it against: %v", err)
+	}
+}
+
+// TestDraftsOfAllMistakes plans what is sound in each file that has a mistake of
+// the language, which must not stumble over what is not there.
+func TestDraftsOfAllMistakes(t *testing.T) {
+	files, err := filepath.Glob("../testdata/lint/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	drafts := 0
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft, err := scenarios.ParseDraft(file, src, nil)
+		if draft == nil || err == nil {
+			continue
+		}
+		drafts++
+		for _, topo := range []sut.Topology{topology(), {}} {
+			p, err := plan.Build(draft, topo, catalog(), workloads(), plan.Options{Draft: true})
+			if _, placed := errors.AsType[*scenarios.Problems](err); p == nil || err != nil && !placed {
+				t.Errorf("%s: plan is %v, error is %v", file, p, err)
+			}
+		}
+	}
+	if drafts < len(files)/2 {
+		t.Errorf("only %d of %d files have something sound in them", drafts, len(files))
 	}
 }

@@ -41,6 +41,9 @@ func (b *builder) linksOf(from, to string) []string {
 	}
 	var refs []string
 	for _, l := range b.topo.Links {
+		if l.From == "*" || l.To == "*" { // of several nodes: it is meant by what it carries
+			continue
+		}
 		begins, ends := l.From == from || role(l.From) == from, l.To == to || role(l.To) == to
 		if ref := "link:" + role(l.From) + "->" + role(l.To); (begins || ends) && !slices.Contains(refs, ref) {
 			refs = append(refs, ref)

@@ -241,6 +241,7 @@ func (p *parser) texts(n *node, what, example string) map[string]string {
 
 func (p *parser) event(n *node) {
 	e := &draftEvent{Event: Event{Pos: n.pos}}
+	before := len(p.problems.List)
 	clean := p.mapping(n, "an entry of the timeline", p.eventFields(e), guessOf(n))
 	switch {
 	case len(e.verbs) > 1:
@@ -257,6 +258,7 @@ func (p *parser) event(n *node) {
 	p.parameters(e)
 	p.statement(e)
 	p.scale(e)
+	e.malformed = len(p.problems.List) > before
 	p.events = append(p.events, e)
 }
 

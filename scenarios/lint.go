@@ -315,7 +315,7 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	case !p.lasts(e):
 		p.add(o.key, fmt.Sprintf("%s is a %s, after which nothing can be counted", e.As, e.Verb), "give the entry that does something a name with as:, and limit that")
 		return
-	case o.metric.fault && e.Verb != "" && !slices.Contains(Asks(), e.Verb) && !p.isFault(e):
+	case o.metric.fault && e.Verb != "" && !p.isFault(e) && !slices.Contains(disturbers(o.Metric), e.Verb):
 		p.add(o.key, fmt.Sprintf("%s is of a fault, but %s is a %s", o.Metric, e.As, e.Verb), "give the entry that breaks something a name with as:, and limit that")
 		return
 	}

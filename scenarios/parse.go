@@ -15,6 +15,16 @@ import (
 //
 // The error is *[Problems] with every mistake of the file.
 func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*Scenario, error) {
+	sc, err := ParseDraft(file, src, lookup)
+	if err != nil {
+		return nil, err
+	}
+	return sc, nil
+}
+
+// ParseDraft is [Parse], but returns of a file with mistakes also what is sound
+// in it, for those who look for what else is wrong. It is nil if that is nothing.
+func ParseDraft(file string, src []byte, lookup func(name string) (string, bool)) (*Scenario, error) {
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }
 	}
@@ -35,7 +45,7 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*S
 	p.Mapping(root, "a scenario", p.scenarioFields())
 	p.lint()
 	if err := problems.Err(); err != nil {
-		return nil, err
+		return p.draft(), err
 	}
 	return p.finish(), nil
 }
@@ -75,6 +85,7 @@ type (
 		to                    *node
 		verbs                 []*node
 		anchored              bool // at is well formed
+		malformed             bool // it has mistakes of its own
 	}
 	draftObjective struct {
 		Objective
@@ -82,6 +93,15 @@ type (
 		metric              metric
 	}
 )
+
+// draft is what is sound of a file with mistakes.
+func (p *parser) draft() *Scenario {
+	p.events = slices.DeleteFunc(p.events, func(e *draftEvent) bool { return e.malformed })
+	p.sc.Queries = slices.DeleteFunc(p.sc.Queries, func(q Query) bool { return q.On == "" })
+	sc := p.finish()
+	sc.Warnings = nil // they are among the mistakes
+	return sc
+}
 
 // finish moves the drafts into the scenario.
 func (p *parser) finish() *Scenario {

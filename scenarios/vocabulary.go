@@ -177,6 +177,15 @@ func Asks() []string {
 	return names
 }
 
+// disturbers lists the verbs beside the faults after which clients may have to be
+// served again, or, of every other metric of faults, lose what was acknowledged.
+func disturbers(metric string) []string {
+	if metric == "rto" {
+		return append(Asks(), VerbStart, VerbHeal)
+	}
+	return Asks()
+}
+
 // LookupVerb returns the verb of that name.
 func LookupVerb(name string) (Verb, bool) {
 	verbs := Verbs()

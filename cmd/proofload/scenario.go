@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,15 +43,16 @@ func (a *app) readScenario(name string) (*scenarios.Scenario, error) {
 	return a.parseScenario(name, a.lookup)
 }
 
-// parseScenario reads a scenario with another lookup of variables.
+// parseScenario reads a scenario with another lookup of variables. With an error
+// it returns what is sound in the file, or nil.
 func (a *app) parseScenario(name string, lookup func(string) (string, bool)) (*scenarios.Scenario, error) {
 	file, src, err := findScenario(name)
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
-	sc, err := scenarios.Parse(file, src, lookup)
+	sc, err := scenarios.ParseDraft(file, src, lookup)
 	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
+		return sc, exit(reports.ExitUsage, err)
 	}
 	return sc, nil
 }
@@ -140,91 +140,6 @@ type planned struct {
 	targetFile string // path of target's file, absolute and without links
 }
 
-// buildPlan resolves a scenario with what the flags say.
-func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
-	for _, o := range f.options {
-		name, value, ok := strings.Cut(o, "=")
-		if !ok {
-			return nil, exit(reports.ExitUsage, fmt.Errorf("--option %q: write NAME=VALUE, for example replication=async", o))
-		}
-		if sc.Options == nil {
-			sc.Options = map[string]string{}
-		}
-		sc.Options[name] = value
-	}
-	p, topology, err := a.readFiles(sc, f)
-	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
-	known := workloads()
-	var answers []string
-	if p.workload != nil {
-		if p.workload.Sums() {
-			answers = append(answers, "balances")
-		}
-		known[sc.Load.Workload] = p.workload.Ops()
-	}
-	allowed, err := a.readLicense(f.allow, topology)
-	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
-	seed := f.seed
-	if seed == 0 && sc.Seed == 0 {
-		seed = rand.Uint64N(1 << 32) // short enough to be typed again
-	}
-	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{
-		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File), Answers: answers,
-		Able: abilitiesOf(sc.Target, p.target).fault,
-	})
-	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
-	for _, check := range []func() error{p.permitted, p.reachable} {
-		if err = check(); err != nil {
-			return nil, exit(reports.ExitUsage, err)
-		}
-	}
-	p.compareBase()
-	if err = p.compareCalibration(); err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
-	return p, nil
-}
-
-// readFiles reads the target and the workload that a scenario names.
-func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (p *planned, topology sut.Topology, err error) {
-	p = &planned{}
-	file := beside(sc.File, sc.Target)
-	if f.target != "" {
-		sc.Target, file = f.target, f.target
-	}
-	if isFile(sc.Target) {
-		if p.target, err = a.readTarget(file, sc.Options); err == nil {
-			topology = p.target.Topology()
-			p.targetFile, err = realPath(file)
-		}
-	} else {
-		topology, err = describeTarget(sc.Target, sc.Options)
-	}
-	if err != nil {
-		return nil, topology, misnamed(sc, f, err)
-	}
-	if p.workload, err = a.scenarioWorkload(sc); err != nil {
-		return nil, topology, err
-	}
-	switch {
-	case p.workload != nil && strings.HasPrefix(sc.Target, tcpScheme):
-		err = p.workload.CheckDirect(sc.Target)
-		fallthrough
-	case p.workload != nil:
-		return p, topology, errors.Join(err, p.workload.Check(sc.Target, endpointsOf(topology)))
-	case isAddress(sc.Target) || p.target != nil:
-		return nil, topology, problemAt(sc, sc.Load.WorkloadPos, sc.Load.Workload, fmt.Sprintf("the target %s needs a workload file: %s is for the built-in ledger", sc.Target, sc.Load.Workload),
-			"proofload workload from-openapi FILE, or from-har FILE, writes a first one")
-	}
-	return p, topology, nil
-}
-
 // realPath is the one path of a file that all others lead to.
 func realPath(file string) (string, error) {
 	path, err := filepath.Abs(file)
@@ -309,7 +224,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err := flags.check(); err != nil {
 				return exit(reports.ExitUsage, err)
 			}
-			sc, err := a.readTrimmed(args[0], flags.trimFlags)
+			sc, err := a.readToPlan(args[0], flags)
 			if err != nil {
 				return err
 			}
@@ -374,7 +289,7 @@ func (a *app) validate(name string) error {
 			return nil
 		}
 	}
-	sc, err := a.readScenario(name)
+	sc, err := a.readToPlan(name, planFlags{})
 	if err != nil {
 		return err
 	}

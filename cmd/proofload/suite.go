@@ -86,7 +86,7 @@ func (a *app) readAll(names []string, flags runFlags) ([]*scenarios.Scenario, er
 	var list []*scenarios.Scenario
 	var errs []error
 	for _, file := range files {
-		sc, err := a.readTrimmed(file, flags.plan.trimFlags)
+		sc, err := a.readToPlan(file, flags.plan)
 		if err == nil && len(files) > 1 {
 			_, err = a.buildPlan(sc, flags.plan)
 		}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -87,7 +88,7 @@ func (p *planned) permitted() error {
 	for _, step := range p.Steps {
 		// One that happens again is refused once, where it is written.
 		i := slices.IndexFunc(sc.Timeline, func(e scenarios.Event) bool { return e.As == step.Entry.Name })
-		if !step.Fault && !slices.Contains(scenarios.Asks(), step.Verb) || i < 0 {
+		if !step.Fault && !slices.Contains(scenarios.Asks(), step.Verb) || i < 0 || unresolved(step.Params.Target) {
 			continue
 		}
 		if err := p.target.Permits(step.Verb, step.Params.Target); err != nil {
@@ -97,6 +98,9 @@ func (p *planned) permitted() error {
 	}
 	return problems.Err()
 }
+
+// unresolved reports whether what a component refers to is not there.
+func unresolved(s sut.Selection) bool { return s.Ref != "" && len(s.Nodes)+len(s.Links) == 0 }
 
 // reachable reports entries of the timeline, beside faults, for which proofload
 // has no way into the target: statements are for the databases of a stack, which

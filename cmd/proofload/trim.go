@@ -38,7 +38,8 @@ func (f trimFlags) vars() (map[string]string, error) {
 	return vars, nil
 }
 
-// readTrimmed reads a scenario and changes it as the flags say.
+// readTrimmed reads a scenario and changes it as the flags say. One with mistakes
+// is returned as far as it is sound, and unchanged; nil if that is nothing.
 func (a *app) readTrimmed(name string, f trimFlags) (*scenarios.Scenario, error) {
 	vars, err := f.vars()
 	if err != nil {
@@ -52,7 +53,7 @@ func (a *app) readTrimmed(name string, f trimFlags) (*scenarios.Scenario, error)
 		return a.lookup(variable)
 	})
 	if err != nil {
-		return nil, err
+		return sc, err
 	}
 	for _, given := range slices.Sorted(maps.Keys(vars)) {
 		if _, ok := sc.Vars[given]; !ok {

@@ -7,6 +7,9 @@ import (
 	"github.com/proofload/proofload/reports/history"
 )
 
+// verbHeal ends a fault, with which the history has what comes of it.
+const verbHeal = "heal"
+
 // A fault is what the history says of one entry of the timeline in one drill.
 // Moments that are not in the history are [unseen].
 type fault struct {
@@ -27,7 +30,7 @@ func (f *fault) breaks() bool { return breaks(f.verb) }
 
 func breaks(verb string) bool {
 	switch verb {
-	case "start", "heal", "backup", "restore", "scale", "sql", "exec", "http", "mark", "note", "gate":
+	case "start", verbHeal, "backup", "restore", "scale", "sql", "exec", "http", "mark", "note", "gate":
 		return false
 	}
 	return true
@@ -40,6 +43,17 @@ func (f *fault) ended() time.Duration {
 		return f.recover
 	}
 	return f.recovered
+}
+
+// healed is the end of a fault as an entry of its own, nil if there is none.
+func (f *fault) healed(name string) *fault {
+	if f == nil || f.recover == unseen {
+		return nil
+	}
+	return &fault{
+		name: name, verb: verbHeal, target: f.target, drill: f.drill, failed: f.failed, proof: f.proof,
+		t0: f.recover, called: f.recovered, settled: f.recovered, recover: unseen, recovered: unseen,
+	}
 }
 
 // cut returns when the fault was certainly in place. An acknowledgement between
@@ -60,13 +74,14 @@ type faultKey struct {
 // faults follows the timeline.
 type faults struct {
 	fuse
+	spec   *Spec
 	course *course
 	all    []*fault // in the order of injection
 	byKey  map[faultKey]*fault
 }
 
-func newFaults(c *course) *faults {
-	return &faults{course: c, byKey: map[faultKey]*fault{}}
+func newFaults(spec *Spec, c *course) *faults {
+	return &faults{spec: spec, course: c, byKey: map[faultKey]*fault{}}
 }
 
 func (fs *faults) observe(e *history.Event) {
@@ -111,9 +126,15 @@ func first(at *time.Duration, now time.Duration) {
 	}
 }
 
-// get returns the fault of that name, nil if it was not injected.
+// get returns the fault of that name, nil if it was not injected. Of a heal it
+// returns what the history says of it with the fault that it ended.
 func (fs *faults) get(drill int, name string) *fault {
 	f := fs.byKey[faultKey{drill, name}]
+	if f == nil {
+		if entry, _ := fs.spec.entry(name); entry.Verb == verbHeal {
+			f = fs.byKey[faultKey{drill, entry.Target}].healed(name)
+		}
+	}
 	if f == nil || f.t0 == unseen {
 		return nil
 	}

@@ -67,7 +67,7 @@ func newCourt(spec Spec, extra ...Checker) *court {
 	spec.Bounds = spec.Bounds.orDefault()
 	spec.Drills = max(1, spec.Drills)
 	c := &court{spec: spec, course: newCourse(spec.Phases)}
-	c.faults = newFaults(c.course)
+	c.faults = newFaults(&spec, c.course)
 	c.durability = newDurability(c.course)
 	c.latency = newLatency(&spec, c.course)
 	c.generator = newGenerator(spec, c.course, c.faults)

@@ -9,23 +9,14 @@ import (
 // began to the moment at which it was seen to be done. A heal took as long as
 // the fault that it ended took to be seen gone.
 func (c *court) tookSample(o Objective, entry Entry, drill int) sample {
-	name := entry.Name
-	if entry.Verb == "heal" {
-		name = entry.Target
-	}
-	f := c.faults.get(drill, name)
+	f := c.faults.get(drill, entry.Name)
 	if f == nil {
 		return unclear("the event " + o.Subject + " did not happen")
 	}
 	began, done := f.t0, f.settled
-	if entry.Verb == "heal" {
-		began, done = f.recover, f.recovered
-	}
 	switch {
-	case began == unseen:
-		return unclear("the event " + o.Subject + " did not happen")
 	case f.failed != "":
-		return unclear(fmt.Sprintf("the event %s failed: %s", name, f.failed))
+		return unclear(fmt.Sprintf("the event %s failed: %s", entry.Name, f.failed))
 	case done == unseen:
 		s := o.judged(ms(c.course.last - began))
 		s.censored = true

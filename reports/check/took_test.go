@@ -52,3 +52,47 @@ func TestTook(t *testing.T) {
 		})
 	}
 }
+
+// TestRecoveryFromTheEndOfAFault counts from when a fault was ended, by a heal or
+// by a start, until clients are served again, and the writes that it cost.
+func TestRecoveryFromTheEndOfAFault(t *testing.T) {
+	step := func(s float64, id, verb, op string) history.Event {
+		return history.Event{At: at(s), By: history.ByFault, Kind: history.Info, Op: op, ID: id, Verb: verb, Target: "redis"}
+	}
+	for _, tt := range []struct {
+		verb, target string
+		events       []history.Event
+	}{
+		{"heal", "gone", []history.Event{step(20, "gone", "kill", history.FaultRecover), step(21, "gone", "kill", history.FaultRecovered)}},
+		{"start", "redis", []history.Event{step(20, "back", "start", history.FaultInject), step(21, "back", "start", history.FaultSettled)}},
+	} {
+		t.Run(tt.verb, func(t *testing.T) {
+			events := join(drillNo(0, 1), faulted(10, history.FaultInject), faulted(10, history.FaultInjected), faulted(10, history.FaultSettled), tt.events)
+			for i := range 2000 {
+				s := float64(i) * 0.02
+				e := history.Event{By: history.ByLoad, Kind: history.OK, Op: "op", Phase: "only", Write: i%2 == 0, Sched: at(s), Sent: at(s), At: at(s + 0.005)}
+				if s >= 10 && s < 26 {
+					e.Kind = history.Fail
+				}
+				events = append(events, e)
+			}
+			spec := Spec{
+				Phases: []Phase{{Name: "only", For: 40 * time.Second, From: 50, To: 50, Score: true}},
+				Events: []Entry{
+					{Name: "gone", Verb: "kill", Target: "redis", Phase: "only", At: at(10)},
+					{Name: "back", Verb: tt.verb, Target: tt.target, Phase: "only", At: at(20)},
+				},
+				Objectives: []Objective{{Subject: "back", Metric: "rto", Op: "<=", Limit: 5000}, {Subject: "gone", Metric: "rto", Op: "<=", Limit: 20_000}},
+			}
+			j := judge(t, spec, join(events, run(42, history.RunLoadEnd), run(43, history.RunDrillEnd)))
+			for i, want := range []struct {
+				outcome Outcome
+				value   float64 // ms
+			}{{Fail, 6000}, {Pass, 16_000}} {
+				if o := j.Objectives[i]; o.Outcome != want.outcome || o.Value < want.value-21 || o.Value > want.value+21 {
+					t.Errorf("%s %s: %s %.0f ms (%s), want %s %.0f ms", o.Subject, o.Metric, o.Outcome, o.Value, o.Reason, want.outcome, want.value)
+				}
+			}
+		})
+	}
+}

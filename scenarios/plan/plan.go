@@ -83,14 +83,21 @@ type Options struct {
 	// Open opens a file that the scenario names, for example of recorded
 	// arrivals. Nil: there are none to be had.
 	Open func(name string) (io.ReadCloser, error)
+
+	// Draft says that parts of the scenario are missing, because they were wrong:
+	// only what each part says by itself is looked at.
+	Draft bool
 }
 
 // Build resolves a scenario. Workloads lists the operations of each known
 // workload. The error is *[scenarios.Problems] with everything that does not
-// fit, at its place in the scenario file.
+// fit, at its place in the scenario file; the plan then has what does, for those
+// who look for what else does not. A topology without a name, or no workloads at
+// all, are not known because they were wrong, and nothing is held against them.
 func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloads map[string][]string, opts Options) (*Plan, error) {
 	b := &builder{
 		sc: sc, topo: topo, catalog: cat, open: opts.Open, policy: opts.Policy, able: opts.Able, answers: opts.Answers,
+		draft:    opts.Draft,
 		problems: &scenarios.Problems{File: sc.File, Source: sc.Source, List: slices.Clone(sc.Warnings)},
 		plan: &Plan{
 			Scenario: sc,
@@ -102,14 +109,16 @@ func Build(sc *scenarios.Scenario, topo sut.Topology, cat chaos.Catalog, workloa
 			kinds:    map[string]chaos.Kind{},
 		},
 	}
-	b.client()
-	b.load()
+	if !b.draft {
+		b.client()
+		b.load()
+	}
 	b.timeline()
 	b.objectives(workloads)
 	b.verify()
 	b.queries()
-	if err := b.problems.Err(); err != nil {
-		return nil, err
+	if err := b.problems.Err(); err != nil || b.draft {
+		return b.plan, err
 	}
 	b.plan.Warnings = b.problems.Warnings()
 	b.plan.Spec.Recovered = recovered(sc.Recovered)
@@ -168,9 +177,17 @@ type builder struct {
 	policy   chaos.Policy
 	able     func(verb string, p chaos.Params) error // nil: of everything
 	answers  []string
+	draft    bool
 	problems *scenarios.Problems
 	plan     *Plan
 }
+
+// placed reports whether it is known what the scenario runs against.
+func (b *builder) placed() bool { return b.topo.Name != "" }
+
+// whole reports whether all entries of the timeline and what they are for are
+// known, so that something can be said of what there is not.
+func (b *builder) whole() bool { return !b.draft && b.placed() }
 
 // add notes a problem with the text at a place.
 func (b *builder) add(pos scenarios.Pos, text, msg, hint string) {

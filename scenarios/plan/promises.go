@@ -16,7 +16,7 @@ import (
 // operations they speak of.
 func (b *builder) objectives(workloads map[string][]string) {
 	ops, known := workloads[b.plan.Workload]
-	if !known {
+	if !known && workloads != nil {
 		b.add(b.sc.Load.WorkloadPos, b.plan.Workload, fmt.Sprintf("no workload %q", b.plan.Workload),
 			scenarios.DidYouMean(b.plan.Workload, slices.Sorted(maps.Keys(workloads))))
 	}
@@ -30,7 +30,7 @@ func (b *builder) objectives(workloads map[string][]string) {
 			reported[o.SubjectPos] = true
 			b.add(o.SubjectPos, o.Subject, fmt.Sprintf("the workload %s has no operation %q", b.plan.Workload, op), scenarios.DidYouMean(op, ops))
 		}
-		if o.Metric == "rpo" && !b.stalledBefore(o.Subject) {
+		if o.Metric == "rpo" && b.whole() && !b.stalledBefore(o.Subject) {
 			b.problems.Warn(o.Pos, len(o.Text), fmt.Sprintf("the replication from what %s hits is not stalled when it begins, so its rpo is not exercised", o.Subject),
 				fmt.Sprintf("put an entry stall: link:%s one or two seconds before it", sut.TrafficReplication))
 		}
@@ -77,7 +77,7 @@ func (b *builder) verify() {
 	b.plan.Spec.Verify = []string{}
 	for _, v := range b.sc.Verify {
 		b.plan.Spec.Verify = append(b.plan.Spec.Verify, v.Check)
-		if need := needs(v.Check); !slices.Contains(b.answers, v.Check) && !need.met(b.topo) {
+		if need := needs(v.Check); b.placed() && !slices.Contains(b.answers, v.Check) && !need.met(b.topo) {
 			b.add(v.Pos, v.Check, fmt.Sprintf("%s needs %s, %s has %d", v.Check, need, b.topo.Name, len(b.topo.ByRole(need.role))), "leave it out, or choose another target")
 		}
 	}

@@ -43,7 +43,7 @@ func (b *builder) timeline() {
 			s.Fault, s.To = verb.Fault, e.To
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
 			b.suits(e, s)
-			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries {
+			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries && b.whole() {
 				b.add(e.TargetPos, e.Target, "no primary is broken before this entry, so there is no old one", "break "+string(sut.RoleDatabase)+".primary first")
 			}
 			primaries = primaries || s.Fault && s.Params.Target.Member == sut.MemberPrimary
@@ -55,7 +55,9 @@ func (b *builder) timeline() {
 		b.plan.Spec.Events = append(b.plan.Spec.Events, b.plan.Steps[i].Entry)
 		if b.plan.Steps[i].Fault {
 			b.plan.Steps[i].Until = until(b.plan.Steps, i)
-			b.combines(i)
+			if !b.draft {
+				b.combines(i)
+			}
 		}
 	}
 }
@@ -125,16 +127,12 @@ func lasting(s Step) string {
 
 // component resolves what an entry acts on.
 func (b *builder) component(e scenarios.Event) sut.Selection {
+	if !b.placed() {
+		return sut.Selection{Ref: e.Target}
+	}
 	sel, err := b.topo.Select(e.Target)
 	if err != nil {
-		hint := "there are: " + strings.Join(roles(b.topo), ", ")
-		if strings.HasPrefix(e.Target, "link:") && len(b.topo.Links) > 0 {
-			hint = fmt.Sprintf("write link:FROM->TO for one of them, or what all of a kind carry, for example link:%s", b.topo.Links[0].Carries)
-		}
-		if near := scenarios.Closest(e.Target, components(b.topo)); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		b.add(e.TargetPos, e.Target, err.Error(), hint)
+		b.add(e.TargetPos, e.Target, err.Error(), b.meant(e))
 	}
 	return sel
 }

@@ -266,10 +266,10 @@ func TestClosest(t *testing.T) {
 func TestProblemsAreSafeToPrint(t *testing.T) {
 	p := &Problems{File: "x", Source: []byte("a\x1b[31m\tb\r\n")}
 	p.Add(Pos{1, 7}, 99, "wrong", "")
-	p.Add(Pos{9, 1}, 1, "past the end", "")
+	p.Add(Pos{9, 1}, 1, "past\x1b the end", "")
 	p.Warn(Pos{1, 99}, 0, "odd", "")
 	const want = "x:1:7: wrong\n  1 | a?[31m\tb\n    |       ^^\n" +
-		"x:1:99: warning: odd\n  1 | a?[31m\tb\n    |       \t ^\nx:9:1: past the end\n2 problems, 1 warning"
+		"x:1:99: warning: odd\n  1 | a?[31m\tb\n    |       \t ^\nx:9:1: past? the end\n2 problems, 1 warning"
 	if diff := cmp.Diff(want, p.Err().Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -307,6 +307,10 @@ func (p *Reader) key(key *node, given map[string]*node) bool {
 		p.add(key, "want a key, got "+string(key.kind), "write text before the colon")
 		return false
 	}
+	if wrong := showable(key.text); wrong != nil {
+		p.add(key, wrong.msg, wrong.hint)
+		return false
+	}
 	if first := given[key.text]; first != nil {
 		p.add(key, fmt.Sprintf("%q is given twice", key.text), fmt.Sprintf("it is on line %d already", first.pos.Line))
 		return false
@@ -345,6 +349,9 @@ func (p *Reader) scalar(n *node, what string) (string, bool) {
 		return "", false
 	}
 	text, wrong := resolve(n.text, p.lookup)
+	if wrong == nil {
+		wrong = showable(n.text, text)
+	}
 	if wrong != nil {
 		p.add(n, wrong.msg, wrong.hint)
 		return "", false

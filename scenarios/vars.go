@@ -33,6 +33,10 @@ func (p *parser) vars(root *node) {
 			return
 		}
 		if given, ok := outer(varPrefix + key.text); ok {
+			if wrong := showable(given); wrong != nil {
+				p.add(key, wrong.msg, wrong.hint)
+				given = "" // said once
+			}
 			p.sc.Vars[key.text] = given
 			return
 		}

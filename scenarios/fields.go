@@ -13,7 +13,7 @@ import (
 func (p *parser) scenarioFields() []Field {
 	return []Field{
 		{Key: "proofload", Need: true, Set: func(_, _ *node) {}}, // read before all others
-		{Key: "name", Need: true, Set: p.name(&p.sc.Name, titlePattern)},
+		{Key: "name", Need: true, Set: p.name(&p.sc.Name, titlePattern, titleHint)},
 		{Key: "about", Set: p.text(&p.sc.About)},
 		{Key: "owner", Set: p.text(&p.sc.Owner)},
 		{Key: "tags", Set: func(_, v *node) { p.list(v, "tags", p.tag) }},
@@ -70,7 +70,7 @@ func (p *parser) phaseFields(f *draftPhase) []Field {
 	return []Field{
 		{Key: "name", Need: true, Set: func(k, v *node) {
 			f.name = v
-			p.name(&f.Name, namePattern)(k, v)
+			p.name(&f.Name, namePattern, nameHint)(k, v)
 		}},
 		{Key: "for", Need: true, Set: value(p, &f.For, length)},
 		{Key: "until", Set: func(k, v *node) { p.until(f, k, v) }},
@@ -87,7 +87,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		{Key: "at", Need: true, Set: func(k, v *node) { p.at(e, k, v) }},
 		{Key: "as", Set: func(k, v *node) {
 			e.as, e.Named = v, true
-			p.name(&e.As, namePattern)(k, v)
+			p.name(&e.As, namePattern, nameHint)(k, v)
 		}},
 		{Key: "for", Set: func(k, v *node) {
 			e.length = k
@@ -205,11 +205,14 @@ func (p *parser) objectiveFields(subject *node) []Field {
 }
 
 // name makes a setter for a name that other places may refer to.
-func (p *parser) name(dst *string, pattern *regexp.Regexp) func(key, value *node) {
+func (p *parser) name(dst *string, pattern *regexp.Regexp, hint string) func(key, value *node) {
 	return func(key, value *node) {
 		text, ok := p.words(value, key.text)
 		if ok && !pattern.MatchString(text) {
-			p.add(value, fmt.Sprintf("%q is not a name", text), "use a to z, 0 to 9 and -, and begin with a letter")
+			if pattern == namePattern {
+				p.misnamed = append(p.misnamed, text)
+			}
+			p.add(value, fmt.Sprintf("%q is not a name", text), hint)
 			return
 		}
 		*dst = text
@@ -274,7 +277,8 @@ func (p *parser) mark(e *draftEvent) {
 	case e.as != nil:
 		p.add(e.as, "a mark has a name already", "leave as: out")
 	case !namePattern.MatchString(e.Target):
-		p.add(e.value, fmt.Sprintf("%q is not a name", e.Target), "use a to z, 0 to 9 and -, and begin with a letter")
+		p.misnamed = append(p.misnamed, e.Target)
+		p.add(e.value, fmt.Sprintf("%q is not a name", e.Target), nameHint)
 	default:
 		e.as, e.As, e.Named = e.value, e.Target, true
 	}

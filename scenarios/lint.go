@@ -207,7 +207,7 @@ func (p *parser) lintAnchor(e *draftEvent) *draftPhase {
 	}
 	f := p.anchor(e)
 	if f == nil {
-		if len(p.phases) > 0 {
+		if len(p.phases) > 0 && !p.meant(e.Phase) {
 			p.problems.Add(e.at.pos, width(e.Phase), fmt.Sprintf("no phase %q", e.Phase), DidYouMean(e.Phase, p.phaseNames()))
 		}
 		return nil
@@ -268,7 +268,7 @@ func (p *parser) lintSubject(subject *node, names map[string]owner) owner {
 	f := named.phase
 	msg, hint := "", ""
 	switch {
-	case !ok && len(p.phases) == 0: // they were wrong as a whole
+	case !ok && (len(p.phases) == 0 || p.meant(name)): // they were wrong as a whole, or this one's name
 	case !ok:
 		p.problems.Add(subject.pos, width(name), fmt.Sprintf("no phase or event %q", name), DidYouMean(name, p.names()))
 	case f == nil && isOp:

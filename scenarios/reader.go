@@ -115,7 +115,7 @@ func (p *Reader) Words(n *Node, what string) (text string, ok bool) { return p.w
 func (p *Reader) Name(n *Node, what string) (name string, ok bool) {
 	text, ok := p.words(n, what)
 	if ok && !namePattern.MatchString(text) {
-		p.add(n, fmt.Sprintf("%q is not a name", text), "use a to z, 0 to 9 and -, and begin with a letter")
+		p.add(n, fmt.Sprintf("%q is not a name", text), nameHint)
 		return "", false
 	}
 	return text, ok

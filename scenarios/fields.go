@@ -102,7 +102,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		Field{Key: "to", Set: func(k, v *node) { p.to(e, k, v) }},
 		Field{Key: "with", Set: func(k, v *node) {
 			e.with, e.withNode, e.WithPos = k, v, v.pos
-			e.With = p.texts(v, "parameters", "{delay: 200ms}")
+			e.With, e.WithSpots = p.texts(v, "parameters", "{delay: 200ms}")
 		}},
 		Field{Key: "repeat", Set: func(k, v *node) {
 			e.again = k
@@ -228,17 +228,18 @@ func (p *parser) tag(n *node) {
 // options reads the options of the target, which only the target understands.
 func (p *parser) options(n *node) {
 	p.sc.OptionsPos = n.pos
-	p.sc.Options = p.texts(n, "options", "{replication: async}")
+	p.sc.Options, p.sc.OptionSpots = p.texts(n, "options", "{replication: async}")
 }
 
-// texts reads a mapping of which only others understand the keys and values.
-func (p *parser) texts(n *node, what, example string) map[string]string {
+// texts reads a mapping of which only others understand the keys and values, and
+// where these are.
+func (p *parser) texts(n *node, what, example string) (map[string]string, map[string]Spot) {
 	if n.kind != mapNode {
 		p.add(n, "want "+what+" and their values, got "+string(n.kind), "write for example "+example)
-		return nil
+		return nil, nil
 	}
 	given := map[string]*node{}
-	read := map[string]string{}
+	read, spots := map[string]string{}, map[string]Spot{}
 	for i, key := range n.keys {
 		if !p.key(key, given) {
 			continue
@@ -248,10 +249,11 @@ func (p *parser) texts(n *node, what, example string) map[string]string {
 			continue
 		}
 		if text, ok := p.scalar(n.items[i], key.text); ok {
-			read[key.text] = text
+			value := n.items[i]
+			read[key.text], spots[key.text] = text, Spot{Key: key.pos, Value: value.pos, KeyWidth: key.width, ValueWidth: value.width}
 		}
 	}
-	return read
+	return read, spots
 }
 
 func (p *parser) event(n *node) {

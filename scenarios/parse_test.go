@@ -115,6 +115,10 @@ func TestParse(t *testing.T) {
 		Name: "full", About: "Everything the language has: \"quoted\", ${literal}.", Owner: "payments",
 		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9},
 		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7, OptionsPos: Pos{8, 10},
+		OptionSpots: map[string]Spot{
+			"replication": {Pos{8, 11}, Pos{8, 24}, 11, 5},
+			"ttl":         {Pos{8, 31}, Pos{8, 36}, 3, 2},
+		},
 		Load: Load{
 			Workload: "ledger/mixed", WorkloadPos: Pos{11, 13}, Arrivals: "even", MaxInFlight: 500, SendLag: 100 * time.Millisecond,
 			Phases: []Phase{
@@ -140,6 +144,10 @@ func TestParse(t *testing.T) {
 				Phase: "steady", Offset: 7 * time.Second, Verb: "stall", Target: "link:api-1->redis", As: "stall-3",
 				Pos: Pos{27, 5}, VerbPos: Pos{27, 23}, TargetPos: Pos{27, 30},
 				With: map[string]string{"direction": "up", "connections": "50%"}, WithPos: Pos{27, 55},
+				WithSpots: map[string]Spot{
+					"direction":   {Pos{27, 56}, Pos{27, 67}, 9, 2},
+					"connections": {Pos{27, 71}, Pos{27, 84}, 11, 3},
+				},
 			},
 			{
 				Phase: "steady", Offset: time.Minute, Verb: "heal", Target: "stall-3", As: "heal-1",

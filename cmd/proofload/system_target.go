@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/stack"
 )
@@ -50,8 +51,32 @@ func misnamed(sc *scenarios.Scenario, f planFlags, err error) error {
 	case len(f.options) > 0 || sc.OptionsPos.Line == 0:
 		return err
 	default:
-		return problemAt(sc, sc.OptionsPos, "{", strings.ReplaceAll(err.Error(), "\n", "; "), "proofload list targets says what there is")
+		return misfits(sc, err)
 	}
+}
+
+// misfits tells what is wrong with the options that a scenario gives its target:
+// each at its key, if there is no such option, or at its value.
+func misfits(sc *scenarios.Scenario, err error) error {
+	const list = "proofload list targets says what there is"
+	wrong, ok := errors.AsType[sut.OptionErrors](err)
+	if !ok {
+		return problemAt(sc, sc.OptionsPos, "{", err.Error(), list)
+	}
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	for _, w := range wrong {
+		hint := list
+		if near := scenarios.Closest(w.Name, w.Known); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		spot := sc.OptionSpots[w.Name]
+		pos, width := spot.Value, spot.ValueWidth
+		if len(w.Known) > 0 {
+			pos, width = spot.Key, spot.KeyWidth
+		}
+		problems.Add(pos, width, w.Msg, hint)
+	}
+	return problems.Err()
 }
 
 // meantTarget is the hint for a target that there is not.

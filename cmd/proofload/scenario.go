@@ -74,10 +74,12 @@ func findScenario(name string) (file string, src []byte, err error) {
 	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor in the library; %s", name, meantScenario(name))
 }
 
+// title is the name of a file alone.
+func title(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
+
 // meantScenario is the hint for a scenario that there is not: the file or the
 // scenario of the library that is called most like it.
 func meantScenario(name string) string {
-	title := func(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
 	var files, titles []string
 	for _, dir := range []string{filepath.Dir(name), ".", "scenarios"} {
 		found, err := scenariosIn(dir)

@@ -45,9 +45,9 @@ func misnamed(sc *scenarios.Scenario, f planFlags, err error) error {
 	case isFile(sc.Target):
 		return fmt.Errorf("--target: %w", err)
 	case unknown != nil && f.target != "":
-		return fmt.Errorf("--target: %w; %s", err, meantTarget(sc.Target))
+		return fmt.Errorf("--target: %w; %s", err, meantTarget(sc.Target, ""))
 	case unknown != nil:
-		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), meantTarget(sc.Target))
+		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), meantTarget(sc.Target, sc.File))
 	case len(f.options) > 0 || sc.OptionsPos.Line == 0:
 		return err
 	default:
@@ -79,14 +79,25 @@ func misfits(sc *scenarios.Scenario, err error) error {
 	return problems.Err()
 }
 
-// meantTarget is the hint for a target that there is not.
-func meantTarget(target string) string {
-	known, err := filepath.Glob(filepath.Join("targets", "*.yaml"))
+// meantTarget is the hint for a target that there is not, with paths as they are
+// written in a scenario, or on the command line if that is empty.
+func meantTarget(target, scenario string) string {
+	files, err := filesIn("targets", "target")
 	if err != nil {
-		known = nil // the pattern is well formed
+		files = nil // there is none in it
 	}
-	if near := scenarios.Closest(target, append(known, stackPrefix+stack.LedgerName)); near != "" {
+	titles := make([]string, len(files))
+	for i, f := range files {
+		titles[i] = title(f)
+		if inside, err := filepath.Rel(filepath.Dir(scenario), f); err == nil && scenario != "" {
+			files[i] = inside
+		}
+	}
+	if near := scenarios.Closest(target, append(slices.Clone(files), stackPrefix+stack.LedgerName)); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if near := scenarios.Closest(title(target), titles); near != "" {
+		return fmt.Sprintf("did you mean %q?", files[slices.Index(titles, near)])
 	}
 	return "write " + stackPrefix + stack.LedgerName + ", http://localhost:PORT, or the path of a target file"
 }

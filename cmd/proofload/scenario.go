@@ -186,6 +186,7 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 			return nil, exit(reports.ExitUsage, err)
 		}
 	}
+	p.Needs = needs(sc.Target, topology)
 	p.compareBase()
 	if err = p.compareCalibration(); err != nil {
 		return nil, exit(reports.ExitUsage, err)

@@ -31,28 +31,48 @@ type Param struct {
 	About   string // for people
 }
 
-// CheckAll reports everything that is wrong with the parameters of a fault: it
-// lasts too long, there is no such parameter, one is missing or cannot be read,
-// or the kind itself objects. It is pure.
-func (k Kind) CheckAll(p Params) error {
+// A ParamError is what is wrong with one parameter of a fault.
+type ParamError struct {
+	Name    string
+	Unknown bool // the kind has none of that name
+	Err     error
+}
+
+// Error implements error.
+func (e *ParamError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ParamError) Unwrap() error { return e.Err }
+
+// CheckAll reports everything that is wrong with the parameters of a fault, as
+// [Kind.Mistakes] lists it. It is pure.
+func (k Kind) CheckAll(p Params) error { return errors.Join(k.Mistakes(p)...) }
+
+// Mistakes lists what is wrong with the parameters of a fault: it lasts too
+// long; there is no such parameter, or one is missing or cannot be read, as
+// [*ParamError]; or, if nothing of that, the kind itself objects. It is pure.
+func (k Kind) Mistakes(p Params) []error {
 	var errs []error
 	if p.For < 0 || p.For > MaxTTL {
 		errs = append(errs, fmt.Errorf("%s for %s: a fault lasts %s at most", k.Name, p.For, MaxTTL))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Values)) {
 		if !slices.ContainsFunc(k.Params, func(known Param) bool { return known.Name == name }) {
-			errs = append(errs, fmt.Errorf("%s has no parameter %q%s", k.Name, name, k.paramHint()))
+			errs = append(errs, &ParamError{name, true, fmt.Errorf("%s has no parameter %q%s", k.Name, name, k.paramHint())})
 		}
 	}
 	for _, known := range k.Params {
 		if err := known.check(p.Values[known.Name]); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", k.Name, err))
+			errs = append(errs, &ParamError{known.Name, false, fmt.Errorf("%s: %w", k.Name, err)})
 		}
 	}
-	if err := errors.Join(errs...); err != nil || k.Check == nil {
-		return err
+	if len(errs) > 0 || k.Check == nil {
+		return errs
 	}
-	return k.Check(p)
+	if err := k.Check(p); err != nil {
+		return []error{err}
+	}
+	return nil
 }
 
 // paramHint says which parameters there are.

@@ -12,7 +12,7 @@ import (
 func (p *parser) scenarioFields() []Field {
 	return []Field{
 		{Key: "proofload", Need: true, Set: func(_, _ *node) {}}, // read before all others
-		{Key: "name", Need: true, Set: p.name(&p.sc.Name, titlePattern)},
+		{Key: "name", Need: true, Set: p.name(&p.sc.Name, titlePattern, titleHint)},
 		{Key: "about", Set: p.text(&p.sc.About)},
 		{Key: "owner", Set: p.text(&p.sc.Owner)},
 		{Key: "tags", Set: func(_, v *node) { p.list(v, "tags", p.tag) }},
@@ -69,7 +69,7 @@ func (p *parser) phaseFields(f *draftPhase) []Field {
 	return []Field{
 		{Key: "name", Need: true, Set: func(k, v *node) {
 			f.name = v
-			p.name(&f.Name, namePattern)(k, v)
+			p.name(&f.Name, namePattern, nameHint)(k, v)
 		}},
 		{Key: "for", Need: true, Set: value(p, &f.For, length)},
 		{Key: "until", Set: func(k, v *node) { p.until(f, k, v) }},
@@ -86,7 +86,7 @@ func (p *parser) eventFields(e *draftEvent) []Field {
 		{Key: "at", Need: true, Set: func(k, v *node) { p.at(e, k, v) }},
 		{Key: "as", Set: func(k, v *node) {
 			e.as, e.Named = v, true
-			p.name(&e.As, namePattern)(k, v)
+			p.name(&e.As, namePattern, nameHint)(k, v)
 		}},
 		{Key: "for", Set: func(k, v *node) {
 			e.length = k
@@ -193,11 +193,14 @@ func (p *parser) objectiveFields(subject *node) []Field {
 }
 
 // name makes a setter for a name that other places may refer to.
-func (p *parser) name(dst *string, pattern *regexp.Regexp) func(key, value *node) {
+func (p *parser) name(dst *string, pattern *regexp.Regexp, hint string) func(key, value *node) {
 	return func(key, value *node) {
 		text, ok := p.words(value, key.text)
 		if ok && !pattern.MatchString(text) {
-			p.add(value, fmt.Sprintf("%q is not a name", text), "use a to z, 0 to 9 and -, and begin with a letter")
+			if pattern == namePattern {
+				p.misnamed = append(p.misnamed, text)
+			}
+			p.add(value, fmt.Sprintf("%q is not a name", text), hint)
 			return
 		}
 		*dst = text
@@ -213,17 +216,18 @@ func (p *parser) tag(n *node) {
 // options reads the options of the target, which only the target understands.
 func (p *parser) options(n *node) {
 	p.sc.OptionsPos = n.pos
-	p.sc.Options = p.texts(n, "options", "{replication: async}")
+	p.sc.Options, p.sc.OptionSpots = p.texts(n, "options", "{replication: async}")
 }
 
-// texts reads a mapping of which only others understand the keys and values.
-func (p *parser) texts(n *node, what, example string) map[string]string {
+// texts reads a mapping of which only others understand the keys and values, and
+// where these are.
+func (p *parser) texts(n *node, what, example string) (map[string]string, map[string]Spot) {
 	if n.kind != mapNode {
 		p.add(n, "want "+what+" and their values, got "+string(n.kind), "write for example "+example)
-		return nil
+		return nil, nil
 	}
 	given := map[string]*node{}
-	read := map[string]string{}
+	read, spots := map[string]string{}, map[string]Spot{}
 	for i, key := range n.keys {
 		if !p.key(key, given) {
 			continue
@@ -233,10 +237,11 @@ func (p *parser) texts(n *node, what, example string) map[string]string {
 			continue
 		}
 		if text, ok := p.scalar(n.items[i], key.text); ok {
-			read[key.text] = text
+			value := n.items[i]
+			read[key.text], spots[key.text] = text, Spot{Key: key.pos, Value: value.pos, KeyWidth: key.width, ValueWidth: value.width}
 		}
 	}
-	return read
+	return read, spots
 }
 
 func (p *parser) event(n *node) {
@@ -268,7 +273,8 @@ func (p *parser) mark(e *draftEvent) {
 	case e.as != nil:
 		p.add(e.as, "a mark has a name already", "leave as: out")
 	case !namePattern.MatchString(e.Target):
-		p.add(e.value, fmt.Sprintf("%q is not a name", e.Target), "use a to z, 0 to 9 and -, and begin with a letter")
+		p.misnamed = append(p.misnamed, e.Target)
+		p.add(e.value, fmt.Sprintf("%q is not a name", e.Target), nameHint)
 	default:
 		e.as, e.As, e.Named = e.value, e.Target, true
 	}

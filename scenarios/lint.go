@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,6 +42,7 @@ func (p *parser) lint() {
 		p.lintUntil(f, names)
 	}
 	p.lintObjectives(names)
+	p.lintRestored()
 	p.lintCompare()
 	if !p.judged && len(p.problems.List) == 0 {
 		p.problems.Warn(Pos{1, 1}, 1, "nothing is judged", "add objectives: or verify:")
@@ -208,7 +208,7 @@ func (p *parser) lintAnchor(e *draftEvent) *draftPhase {
 	}
 	f := p.anchor(e)
 	if f == nil {
-		if len(p.phases) > 0 {
+		if len(p.phases) > 0 && !p.meant(e.Phase) {
 			p.problems.Add(e.at.pos, width(e.Phase), fmt.Sprintf("no phase %q", e.Phase), DidYouMean(e.Phase, p.phaseNames()))
 		}
 		return nil
@@ -269,7 +269,7 @@ func (p *parser) lintSubject(subject *node, names map[string]owner) owner {
 	f := named.phase
 	msg, hint := "", ""
 	switch {
-	case !ok && len(p.phases) == 0: // they were wrong as a whole
+	case !ok && (len(p.phases) == 0 || p.meant(name)): // they were wrong as a whole, or this one's name
 	case !ok:
 		p.problems.Add(subject.pos, width(name), fmt.Sprintf("no phase or event %q", name), DidYouMean(name, p.names()))
 	case f == nil && isOp:
@@ -321,33 +321,6 @@ func (p *parser) lintEventObjective(o *draftObjective, e *draftEvent) {
 	}
 	if o.Metric == "rto" && o.Op != "" {
 		p.lintRecoveryTime(o, e)
-	}
-}
-
-// lintRecoveryTime warns of a recovery time that the load cannot show.
-func (p *parser) lintRecoveryTime(o *draftObjective, e *draftEvent) {
-	f := p.anchor(e)
-	if f != nil && f.users != nil {
-		p.add(o.key, fmt.Sprintf("an rto cannot be seen in %s: its users send nothing while they wait", f.Name),
-			"give the phase a rate: in place of users:")
-		return
-	}
-	if f == nil || f.rate == nil || f.For == 0 {
-		return
-	}
-	limit := time.Duration(o.Limit * float64(time.Millisecond))
-	if rate := min(f.From, f.To); rate < slowRate && limit < shortTime {
-		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%g/s is a low rate to measure an rto of %s with", rate, o.Text),
-			fmt.Sprintf("offer at least %d/s in %s", slowRate, f.Name))
-	}
-	if f.Until != "" {
-		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%s may be watched for too short: %s ends when %s is over", e.As, f.Name, f.Until),
-			"clients have to be served again before that, and it has to be seen to last; put the entries into different phases")
-	}
-	left := f.For - e.Offset - p.sc.Repeat.Jitter
-	if need := limit + cmp.Or(p.sc.Recovered.Window, usualWindow); left < need {
-		p.problems.Warn(o.value.pos, o.value.width, fmt.Sprintf("%s is watched for only %s, until %s ends", e.As, FormatDuration(max(left, 0)), f.Name),
-			fmt.Sprintf("an rto of %s can be seen to be met within %s; make %s longer", o.Text, FormatDuration(need), f.Name))
 	}
 }
 

@@ -28,7 +28,7 @@ func (p *parser) does(e *draftEvent, verb Verb, key, n *node) {
 // with reads the parameters of an entry.
 func (p *parser) with(e *draftEvent, key, n *node) {
 	e.with, e.withNode, e.WithPos = key, n, n.pos
-	e.With = p.texts(n, "parameters", "{delay: 200ms}")
+	e.With, e.WithSpots = p.texts(n, "parameters", "{delay: 200ms}")
 }
 
 // parameters takes those that stand inside the verb's value for those of with:,

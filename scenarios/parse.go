@@ -61,7 +61,8 @@ type parser struct {
 	objectives []*draftObjective
 	loadKey    *node
 	compareKey *node
-	judged     bool // an objective or a check was asked for
+	judged     bool     // an objective or a check was asked for
+	misnamed   []string // what phases and entries are called, where that is no name
 }
 
 // The drafts hold, beside what the scenario says, the places that only
@@ -101,6 +102,12 @@ func (p *parser) draft() *Scenario {
 	sc := p.finish()
 	sc.Warnings = nil // they are among the mistakes
 	return sc
+}
+
+// meant reports whether a name is probably that of a phase or an entry whose own
+// name is wrong, which is said where it is given.
+func (p *parser) meant(name string) bool {
+	return slices.ContainsFunc(p.misnamed, func(m string) bool { return strings.EqualFold(m, name) }) || Closest(name, p.misnamed) != ""
 }
 
 // finish moves the drafts into the scenario.

@@ -115,6 +115,10 @@ func TestParse(t *testing.T) {
 		Name: "full", About: "Everything the language has: \"quoted\", ${literal}.", Owner: "payments",
 		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9},
 		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7, OptionsPos: Pos{8, 10},
+		OptionSpots: map[string]Spot{
+			"replication": {Pos{8, 11}, Pos{8, 24}, 11, 5},
+			"ttl":         {Pos{8, 31}, Pos{8, 36}, 3, 2},
+		},
 		Load: Load{
 			Workload: "ledger/mixed", WorkloadPos: Pos{11, 13}, Arrivals: "even", MaxInFlight: 500, SendLag: 100 * time.Millisecond,
 			Phases: []Phase{
@@ -140,6 +144,10 @@ func TestParse(t *testing.T) {
 				Phase: "steady", Offset: 7 * time.Second, Verb: "stall", Target: "link:api-1->redis", As: "stall-3",
 				Pos: Pos{27, 5}, VerbPos: Pos{27, 23}, TargetPos: Pos{27, 30},
 				With: map[string]string{"direction": "up", "connections": "50%"}, WithPos: Pos{27, 55},
+				WithSpots: map[string]Spot{
+					"direction":   {Pos{27, 56}, Pos{27, 67}, 9, 2},
+					"connections": {Pos{27, 71}, Pos{27, 84}, 11, 3},
+				},
 			},
 			{
 				Phase: "steady", Offset: time.Minute, Verb: "heal", Target: "stall-3", As: "heal-1",
@@ -266,10 +274,10 @@ func TestClosest(t *testing.T) {
 func TestProblemsAreSafeToPrint(t *testing.T) {
 	p := &Problems{File: "x", Source: []byte("a\x1b[31m\tb\r\n")}
 	p.Add(Pos{1, 7}, 99, "wrong", "")
-	p.Add(Pos{9, 1}, 1, "past the end", "")
+	p.Add(Pos{9, 1}, 1, "past\x1b the end", "")
 	p.Warn(Pos{1, 99}, 0, "odd", "")
 	const want = "x:1:7: wrong\n  1 | a?[31m\tb\n    |       ^^\n" +
-		"x:1:99: warning: odd\n  1 | a?[31m\tb\n    |       \t ^\nx:9:1: past the end\n2 problems, 1 warning"
+		"x:1:99: warning: odd\n  1 | a?[31m\tb\n    |       \t ^\nx:9:1: past? the end\n2 problems, 1 warning"
 	if diff := cmp.Diff(want, p.Err().Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -103,7 +103,7 @@ func (q Problem) format(w io.Writer, file string, lines []string) {
 	if q.Warning {
 		msg = "warning: " + msg
 	}
-	fmt.Fprintf(w, "%s:%d:%d: %s\n", file, q.Pos.Line, q.Pos.Col, msg)
+	fmt.Fprintf(w, "%s:%d:%d: %s\n", file, q.Pos.Line, q.Pos.Col, printable(msg))
 	number := strconv.Itoa(q.Pos.Line)
 	margin := strings.Repeat(" ", len(number))
 	if q.Pos.Line >= 1 && q.Pos.Line <= len(lines) {
@@ -112,7 +112,7 @@ func (q Problem) format(w io.Writer, file string, lines []string) {
 		fmt.Fprintf(w, "  %s | %s\n", margin, q.carets(line))
 	}
 	if q.Hint != "" {
-		fmt.Fprintf(w, "  %s = %s\n", margin, q.Hint)
+		fmt.Fprintf(w, "  %s = %s\n", margin, printable(q.Hint))
 	}
 }
 
@@ -131,15 +131,20 @@ func (q Problem) carets(line string) string {
 	return string(before) + strings.Repeat("^", max(1, min(q.Width, rest)))
 }
 
-// printable keeps what a source line holds from acting on the terminal.
-func printable(line string) string {
+// printable keeps what a source line or a message holds from acting on the
+// terminal.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\t' && unicode.IsControl(r) {
+		if acts(r) {
 			return '?'
 		}
 		return r
-	}, strings.TrimSuffix(line, "\r"))
+	}, strings.TrimSuffix(text, "\r"))
 }
+
+// acts reports whether a character can do something to a terminal other than
+// to be shown, or to begin a line or a column.
+func acts(r rune) bool { return unicode.IsControl(r) && r != '\t' && r != '\n' }
 
 func (p *Problems) count() (errs, warnings int) {
 	for _, q := range p.List {

@@ -52,6 +52,6 @@ func (p *parser) queryFields(q *Query) []Field {
 		{Key: "equals", Need: true, Set: func(k, v *node) {
 			q.Equals, _ = p.scalar(v, k.text)
 		}},
-		{Key: "as", Set: p.name(&q.Name, namePattern)},
+		{Key: "as", Set: p.name(&q.Name, namePattern, nameHint)},
 	}
 }

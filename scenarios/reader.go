@@ -115,7 +115,7 @@ func (p *Reader) Words(n *Node, what string) (text string, ok bool) { return p.w
 func (p *Reader) Name(n *Node, what string) (name string, ok bool) {
 	text, ok := p.words(n, what)
 	if ok && !namePattern.MatchString(text) {
-		p.add(n, fmt.Sprintf("%q is not a name", text), "use a to z, 0 to 9 and -, and begin with a letter")
+		p.add(n, fmt.Sprintf("%q is not a name", text), nameHint)
 		return "", false
 	}
 	return text, ok
@@ -314,6 +314,10 @@ func (p *Reader) key(key *node, given map[string]*node) bool {
 		p.add(key, "want a key, got "+string(key.kind), "write text before the colon")
 		return false
 	}
+	if wrong := showable(key.text); wrong != nil {
+		p.add(key, wrong.msg, wrong.hint)
+		return false
+	}
 	if first := given[key.text]; first != nil {
 		p.add(key, fmt.Sprintf("%q is given twice", key.text), fmt.Sprintf("it is on line %d already", first.pos.Line))
 		return false
@@ -352,6 +356,9 @@ func (p *Reader) scalar(n *node, what string) (string, bool) {
 		return "", false
 	}
 	text, wrong := resolve(n.text, p.lookup)
+	if wrong == nil {
+		wrong = showable(n.text, text)
+	}
 	if wrong != nil {
 		p.add(n, wrong.msg, wrong.hint)
 		return "", false

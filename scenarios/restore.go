@@ -9,6 +9,9 @@ import (
 // MarkPrefix is what a reference to a mark begins with.
 const MarkPrefix = "mark:"
 
+// restoredWrites is the check of what restores bring back.
+const restoredWrites = "restored-writes"
+
 // to reads the moment that a restore goes back to.
 func (p *parser) to(e *draftEvent, key, n *node) {
 	e.to = n
@@ -41,4 +44,14 @@ func (p *parser) lintTo(e *draftEvent, before map[string]*draftEvent) {
 	}
 	slices.Sort(known)
 	p.add(e.to, fmt.Sprintf("no mark %q before this entry", e.To), DidYouMean(MarkPrefix+e.To, known))
+}
+
+// lintRestored warns of a check of what restores bring back where there is none.
+func (p *parser) lintRestored() {
+	i := slices.IndexFunc(p.sc.Verify, func(v Verify) bool { return v.Check == restoredWrites })
+	if i < 0 || slices.ContainsFunc(p.events, func(e *draftEvent) bool { return e.Verb == VerbRestore }) {
+		return
+	}
+	p.problems.Warn(p.sc.Verify[i].Pos, len(restoredWrites), "no entry of the timeline is a restore:, so there is nothing that "+restoredWrites+" could look at",
+		"leave it out, or add an entry such as {at: PHASE, restore: postgres}")
 }

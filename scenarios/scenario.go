@@ -29,6 +29,7 @@ type Scenario struct {
 	TargetPos          Pos
 	Options            map[string]string // of the target, for example replication: async
 	OptionsPos         Pos
+	OptionSpots        map[string]Spot
 	Seed               uint64 // 0: choose one
 	Load               Load
 	Timeline           []Event
@@ -96,6 +97,14 @@ type Event struct {
 	Pos                Pos               // of the entry
 	VerbPos, TargetPos Pos
 	WithPos            Pos
+	WithSpots          map[string]Spot
+}
+
+// A Spot is where a key of a mapping and its value are written. Widths are in
+// characters.
+type Spot struct {
+	Key, Value           Pos
+	KeyWidth, ValueWidth int
 }
 
 // Again says that an entry happens several times. The zero value is once.

@@ -8,7 +8,7 @@ import (
 // until reads which entry of the timeline ends a phase when it is over.
 func (p *parser) until(f *draftPhase, key, n *node) {
 	f.until = n
-	p.name(&f.Until, namePattern)(key, n)
+	p.name(&f.Until, namePattern, nameHint)(key, n)
 }
 
 // lintUntil checks that a phase lasts until an entry of its own is over that takes

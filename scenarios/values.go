@@ -24,6 +24,13 @@ var (
 	namePattern     = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 )
 
+// What a name may be, for people: of a phase or an entry, and of a whole scenario,
+// after which files are called.
+const (
+	nameHint  = "use a to z, 0 to 9 and -, and begin with a letter"
+	titleHint = "use 2 to 63 characters of a to z, 0 to 9 and -, and begin with a letter"
+)
+
 // parseDuration reads a time with its unit.
 func parseDuration(text string) (time.Duration, *mistake) {
 	const hint = "write a number and a unit, for example 250ms, 30s or 1m30s"

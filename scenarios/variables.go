@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // A mistake is a value that cannot be used: what is wrong and how to mend it.
@@ -44,6 +45,19 @@ func resolve(text string, lookup func(string) (string, bool)) (string, *mistake)
 		b.WriteString(before + value)
 		text = after
 	}
+}
+
+// showable refuses text with a character that would act on the terminal that
+// it is shown on. A file has none as it is written, but the escapes of YAML and
+// variables bring them in.
+func showable(texts ...string) *mistake {
+	for _, text := range texts {
+		if i := strings.IndexFunc(text, acts); i >= 0 {
+			r, _ := utf8.DecodeRuneInString(text[i:])
+			return &mistake{fmt.Sprintf("this stands for the control character %U", r), "take it out: of those, only line breaks and tabs can be used"}
+		}
+	}
+	return nil
 }
 
 // expand returns what one variable stands for.

@@ -29,10 +29,14 @@ func (p *parser) vars(root *node) {
 	p.sc.Vars = map[string]string{}
 	p.Pairs(n, "variables and their values", "{peak: 200/s}", func(key, value *node) {
 		if !namePattern.MatchString(key.text) {
-			p.add(key, fmt.Sprintf("%q is not a name", key.text), "use a to z, 0 to 9 and -, and begin with a letter")
+			p.add(key, fmt.Sprintf("%q is not a name", key.text), nameHint)
 			return
 		}
 		if given, ok := outer(varPrefix + key.text); ok {
+			if wrong := showable(given); wrong != nil {
+				p.add(key, wrong.msg, wrong.hint)
+				given = "" // said once
+			}
 			p.sc.Vars[key.text] = given
 			return
 		}

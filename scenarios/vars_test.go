@@ -48,6 +48,24 @@ func TestVars(t *testing.T) {
 	}
 }
 
+// TestNoVariableSteersATerminal checks that what a caller or the environment
+// gives is held to what a file may say.
+func TestNoVariableSteersATerminal(t *testing.T) {
+	src := []byte(strings.NewReplacer(`, wrong: "${NONE}"`, ", title: plain", "${vars.limit}", "${LIMIT}").Replace(withVars))
+	for _, tc := range []struct{ name, value, place string }{
+		{"vars.title", "\x1b[31m", "f.yaml:3:45: "},
+		{"LIMIT", "1s\r", "f.yaml:10:17: "},
+		{"PEAK", "\u009b31m", "f.yaml:3:14: "},
+	} {
+		env := map[string]string{"LIMIT": "1s"}
+		env[tc.name] = tc.value
+		_, err := Parse("f.yaml", src, lookupIn(env))
+		if err == nil || !strings.HasPrefix(err.Error(), tc.place+"this stands for the control character U+00") {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+}
+
 func TestVarsThatAreWrong(t *testing.T) {
 	_, err := Parse("f.yaml", []byte(withVars), lookupIn(map[string]string{"vars.limit": "1s"}))
 	if err == nil {

@@ -238,7 +238,7 @@ func Checks() []Check {
 		{"timeouts-hold", "The system says something before its client gives up."},
 		{"refusals-hold", "What a client may not do is refused, and limits hold, also while something is broken."},
 		{"answers-right", "No answer that promises success says something else than was asked for, and no request that was acknowledged is refused when it is sent again."},
-		{"restored-writes", "What a restore brings back is what had happened up to its moment: nothing of that is missing, and nothing else is there."},
+		{restoredWrites, "What a restore brings back is what had happened up to its moment: nothing of that is missing, and nothing else is there."},
 	}
 }
 

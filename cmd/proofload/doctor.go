@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -217,4 +218,13 @@ func numberAfter(file, word string) (uint64, error) {
 		return strconv.ParseUint(field, 10, 64)
 	}
 	return 0, fmt.Errorf("%s has no %s", file, word)
+}
+
+// needs says what a target takes of this machine. Only a stack runs on it.
+func needs(target string, topology sut.Topology) string {
+	if !strings.HasPrefix(target, stackPrefix) {
+		return ""
+	}
+	return fmt.Sprintf("Docker, with %d GiB of memory and %d GiB of disk free, for %d containers; images that it does not have are made first. proofload doctor checks that",
+		leastMemory>>20, leastDisk>>30, len(topology.Nodes))
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/proofload/proofload/reports/format"
 	"github.com/proofload/proofload/reports/html"
 	"github.com/proofload/proofload/scenarios"
-	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/scenarios/run"
 )
 
@@ -159,11 +158,13 @@ func (a *app) typing(list []*scenarios.Scenario) {
 
 // attended refuses to begin a run with gates where nobody could answer them.
 func (a *app) attended(p *planned, flags runFlags) error {
-	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Verb == scenarios.VerbGate })
+	timeline := p.Scenario.Timeline
+	i := slices.IndexFunc(timeline, func(e scenarios.Event) bool { return e.Verb == scenarios.VerbGate })
 	if i < 0 || flags.gates != gatesAuto || flags.ui != "" || a.stderrTTY {
 		return nil
 	}
-	return exit(reports.ExitUsage, fmt.Errorf("%s:%d: there is a gate, and nobody looks on: use --ui, or --gates wait or yes", p.Scenario.File, p.Steps[i].Entry.Line))
+	return exit(reports.ExitUsage, problemAt(p.Scenario, timeline[i].VerbPos, scenarios.VerbGate,
+		"there is a gate, and nobody looks on who could answer", "use --ui, or --gates wait or yes"))
 }
 
 // ask asks whether to go on: on the page, and whoever calls proofload approve.

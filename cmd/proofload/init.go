@@ -49,10 +49,10 @@ out. Files that are there stay as they are.`,
 // init writes the first files, or none of them.
 func (a *app) init(name, target string, workflow bool) error {
 	if !firstName.MatchString(name) {
-		return fmt.Errorf("%q is not a name: use a to z, 0 to 9 and -, and begin with a letter", name)
+		return fmt.Errorf("%q is not a name: use 2 to 63 characters of a to z, 0 to 9 and -, and begin with a letter", name)
 	}
 	if _, err := describeTarget(target, nil); err != nil {
-		return fmt.Errorf("%w; %s", err, meantTarget(target))
+		return fmt.Errorf("%w; %s", err, meantTarget(target, ""))
 	}
 	file, workload := filepath.Join("scenarios", name+".yaml"), filepath.Join("workloads", name+".yaml")
 	fill := strings.NewReplacer("NAME", name, "TARGET", target)

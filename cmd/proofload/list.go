@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -18,6 +20,7 @@ import (
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/library"
+	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -32,9 +35,9 @@ func (a *app) listCommand() *cobra.Command {
 	what := map[string]func() ([]listed, error){
 		"scenarios": a.listScenarios,
 		"controls":  a.listControls,
-		"workloads": listWorkloads,
+		"workloads": a.listWorkloads,
 		"faults":    listFaults,
-		"targets":   listTargets,
+		"targets":   a.listTargets,
 		"checks":    listChecks,
 		"runs":      listRuns,
 	}
@@ -128,13 +131,44 @@ func (a *app) describe(names []string) []listed {
 	return all
 }
 
-func listWorkloads() ([]listed, error) {
+// listWorkloads lists what is built in, and the files in ./workloads.
+func (a *app) listWorkloads() ([]listed, error) {
 	var all []listed
 	for _, name := range slices.Sorted(maps.Keys(workloads())) {
 		ops := workloads()[name]
 		all = append(all, listed{name + "\t" + strings.Join(ops, ", "), map[string]any{"name": name, "operations": ops}})
 	}
-	return all, nil
+	return append(all, ownFiles("workload", func(name string, _ []byte) (string, map[string]any, error) {
+		f, err := a.parseWorkload(name)
+		if err != nil {
+			return "", nil, err
+		}
+		return strings.Join(f.Ops(), ", "), map[string]any{"operations": f.Ops()}, nil
+	})...), nil
+}
+
+// ownFiles lists the files of a kind in the directory that is called after it. Of
+// each one that can be used, read says more: for people, and for programs.
+func ownFiles(kind string, read func(name string, src []byte) (line string, more map[string]any, err error)) []listed {
+	files, err := filesIn(kind+"s", kind)
+	if err != nil {
+		return nil // there is none in it
+	}
+	var all []listed
+	for _, name := range files {
+		value := map[string]any{"name": name, "usable": true}
+		src, err := os.ReadFile(name)
+		line, more := "", map[string]any(nil)
+		if err == nil {
+			line, more, err = read(name, src)
+		}
+		if err != nil {
+			line, value["usable"] = fmt.Sprintf("cannot be used: proofload validate %s says why", name), false
+		}
+		maps.Copy(value, more)
+		all = append(all, listed{name + "\t" + line, value})
+	}
+	return all
 }
 
 func listFaults() ([]listed, error) {
@@ -154,7 +188,8 @@ func listFaults() ([]listed, error) {
 	return all, nil
 }
 
-func listTargets() ([]listed, error) {
+// listTargets lists what is known, and the files in ./targets.
+func (a *app) listTargets() ([]listed, error) {
 	options, err := stack.Options("ledger")
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
@@ -172,7 +207,13 @@ func listTargets() ([]listed, error) {
 		known = append(known, map[string]string{"name": o.Name, "default": o.Default, "about": o.About, "allowed": o.Allowed})
 	}
 	all[len(all)-1].value["options"] = known
-	return all, nil
+	return append(all, ownFiles("target", func(name string, src []byte) (string, map[string]any, error) {
+		t, err := remote.Parse(name, src, a.lookup)
+		if err != nil {
+			return "", nil, err
+		}
+		return cmp.Or(t.About, t.Base), map[string]any{"about": t.About, "base": t.Base}, nil
+	})...), nil
 }
 
 func listChecks() ([]listed, error) {

@@ -115,6 +115,9 @@ func (a *app) resolve(sc *scenarios.Scenario, f planFlags, draft bool, found *mi
 		Able: abilitiesOf(sc.Target, p.target).fault, Draft: draft,
 	})
 	found.add(err)
+	if p.Plan != nil {
+		p.Needs = needs(sc.Target, topology)
+	}
 	if placed {
 		found.add(p.permitted())
 		found.add(p.reachable())

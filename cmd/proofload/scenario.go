@@ -74,10 +74,12 @@ func findScenario(name string) (file string, src []byte, err error) {
 	return "", nil, fmt.Errorf("no scenario %q: it is neither a file nor in the library; %s", name, meantScenario(name))
 }
 
+// title is the name of a file alone.
+func title(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
+
 // meantScenario is the hint for a scenario that there is not: the file or the
 // scenario of the library that is called most like it.
 func meantScenario(name string) string {
-	title := func(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
 	var files, titles []string
 	for _, dir := range []string{filepath.Dir(name), ".", "scenarios"} {
 		found, err := scenariosIn(dir)
@@ -241,68 +243,4 @@ func (a *app) planCommand() *cobra.Command {
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&asked, "json", false, "as one JSON object, for programs: plan/v1")
 	return cmd
-}
-
-func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "validate FILE|DIRECTORY...",
-		Short: "Check scenario, workload, target files and permits: every mistake, with its place and how to mend it",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			files, err := expand(args)
-			if err != nil {
-				return exit(reports.ExitUsage, err)
-			}
-			bad := 0
-			for _, name := range files {
-				if err := a.validate(name); err != nil {
-					bad++
-					fmt.Fprintln(a.stderr, err)
-				}
-			}
-			if bad > 0 {
-				return exit(reports.ExitUsage, nil)
-			}
-			return nil
-		},
-	}
-}
-
-// validate checks one scenario against its target and prints that it is sound,
-// after what is probably not meant.
-func (a *app) validate(name string) error {
-	if src, err := os.ReadFile(name); err == nil {
-		switch kindOf(src) {
-		case "workload":
-			return a.validateWorkload(name)
-		case "target":
-			if _, err := remote.Parse(name, src, a.lookup); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stdout, "%s ok\n", name)
-			return nil
-		case "permit":
-			if _, err := scenarios.ParsePermit(name, src, a.lookup); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stdout, "%s ok\n", name)
-			return nil
-		}
-	}
-	sc, err := a.readToPlan(name, planFlags{})
-	if err != nil {
-		return err
-	}
-	p, err := a.buildPlan(sc, planFlags{})
-	if err != nil {
-		return err
-	}
-	if len(p.Warnings) > 0 {
-		doubts := scenarios.Problems{File: sc.File, Source: sc.Source, List: p.Warnings}
-		if err := doubts.Format(a.stderr); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(a.stdout, "%s ok\n", name)
-	return nil
 }

@@ -125,6 +125,11 @@ func (a *app) readSettings(root *cobra.Command) (map[string]setting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
+	return a.parseSettings(root, file, src)
+}
+
+// parseSettings reads what a file of settings says.
+func (a *app) parseSettings(root *cobra.Command, file string, src []byte) (map[string]setting, error) {
 	r, n, err := scenarios.Open("config", file, src, a.lookup)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (f *stackFlags) config(progress func(string)) (stack.Config, error) {
 		options[name] = value
 	}
 	if _, err := describeTarget(f.target, nil); err != nil {
-		return stack.Config{}, fmt.Errorf("--target: %w; %s", err, meantTarget(f.target))
+		return stack.Config{}, fmt.Errorf("--target: %w; %s", err, meantTarget(f.target, ""))
 	}
 	if _, err := describeTarget(f.target, options); err != nil {
 		return stack.Config{}, err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
-	"github.com/proofload/proofload/scenarios/library"
 )
 
 // uiVersion is the version of what --progress json writes. Within 1, changes
@@ -79,12 +77,12 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 // readAll reads and plans all scenarios, and reports everything that is wrong
 // with any of them.
 func (a *app) readAll(names []string, flags runFlags) ([]*scenarios.Scenario, error) {
-	files, err := expand(names)
-	if err != nil {
-		return nil, exit(reports.ExitUsage, err)
-	}
 	var list []*scenarios.Scenario
 	var errs []error
+	files, err := expand(names, "scenario")
+	if err != nil {
+		errs = append(errs, exit(reports.ExitUsage, err))
+	}
 	for _, file := range files {
 		sc, err := a.readToPlan(file, flags.plan)
 		if err == nil && len(files) > 1 {
@@ -103,54 +101,6 @@ func (a *app) readAll(names []string, flags runFlags) ([]*scenarios.Scenario, er
 		return nil, errs[0]
 	}
 	return nil, exit(reports.ExitUsage, errors.Join(errs...))
-}
-
-// expand puts the scenarios that lie in a directory in its place.
-func expand(names []string) ([]string, error) {
-	var files []string
-	for _, name := range names {
-		info, err := os.Stat(name)
-		_, shipped := library.Open(name)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() || shipped {
-			files = append(files, name)
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look for scenarios: %w", err)
-		}
-		found, err := scenariosIn(name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, found...)
-	}
-	return files, nil
-}
-
-// scenariosIn lists the scenario files of a directory in alphabetical order.
-func scenariosIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("look for scenarios: %w", err)
-	}
-	var files []string
-	for _, e := range entries {
-		file := filepath.Join(dir, e.Name())
-		if e.IsDir() || !slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(file)) {
-			continue
-		}
-		src, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("look for scenarios: %w", err)
-		}
-		if kindOf(src) == "scenario" {
-			files = append(files, file)
-		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no scenario in %s: a scenario is a .yaml file that begins with proofload: scenario/v1", dir)
-	}
-	return files, nil
 }
 
 // runOne carries one scenario out and tells those who read along by machine.

@@ -45,24 +45,59 @@ func misnamed(sc *scenarios.Scenario, f planFlags, err error) error {
 	case isFile(sc.Target):
 		return fmt.Errorf("--target: %w", err)
 	case unknown != nil && f.target != "":
-		return fmt.Errorf("--target: %w; %s", err, meantTarget(sc.Target))
+		return fmt.Errorf("--target: %w; %s", err, meantTarget(sc.Target, ""))
 	case unknown != nil:
-		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), meantTarget(sc.Target))
+		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), meantTarget(sc.Target, sc.File))
 	case len(f.options) > 0 || sc.OptionsPos.Line == 0:
 		return err
 	default:
-		return problemAt(sc, sc.OptionsPos, "{", strings.ReplaceAll(err.Error(), "\n", "; "), "proofload list targets says what there is")
+		return misfits(sc, err)
 	}
 }
 
-// meantTarget is the hint for a target that there is not.
-func meantTarget(target string) string {
-	known, err := filepath.Glob(filepath.Join("targets", "*.yaml"))
-	if err != nil {
-		known = nil // the pattern is well formed
+// misfits tells what is wrong with the options that a scenario gives its target:
+// each at its key, if there is no such option, or at its value.
+func misfits(sc *scenarios.Scenario, err error) error {
+	const list = "proofload list targets says what there is"
+	wrong, ok := errors.AsType[sut.OptionErrors](err)
+	if !ok {
+		return problemAt(sc, sc.OptionsPos, "{", err.Error(), list)
 	}
-	if near := scenarios.Closest(target, append(known, stackPrefix+stack.LedgerName)); near != "" {
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	for _, w := range wrong {
+		hint := list
+		if near := scenarios.Closest(w.Name, w.Known); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		spot := sc.OptionSpots[w.Name]
+		pos, width := spot.Value, spot.ValueWidth
+		if len(w.Known) > 0 {
+			pos, width = spot.Key, spot.KeyWidth
+		}
+		problems.Add(pos, width, w.Msg, hint)
+	}
+	return problems.Err()
+}
+
+// meantTarget is the hint for a target that there is not, with paths as they are
+// written in a scenario, or on the command line if that is empty.
+func meantTarget(target, scenario string) string {
+	files, err := filesIn("targets", "target")
+	if err != nil {
+		files = nil // there is none in it
+	}
+	titles := make([]string, len(files))
+	for i, f := range files {
+		titles[i] = title(f)
+		if inside, err := filepath.Rel(filepath.Dir(scenario), f); err == nil && scenario != "" {
+			files[i] = inside
+		}
+	}
+	if near := scenarios.Closest(target, append(slices.Clone(files), stackPrefix+stack.LedgerName)); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if near := scenarios.Closest(title(target), titles); near != "" {
+		return fmt.Sprintf("did you mean %q?", files[slices.Index(titles, near)])
 	}
 	return "write " + stackPrefix + stack.LedgerName + ", http://localhost:PORT, or the path of a target file"
 }

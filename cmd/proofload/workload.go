@@ -69,12 +69,12 @@ func (a *app) validateWorkload(name string) error {
 	return nil
 }
 
-// kindOf returns what a file says that it is: a scenario, a workload, a target;
-// or nothing.
+// kindOf returns what a file says that it is: a scenario, a workload, a target, a
+// permit, a config; or nothing.
 func kindOf(src []byte) string {
 	for line := range bytes.Lines(src) {
 		if version, ok := bytes.CutPrefix(line, []byte("proofload:")); ok {
-			kind, _, _ := bytes.Cut(bytes.TrimSpace(version), []byte("/"))
+			kind, _, _ := bytes.Cut(bytes.Trim(version, " \t\r\n\"'"), []byte("/"))
 			return string(kind)
 		}
 	}

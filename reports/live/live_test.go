@@ -66,12 +66,13 @@ func TestPlainPrintsChangesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewState(header())
 		play(s)
+		s.Say(0, "answered: \x1b[31mno\a")
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 		defer cancel()
 		var out bytes.Buffer
 		Plain(ctx, &out, s, func() time.Duration { return time.Since(began) })
-		for _, want := range []string{"drill 1 of 2 begins", "pg-1 is DOWN (was primary)", "lose pg-1 (primary-lost)", "in effect: supervisor: exited"} {
+		for _, want := range []string{"drill 1 of 2 begins", "pg-1 is DOWN (was primary)", "lose pg-1 (primary-lost)", "in effect: supervisor: exited", "answered: [31mno\n"} {
 			if n := strings.Count(out.String(), want); n != 1 {
 				t.Errorf("Plain() printed %q %d times, want once:\n%s", want, n, out.String())
 			}

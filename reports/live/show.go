@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -108,4 +109,15 @@ func cut(line string, width int) string {
 		return line
 	}
 	return string(r[:width-1]) + "…"
+}
+
+// plain takes out control characters, so that what a system answered cannot
+// steer the terminal that it is shown on.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -247,7 +247,7 @@ func (s *State) Begun() bool {
 
 // change keeps a line about a change of state for the next drawing.
 func (s *State) change(e *history.Event, text string) {
-	s.changes = append(s.changes, change{e.At, text})
+	s.changes = append(s.changes, change{e.At, plain(text)})
 }
 
 // Changes returns the lines about changes since the last call.

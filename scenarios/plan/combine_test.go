@@ -24,7 +24,7 @@ func TestCombinations(t *testing.T) {
 		{"another primary by then", []string{`{at: steady, kill: postgres.primary, as: a}`, `{at: steady + 30s, kill: postgres.primary}`}, ""},
 		{"again and again", []string{`{at: steady, kill: "app[1]", for: 5s, repeat: {times: 3, every: 20s, jitter: 10s}}`, `{at: steady + 52s, pause: api-1, for: 5s}`}, "kill-1#3 lasts until"},
 		{"again and again, elsewhere", []string{`{at: steady, kill: "app[1]", for: 5s, repeat: {times: 3, every: 20s, jitter: 10s}}`, `{at: steady + 59s, pause: api-1, for: 5s}`}, ""},
-		{"no such parameter", []string{`{at: steady, kill: "app[1]", for: 5s, with: {hard: 1}}`}, `combined.yaml:9:49: kill has no parameter "hard": it has none`},
+		{"no such parameter", []string{`{at: steady, kill: "app[1]", for: 5s, with: {hard: 1}}`}, `combined.yaml:9:50: kill has no parameter "hard": it has none`},
 		{"no such link", []string{`{at: steady, stall: "link:api-1->kafka", for: 5s}`}, "= there are: link:app->redis"},
 		{"too long", []string{`{at: steady, kill: "app[1]", for: 61m}`}, "a fault lasts 1h0m0s at most"},
 	} {

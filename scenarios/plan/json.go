@@ -21,6 +21,7 @@ type document struct {
 	About    string            `json:"about,omitempty"`
 	Target   string            `json:"target"`
 	Options  map[string]string `json:"options,omitempty"`
+	Needs    string            `json:"needs,omitempty"` // what the target takes of this machine
 	Seed     uint64            `json:"seed"`
 
 	DurationMS int64           `json:"duration_ms"`        // of one drill
@@ -100,7 +101,7 @@ type warningDocument struct {
 func (p *Plan) WriteJSON(w io.Writer) error {
 	d := document{
 		Schema: schemaPlan, Scenario: p.Scenario.Name, File: p.Scenario.File, About: p.Scenario.About,
-		Target: p.Target, Options: p.Options, Seed: p.Seed,
+		Target: p.Target, Options: p.Options, Needs: p.Needs, Seed: p.Seed,
 		DurationMS: p.Duration().Milliseconds(), GatesMS: p.Open().Milliseconds(),
 		Workload: p.Workload, Arrivals: string(p.Arrivals), PeakPerS: p.Peak(), Operations: p.Operations(),
 		Phases: []phaseDocument{}, Timeline: []stepDocument{}, Objectives: []objectiveDocument{}, Warnings: []warningDocument{},

@@ -27,6 +27,7 @@ type Plan struct {
 	Scenario *scenarios.Scenario
 	Target   string
 	Options  map[string]string // of the target
+	Needs    string            // what the target takes of this machine, for people; the caller knows
 	Seed     uint64
 
 	Workload string

@@ -400,6 +400,19 @@ func TestBuildLeavesTheScenarioAlone(t *testing.T) {
 	}
 }
 
+// TestNeeds checks that a plan says what its target takes, if that is known.
+func TestNeeds(t *testing.T) {
+	p := build(t, shipped(t, "primary-failover"), plan.Options{})
+	p.Needs = "Docker"
+	var text, document strings.Builder
+	if err := errors.Join(p.Render(&text, 100), p.WriteJSON(&document)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "\n  needs Docker\n") || !strings.Contains(document.String(), `"needs": "Docker",`) {
+		t.Errorf("%s\n%s", &text, &document)
+	}
+}
+
 // TestParameters checks that the parameters of a fault reach it, and that what
 // is wrong with them is an error at their place.
 func TestParameters(t *testing.T) {

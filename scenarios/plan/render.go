@@ -64,6 +64,9 @@ func (d *drawing) head() {
 		settings = append(settings, name+"="+p.Options[name])
 	}
 	d.wrap("  ", "  ", strings.Join(settings, ", "))
+	if p.Needs != "" {
+		d.wrap("  ", "  ", "needs "+p.Needs)
+	}
 	d.linef("")
 }
 

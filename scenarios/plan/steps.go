@@ -160,12 +160,8 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	if !resolved {
 		return
 	}
-	if err := kind.CheckAll(s.Params); err != nil {
-		pos, text := e.TargetPos, e.Target
-		if len(e.With) > 0 {
-			pos, text = e.WithPos, "{"
-		}
-		b.add(pos, text, err.Error(), fmt.Sprintf("proofload faults %s says what it takes", e.Verb))
+	if wrong := kind.Mistakes(s.Params); len(wrong) > 0 {
+		b.misfits(e, kind, wrong)
 		return
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {

@@ -24,6 +24,11 @@ func TestSchemas(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", kind, err)
 		}
+		for _, choice := range []string{`"oneOf"`, `"anyOf"`} { // of which editors show the first that does not fit
+			if strings.Contains(text, choice) {
+				t.Errorf("%s has %s: leave the choice to the parser", kind, choice)
+			}
+		}
 		c := jsonschema.NewCompiler()
 		if err := c.AddResource(File(kind), doc); err != nil {
 			t.Fatalf("%s: %v", kind, err)
@@ -67,6 +72,41 @@ func ask(t *testing.T, args ...string) said {
 		t.Fatalf("%s: %v", out, err)
 	}
 	return s
+}
+
+// TestEditorOfOtherFiles checks the same of workloads and targets.
+func TestEditorOfOtherFiles(t *testing.T) {
+	for file, want := range map[string][]string{
+		"workload": {
+			"3:7 Use a to z, 0 to 9 and -, and begin with a letter.",
+			"7:13 Value is below the minimum of 1.",
+			"6:5 Property gett is not allowed.",
+		},
+		"target": {
+			"5:15 Write a path that begins with /, for example /readyz.",
+			"6:9 Property fault is not allowed.",
+		},
+	} {
+		if diff := cmp.Diff(want, ask(t, "testdata/"+file+"-broken.yaml").Diagnostics); diff != "" {
+			t.Errorf("diagnostics of a %s (-want +got):\n%s", file, diff)
+		}
+	}
+	for _, tc := range []struct{ file, place, completion, hover string }{
+		{"workload", "6:5", "a read", "GET this path."},
+		{"workload", "10:5", "a journey", "Makes accepted writes countable"},
+		{"workload", "9:5", "a write that is counted", "POST to this path."},
+		{"target", "7:3", "load alone", "Operations per second, at most"},
+		{"target", "10:5", "a link that linkd carries", "Address of the control interface of linkd"},
+	} {
+		got := ask(t, "testdata/"+tc.file+"-clean.yaml", tc.place)
+		if len(got.Diagnostics) > 0 {
+			t.Errorf("diagnostics of a sound %s: %q", tc.file, got.Diagnostics)
+		}
+		at := got.Places[tc.place]
+		if !slices.Contains(at.Completion, tc.completion) || !strings.Contains(at.Hover, tc.hover) {
+			t.Errorf("%s:%s: completion %q, hover %q; want %q and %q", tc.file, tc.place, at.Completion, at.Hover, tc.completion, tc.hover)
+		}
+	}
 }
 
 // TestEditor checks what an editor shows: mistakes at their place in our words,

@@ -1,12 +1,13 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/proofload/proofload/sut"
 )
 
 // defects are what can be switched on, by name.
@@ -25,7 +26,8 @@ func defects() map[string]func(*Config) {
 // are unknown.
 func Options(given map[string]string) (Config, error) {
 	c := Config{Sync: true}
-	var errs []error
+	known := []string{"replication", "failover", "latency", "defect"}
+	var wrong sut.OptionErrors
 	for name, value := range given {
 		defect := defects()[value]
 		span, notTime := time.ParseDuration(value)
@@ -39,9 +41,13 @@ func Options(given map[string]string) (Config, error) {
 		case name == "defect" && defect != nil:
 			defect(&c)
 		default:
-			errs = append(errs, fmt.Errorf("sim/ledger has no option %s=%s: allowed are replication=sync|async, failover=TIME, latency=TIME, defect=%s",
-				name, value, strings.Join(slices.Sorted(maps.Keys(defects())), "|")))
+			one := sut.OptionError{Name: name, Msg: fmt.Sprintf("sim/ledger has no option %s=%s: allowed are replication=sync|async, failover=TIME, latency=TIME, defect=%s",
+				name, value, strings.Join(slices.Sorted(maps.Keys(defects())), "|"))}
+			if !slices.Contains(known, name) {
+				one.Known = known
+			}
+			wrong = append(wrong, one)
 		}
 	}
-	return c, errors.Join(errs...)
+	return c, wrong.Err()
 }

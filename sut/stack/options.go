@@ -2,7 +2,6 @@ package stack
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/proofload/proofload/sut"
 )
 
 // An Option is a setting of a stack that a target file may choose.
@@ -130,54 +131,52 @@ func parseOptions(name string, given map[string]string) (settings, error) {
 	for i, o := range known {
 		values[o.Name], names[i] = o.Default, o.Name
 	}
-	var errs []error
+	var wrong sut.OptionErrors
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(names, key) {
-			errs = append(errs, fmt.Errorf("stack %s has no option %q: allowed are %s", name, key, strings.Join(names, ", ")))
+			wrong = append(wrong, sut.OptionError{Name: key, Known: names, Msg: fmt.Sprintf("stack %s has no option %q: allowed are %s", name, key, strings.Join(names, ", "))})
 			continue
 		}
 		values[key] = given[key]
 	}
 	s := settings{sync: values["replication"] == replicationSync}
 	if v := values["replication"]; v != replicationSync && v != replicationAsync {
-		errs = append(errs, fmt.Errorf("option replication: %q is not %s or %s", v, replicationSync, replicationAsync))
+		wrong = refuse(wrong, "replication", "%q is not %s or %s", v, replicationSync, replicationAsync)
 	}
 	s.ttl, err = strconv.Atoi(values["ttl"])
 	if err != nil || s.ttl < minTTL || s.ttl > maxTTL {
-		errs = append(errs, fmt.Errorf("option ttl: %q is not a whole number of seconds from %d to %d", values["ttl"], minTTL, maxTTL))
+		wrong = refuse(wrong, "ttl", "%q is not a whole number of seconds from %d to %d", values["ttl"], minTTL, maxTTL)
 	}
-	errs = append(errs, s.parseFsync(values["fsync"]))
+	if s.unsynced = values["fsync"] == fsyncOff; !s.unsynced && values["fsync"] != fsyncOn {
+		wrong = refuse(wrong, "fsync", "%q is not %s or %s", values["fsync"], fsyncOn, fsyncOff)
+	}
 	data := slices.IndexFunc(dataSets(), func(d dataSet) bool { return d.name == values["data"] })
 	if data < 0 {
-		errs = append(errs, fmt.Errorf("option data: %q is not small, medium or large", values["data"]))
+		wrong = refuse(wrong, "data", "%q is not small, medium or large", values["data"])
 	} else {
 		s.data = dataSets()[data]
 	}
-	errs = append(errs, s.parseTraces(values["traces"], values["trace-ratio"]))
-	return s, errors.Join(errs...)
+	wrong = append(wrong, s.parseTraces(values["traces"], values["trace-ratio"])...)
+	return s, wrong.Err()
 }
 
-func (s *settings) parseFsync(value string) error {
-	s.unsynced = value == fsyncOff
-	if value != fsyncOn && value != fsyncOff {
-		return fmt.Errorf("option fsync: %q is not %s or %s", value, fsyncOn, fsyncOff)
-	}
-	return nil
+// refuse adds what is wrong with the value of an option.
+func refuse(wrong sut.OptionErrors, name, format string, args ...any) sut.OptionErrors {
+	return append(wrong, sut.OptionError{Name: name, Msg: "option " + name + ": " + fmt.Sprintf(format, args...)})
 }
 
-func (s *settings) parseTraces(collector, ratio string) error {
-	var errs []error
+func (s *settings) parseTraces(collector, ratio string) (wrong sut.OptionErrors) {
 	if collector != tracesNone {
 		s.traces = collector
 		if u, err := url.Parse(collector); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			errs = append(errs, fmt.Errorf("option traces: %q is neither %s nor a URL such as http://172.17.0.1:4318", collector, tracesNone))
+			wrong = refuse(wrong, "traces", "%q is neither %s nor a URL such as http://172.17.0.1:4318", collector, tracesNone)
 		}
 	}
 	var err error
 	if s.traceRatio, err = strconv.ParseFloat(ratio, 64); err != nil || !(s.traceRatio >= 0 && s.traceRatio <= 1) { // NaN is neither
-		errs = append(errs, fmt.Errorf("option trace-ratio: %q is not a number from 0 to 1", ratio))
+		wrong = refuse(wrong, "trace-ratio", "%q is not a number from 0 to 1", ratio)
 	}
-	return errors.Join(errs...)
+	return wrong
 }
 
 // ValidateOptions checks the options of a stack without starting it.

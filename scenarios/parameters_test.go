@@ -66,7 +66,7 @@ timeline:
 		}
 		for i := range sc.Timeline {
 			e := &sc.Timeline[i]
-			e.Pos, e.VerbPos, e.TargetPos, e.WithPos = Pos{}, Pos{}, Pos{}, Pos{}
+			e.Pos, e.VerbPos, e.TargetPos, e.WithPos, e.WithSpots = Pos{}, Pos{}, Pos{}, Pos{}, nil
 		}
 		return sc.Timeline
 	}

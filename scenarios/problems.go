@@ -103,16 +103,16 @@ func (q Problem) format(w io.Writer, file string, lines []string) {
 	if q.Warning {
 		msg = "warning: " + msg
 	}
-	fmt.Fprintf(w, "%s:%d:%d: %s\n", file, q.Pos.Line, q.Pos.Col, printable(msg))
+	fmt.Fprintf(w, "%s:%d:%d: %s\n", file, q.Pos.Line, q.Pos.Col, Printable(msg))
 	number := strconv.Itoa(q.Pos.Line)
 	margin := strings.Repeat(" ", len(number))
 	if q.Pos.Line >= 1 && q.Pos.Line <= len(lines) {
-		line := printable(lines[q.Pos.Line-1])
+		line := Printable(lines[q.Pos.Line-1])
 		fmt.Fprintf(w, "  %s | %s\n", number, line)
 		fmt.Fprintf(w, "  %s | %s\n", margin, q.carets(line))
 	}
 	if q.Hint != "" {
-		fmt.Fprintf(w, "  %s = %s\n", margin, printable(q.Hint))
+		fmt.Fprintf(w, "  %s = %s\n", margin, Printable(q.Hint))
 	}
 }
 
@@ -131,9 +131,9 @@ func (q Problem) carets(line string) string {
 	return string(before) + strings.Repeat("^", max(1, min(q.Width, rest)))
 }
 
-// printable keeps what a source line or a message holds from acting on the
-// terminal.
-func printable(text string) string {
+// Printable keeps what a text holds, for example of the answer of a system, from
+// acting on the terminal: it has ? for each character that could.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if acts(r) {
 			return '?'

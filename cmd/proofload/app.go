@@ -74,7 +74,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 		code = e.code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(a.stderr, "proofload: "+text)
+		fmt.Fprintln(a.stderr, "proofload: "+scenarios.Printable(text))
 	}
 	return code
 }

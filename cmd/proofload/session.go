@@ -322,7 +322,7 @@ func (a *app) conclude(s *session, r *reports.Result) error {
 	select {
 	case <-a.hurry:
 		if r.Problem != "" {
-			fmt.Fprintln(a.stderr, "proofload: "+r.Problem)
+			fmt.Fprintln(a.stderr, "proofload: "+scenarios.Printable(r.Problem))
 		}
 		fmt.Fprintln(a.stderr, "proofload: report skipped; proofload check "+s.manifest.Run+" makes it")
 		return exit(r.Exit, nil)

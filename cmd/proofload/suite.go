@@ -57,7 +57,7 @@ func (a *app) runAll(ctx context.Context, names []string, flags runFlags) error 
 			if len(list) == 1 {
 				return err
 			}
-			fmt.Fprintln(a.stderr, "proofload: "+err.Error())
+			fmt.Fprintln(a.stderr, "proofload: "+scenarios.Printable(err.Error()))
 		}
 		if ctx.Err() != nil || e.code == reports.ExitFaultsLeft {
 			break // nothing may be broken on top of that

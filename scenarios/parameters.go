@@ -21,7 +21,7 @@ func (p *parser) does(e *draftEvent, verb Verb, key, n *node) {
 		e.inside.keys, e.inside.items = append(e.inside.keys, k), append(e.inside.items, v)
 	})
 	if n.Find("on") == nil {
-		p.add(n, fmt.Sprintf(`%s has no "on"`, verb.Name), fmt.Sprintf("write %s: and the component, or %s: {on: COMPONENT, PARAMETER: VALUE}", verb.Name, verb.Name))
+		p.add(n, verb.Name+` has no "on"`, fmt.Sprintf("write %s: and the component, or %s: {on: COMPONENT, PARAMETER: VALUE}", verb.Name, verb.Name))
 	}
 }
 

@@ -136,7 +136,8 @@ func comeAndGo(ctx context.Context, env *stack.Stack, journal *chaos.Journal, r 
 	case <-time.After(heldFor):
 	case <-ctx.Done():
 	}
-	if err = active.Recover(ctx); err != nil {
+	err = active.Recover(ctx)
+	if err != nil {
 		return 0, 0, err
 	}
 	out, err := active.Recovered(ctx)

@@ -32,7 +32,8 @@ func TestReportOpenedFromTheLivePage(t *testing.T) {
 	b.open(s.URL(), look{width: 1440, height: 900, script: true})
 	arrived := false
 	for range 1000 { // until the text of the report is there
-		if b.settle(); arrived {
+		b.settle()
+		if arrived {
 			break
 		}
 		b.evaluate(`document.getElementById("report")?.protocol === "blob:"`, &arrived)

@@ -31,7 +31,8 @@ func (d *drill) addWorst(r *reports.Result) {
 		}
 		w := worstSecond{ObjectiveResult: o}
 		for _, w.measure = range measures {
-			if w.find(d.seconds); w.value > 0 {
+			w.find(d.seconds)
+			if w.value > 0 {
 				break
 			}
 		}

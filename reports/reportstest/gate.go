@@ -41,8 +41,10 @@ func FailedGate() *reports.Result {
 	r.Writes = check.Writes{Attempted: 3900, Acknowledged: 3868, Found: 3868, LostIDs: []string{}, DuplicatedIDs: []string{}}
 	r.Checks = []check.Verdict{{Check: "acknowledged-writes", Outcome: check.Pass, Reason: passReason("acknowledged-writes", r)}}
 	r.Journal = []check.JournalEntry{
-		{At: 0, Drill: 1, What: "drill", Text: "drill 1 begins"}, {At: 0, Drill: 1, What: "phase", Text: "phase warmup begins"},
-		{At: 5000, Drill: 1, What: "phase", Text: "phase peak begins"}, {At: 1000 * gateSeconds, Drill: 1, What: "audit", Text: "the final reads are complete"},
+		{At: 0, Drill: 1, What: "drill", Text: "drill 1 begins"},
+		{At: 0, Drill: 1, What: "phase", Text: "phase warmup begins"},
+		{At: 5000, Drill: 1, What: "phase", Text: "phase peak begins"},
+		{At: 1000 * gateSeconds, Drill: 1, What: "audit", Text: "the final reads are complete"},
 	}
 	r.Generator = check.Generator{Offered: 4063, Sent: 4063, Completed: 4063, LagP50: 0.05, LagP99: 0.6, LagMax: 2.1}
 	return r

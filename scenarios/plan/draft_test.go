@@ -37,8 +37,8 @@ verify: [replicas-agree]
 	if draft == nil || err == nil {
 		t.Fatalf("draft is %v, error is %v", draft, err)
 	}
-	if sc, err := scenarios.Parse("drill.yaml", []byte(src), nil); sc != nil || err == nil {
-		t.Errorf("a scenario with mistakes is %v, error is %v", sc, err)
+	if sc, parseErr := scenarios.Parse("drill.yaml", []byte(src), nil); sc != nil || parseErr == nil {
+		t.Errorf("a scenario with mistakes is %v, error is %v", sc, parseErr)
 	}
 	place := func(err error) (lines []int) {
 		if problems, ok := errors.AsType[*scenarios.Problems](err); ok {

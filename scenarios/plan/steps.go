@@ -50,6 +50,12 @@ func (b *builder) timeline() {
 		}
 		b.plan.Steps = append(b.plan.Steps, b.again(s, e.Again)...)
 	}
+	b.order()
+}
+
+// order puts the steps into the order of their times, and sees which faults are
+// in effect together.
+func (b *builder) order() {
 	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int { return cmp.Compare(x.Entry.At, y.Entry.At) })
 	for i := range b.plan.Steps {
 		b.plan.Spec.Events = append(b.plan.Spec.Events, b.plan.Steps[i].Entry)

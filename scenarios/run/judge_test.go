@@ -37,7 +37,7 @@ func TestJudgeSaysWhatMadeTheNumbers(t *testing.T) {
 	if !strings.Contains(r.Plan, "4,063 operations") {
 		t.Errorf("the plan is %q", r.Plan)
 	}
-	if err := os.Remove(dir.File(reports.FilePlan)); err != nil {
+	if err = os.Remove(dir.File(reports.FilePlan)); err != nil {
 		t.Fatal(err)
 	}
 	if r, err = Judge(dir, m); err != nil || r.Plan != "" {

@@ -21,7 +21,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Use:   "validate FILE|DIRECTORY...",
 		Short: "Check scenario, workload, target files, permits and settings: every mistake, with its place and how to mend it",
 		Example: `  proofload validate scenarios/checkout.yaml
-  proofload validate scenarios workloads targets`,
+  proofload validate scenarios workloads`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := map[string]bool{} // what several scenarios meet in one target is said once

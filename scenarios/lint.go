@@ -42,6 +42,7 @@ func (p *parser) lint() {
 		p.lintUntil(f, names)
 	}
 	p.lintObjectives(names)
+	p.lintBackups()
 	p.lintRestored()
 	p.lintCompare()
 	if !p.judged && len(p.problems.List) == 0 {

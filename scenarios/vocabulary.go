@@ -135,7 +135,7 @@ func otherVerbs() []Verb {
 	return []Verb{
 		{VerbStart, false, TakesComponent, "Start a node that is down."},
 		{VerbHeal, false, TakesEvent, "End a fault, given by the name of its entry."},
-		{VerbBackup, false, TakesComponent, "Take a full backup of the database; from the first one on, its log is archived."},
+		{VerbBackup, false, TakesComponent, "Take a full backup of the database, or one that is incremental: what has changed since the one before it. From the first one on, its log is archived."},
 		{VerbRestore, false, TakesComponent, "Restore the newest backup beside the running database, record what the copy holds, and remove it."},
 		{VerbSQL, false, TakesStatement, "Carry out statements on the database node that on: names, as its superuser; what they change stays changed."},
 		{VerbExec, false, TakesCommand, "Run a command inside the nodes that on: names, one after another, as their most powerful user; what it changes stays changed."},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/proofload/proofload/chaos/chaostest"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -35,8 +36,11 @@ func backedUp(s *stack.Stack, script string) chaostest.Probe {
 			return false, err
 		}
 		if !there {
-			if _, backupErr := s.Backup(ctx); backupErr != nil {
-				return false, fmt.Errorf("take the backup to break: %w", backupErr)
+			// What is broken is an incremental one, which restores need beside the full one.
+			for _, kind := range []sut.BackupKind{sut.BackupFull, sut.BackupIncremental} {
+				if _, backupErr := s.Backup(ctx, kind); backupErr != nil {
+					return false, fmt.Errorf("take the backup to break: %w", backupErr)
+				}
 			}
 			there = true
 		}

@@ -11,11 +11,18 @@ import (
 
 // meant says how to mend an entry whose component there is not.
 func (b *builder) meant(e scenarios.Event) string {
-	if e.Verb == scenarios.VerbBackup && slices.Contains([]string{"full", "incremental"}, e.Target) {
-		return fmt.Sprintf("write backup: %s; every backup is a full one, and the log is archived from the first one on", sut.RoleDatabase)
+	known := components(b.topo)
+	if e.Verb == scenarios.VerbBackup {
+		known = append(known, scenarios.BackupKinds()...)
 	}
-	if near := scenarios.Closest(e.Target, components(b.topo)); near != "" {
+	near := scenarios.Closest(e.Target, known)
+	switch {
+	case near == e.Target: // a kind of backup
+		return "there is no database to back up: there are " + strings.Join(roles(b.topo), ", ")
+	case near != "":
 		return fmt.Sprintf("did you mean %q?", near)
+	case e.Verb == scenarios.VerbBackup:
+		return fmt.Sprintf("write backup: %s or backup: %s", scenarios.BackupFull, scenarios.BackupIncremental)
 	}
 	link, ok := strings.CutPrefix(e.Target, "link:")
 	if !ok || len(b.topo.Links) == 0 {

@@ -20,7 +20,7 @@ load:
   phases:
     - {name: steady, for: 90s, rate: 100/s}
 timeline:
-  - {at: steady + 1s, backup: full}
+  - {at: steady + 1s, backup: fool}
   - {at: steady + 2s, latency: {on: link:app->postgres.primary, delay: 300ms}}
   - {at: steady + 3s, latency: {on: link:nobody->nowhere, delay: 300ms}}
   - {at: steady + 4s, kill: balancer}
@@ -36,7 +36,7 @@ objectives:
 		hints = append(hints, q.Hint)
 	}
 	if diff := cmp.Diff([]string{
-		"write backup: postgres; every backup is a full one, and the log is archived from the first one on",
+		`did you mean "full"?`,
 		"there are: link:app->redis",
 		"write link:FROM->TO for one of them, or what all of a kind carry, for example link:replication",
 		"there are: lb, app, worker, pgbouncer, postgres, redis",

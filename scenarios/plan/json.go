@@ -7,6 +7,7 @@ import (
 
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
 )
 
 // schemaPlan names the format of a plan as JSON. Within v1, changes only add.
@@ -68,8 +69,9 @@ type stepDocument struct {
 	Nodes  []string          `json:"nodes,omitempty"`  // that it may act on
 	Links  []string          `json:"links,omitempty"`
 	With   map[string]string `json:"with,omitempty"`
-	Text   string            `json:"text,omitempty"` // of a note, a gate or a statement
-	To     string            `json:"to,omitempty"`   // of a restore
+	Text   string            `json:"text,omitempty"`   // of a note, a gate or a statement
+	To     string            `json:"to,omitempty"`     // of a restore
+	Backup sut.BackupKind    `json:"backup,omitempty"` // full or incremental
 	Fault  bool              `json:"fault"`
 	About  string            `json:"about,omitempty"` // of a fault: what it does
 	Needs  string            `json:"needs,omitempty"`
@@ -137,7 +139,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 func (p *Plan) stepDocument(s Step) stepDocument {
 	d := stepDocument{
 		Name: s.Entry.Name, Verb: s.Verb, AtMS: s.Entry.At.Milliseconds(), ForMS: s.Entry.For.Milliseconds(), Phase: s.Entry.Phase, Line: s.Entry.Line,
-		Target: s.Entry.Target, With: s.Params.Values, Text: s.Text, To: s.To, Fault: s.Fault,
+		Target: s.Entry.Target, With: s.Params.Values, Text: s.Text, To: s.To, Backup: s.Backup, Fault: s.Fault,
 	}
 	if verb, ok := scenarios.LookupVerb(s.Verb); ok && verb.Takes == scenarios.TakesText {
 		d.Target = "" // it is the text

@@ -56,7 +56,8 @@ type Step struct {
 	Fault  bool         // Verb is a kind of fault of the catalogue
 	Text   string       // of a note or a gate
 	To     string       // of a restore: the mark that it goes back to; empty: as far as the log goes
-	Until  string       // of a fault, for people: what ends it
+	Backup sut.BackupKind
+	Until  string // of a fault, for people: what ends it
 }
 
 // A Drill is one pass through phases and timeline.

@@ -138,6 +138,9 @@ func (d *drawing) steps() {
 			d.detail("within", scenarios.FormatDuration(s.Entry.For)+", or the run is stopped")
 			d.detail("waits", d.waits(i))
 		}
+		if s.Backup != "" {
+			d.detail("takes", d.p.takes(i))
+		}
 		if s.To != "" {
 			d.detail("to", "the moment of "+s.To)
 		}

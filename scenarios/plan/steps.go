@@ -40,7 +40,7 @@ func (b *builder) timeline() {
 			}
 			b.takes(verb.Takes, e, s)
 		case ok && verb.Takes == scenarios.TakesComponent:
-			s.Fault, s.To = verb.Fault, e.To
+			s.Fault, s.To, s.Backup = verb.Fault, e.To, backupKind(e)
 			s.Params = chaos.Params{Target: b.component(e), For: e.For, Values: e.With}
 			b.suits(e, s)
 			if s.Params.Target.Member == sut.MemberOldPrimary && !primaries && b.whole() {
@@ -136,7 +136,11 @@ func (b *builder) component(e scenarios.Event) sut.Selection {
 	if !b.placed() {
 		return sut.Selection{Ref: e.Target}
 	}
-	sel, err := b.topo.Select(e.Target)
+	ref := e.Target
+	if e.Verb == scenarios.VerbBackup && slices.Contains(scenarios.BackupKinds(), ref) {
+		ref = string(sut.RoleDatabase)
+	}
+	sel, err := b.topo.Select(ref)
 	if err != nil {
 		b.add(e.TargetPos, e.Target, err.Error(), b.meant(e))
 	}

@@ -19,24 +19,40 @@ type Holdings struct {
 	Read func(row string) (history.Event, error)
 }
 
-// backup has the database backed up.
+// backup has the database backed up. It waits for a backup that is not done yet:
+// an incremental one begins at that.
 func (t *timeline) backup(ctx context.Context, s plan.Step) error {
 	restorer, ok := t.rig.Env.(sut.Restorer)
 	if !ok {
 		return t.fail(s, "back up", sut.ErrUnsupported)
 	}
-	t.noteTarget(s, history.FaultInject, s.Entry.Target)
-	t.rig.Journal.Note(s.Verb, s.Entry.Target, "")
-	b, err := restorer.Backup(ctx)
+	select {
+	case t.backups <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	defer func() { <-t.backups }()
+	node := s.Params.Target.Ref
+	t.noteTarget(s, history.FaultInject, node)
+	t.rig.Journal.Note(s.Verb, node, "")
+	b, err := restorer.Backup(ctx, s.Backup)
 	if cutShort(ctx, err) {
 		return nil
 	}
 	if err != nil {
 		return t.fail(s, "back up", err)
 	}
-	t.noteTarget(s, history.FaultInjected, s.Entry.Target)
-	t.note(s, history.FaultSettled, history.OK, fmt.Sprintf("backup %s: %d bytes, %d stored", b.Label, b.Bytes, b.Stored))
+	t.noteTarget(s, history.FaultInjected, node)
+	t.note(s, history.FaultSettled, history.OK, evidenceOf(b))
 	return nil
+}
+
+// evidenceOf says what was backed up.
+func evidenceOf(b sut.Backup) string {
+	if b.Kind == sut.BackupIncremental {
+		return fmt.Sprintf("incremental backup %s: %d bytes of %d have changed since %s, %d stored", b.Label, b.Copied, b.Bytes, b.Base, b.Stored)
+	}
+	return fmt.Sprintf("full backup %s: %d bytes, %d stored", b.Label, b.Bytes, b.Stored)
 }
 
 // restore has a copy of the database brought back, and records what it holds. A

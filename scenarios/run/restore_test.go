@@ -29,8 +29,13 @@ type restorableEnv struct {
 	back     *time.Duration // how long ago it was asked to go back to
 }
 
-func (e restorableEnv) Backup(context.Context) (sut.Backup, error) {
-	return sut.Backup{Label: "full", Bytes: 20, Stored: 5}, e.err
+func (e restorableEnv) Backup(_ context.Context, kind sut.BackupKind) (sut.Backup, error) {
+	time.Sleep(5 * time.Second)
+	b := sut.Backup{Label: "F", Kind: kind, Bytes: 20, Copied: 20, Stored: 5}
+	if kind == sut.BackupIncremental {
+		b.Label, b.Base, b.Copied, b.Stored = "F_I", "F", 3, 2
+	}
+	return b, e.err
 }
 
 func (e restorableEnv) Restore(ctx context.Context, node string, to time.Time, query string) (sut.Restored, error) {
@@ -147,6 +152,38 @@ func TestRestoreToAMarkThatWasNotReached(t *testing.T) {
 			t.Errorf("restore = %v", err)
 		}
 		if diff := cmp.Diff([]string{"failed"}, ops()); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestBackups checks that each is of its kind, and that one waits for the other.
+func TestBackups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig, _ := newTestRig(t, &fakeFault{})
+		rig.Env = restorableEnv{}
+		began := rig.Recorder.Now()
+		var got []string
+		rig.Recorder.Tap(func(e *history.Event) {
+			if e.Op != history.FaultInjected {
+				got = append(got, fmt.Sprintf("%s %s %s %s", (e.At-began).Round(time.Second), e.ID, e.Op, e.Text))
+			}
+		})
+		target, _ := fakeEnv{}.Topology().Select("postgres")
+		backup := func(at time.Duration, name string, kind sut.BackupKind) plan.Step {
+			return plan.Step{Entry: check.Entry{Name: name, Verb: "backup", At: at}, Verb: "backup", Backup: kind, Params: chaos.Params{Target: target}}
+		}
+		tl := newTimeline(rig, plan.Drill{N: 1}, []plan.Step{
+			backup(time.Minute, "first", sut.BackupFull), backup(time.Minute+2*time.Second, "second", sut.BackupIncremental),
+		})
+		tl.begin(t.Context(), began, func(error) {})
+		tl.wait()
+		if diff := cmp.Diff([]string{
+			"1m0s first inject ",
+			"1m5s first settled full backup F: 20 bytes, 5 stored",
+			"1m5s second inject ",
+			"1m10s second settled incremental backup F_I: 3 bytes of 20 have changed since F, 2 stored",
+		}, got); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})

@@ -43,7 +43,8 @@ type timeline struct {
 	made   map[string]chaos.Fault // by entry name
 	unmade map[string]error       // and why not
 
-	marks map[string]time.Duration // by entry name, on the recorder's clock
+	marks   map[string]time.Duration // by entry name, on the recorder's clock
+	backups chan struct{}            // holds something while one is taken
 }
 
 // A fault is a fault of the timeline that was injected.
@@ -64,6 +65,7 @@ func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
 	return &timeline{
 		rig: r, drill: d, steps: steps, pauses: pauses(steps, d),
 		targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{}, marks: map[string]time.Duration{},
+		backups: make(chan struct{}, 1),
 	}
 }
 

@@ -23,10 +23,15 @@ const (
 // asked for it.
 const restoreSeconds = "600"
 
-// backupScript makes the repository, unless it is there, and a backup in it.
+// backupScript makes the repository, unless it is there, and a backup in it. In
+// place of an incremental backup that has none to begin at, pgBackRest would make
+// a full one without a word, which is not what was asked for.
 const backupScript = `
 pgbackrest() { runuser -u postgres -- pgbackrest --stanza=ledger "$@"; }
-pgbackrest stanza-create && pgbackrest --type=full backup && pgbackrest info --output=json`
+pgbackrest stanza-create || exit 1
+[ "$KIND" = full ] || pgbackrest info --output=json | grep -q '"label"' ||
+	{ echo "there is no backup that an incremental one could begin at: take a full one before"; exit 1; }
+pgbackrest --type="$KIND" backup && pgbackrest info --output=json`
 
 // archiveScript has the log archived that was written until now. The transaction
 // is for a restore to a moment, which stops only at one that is past it.
@@ -86,14 +91,15 @@ sql -c "select pg_database_size(current_database())" || exit 1
 sql -F '|' -c "$QUERY"`
 
 // Backup implements [sut.Restorer], with pgBackRest, on the primary.
-func (s *Stack) Backup(ctx context.Context) (sut.Backup, error) {
+func (s *Stack) Backup(ctx context.Context, kind sut.BackupKind) (sut.Backup, error) {
 	ctx, cancel := context.WithTimeout(ctx, backupTimeout)
 	defer cancel()
 	primary, err := s.Primary(ctx)
 	if err != nil {
 		return sut.Backup{}, fmt.Errorf("back up: %w", err)
 	}
-	out, err := s.NodeExec(ctx, primary.Name, nil, "sh", "-c", backupScript)
+	variable := "KIND=" + map[sut.BackupKind]string{sut.BackupFull: backrestFull, sut.BackupIncremental: backrestIncremental}[kind]
+	out, err := s.NodeExec(ctx, primary.Name, []string{variable}, "sh", "-c", backupScript)
 	if err != nil {
 		return sut.Backup{}, fmt.Errorf("back up: %w", err)
 	}
@@ -104,16 +110,25 @@ func (s *Stack) Backup(ctx context.Context) (sut.Backup, error) {
 	return b, nil
 }
 
+// What pgBackRest calls the kinds of backups.
+const (
+	backrestFull        = "full"
+	backrestIncremental = "incr"
+)
+
 // newestBackup reads what pgBackRest says about its repository.
 func newestBackup(info string) (sut.Backup, error) {
 	var stanzas []struct {
 		Backup []struct {
 			Label string `json:"label"`
+			Type  string `json:"type"`
+			Prior string `json:"prior"`
 			Error bool   `json:"error"`
 			Info  struct {
 				Size       int64 `json:"size"`
+				Delta      int64 `json:"delta"`
 				Repository struct {
-					Size int64 `json:"size"`
+					Delta int64 `json:"delta"`
 				} `json:"repository"`
 			} `json:"info"`
 		} `json:"backup"`
@@ -128,7 +143,14 @@ func newestBackup(info string) (sut.Backup, error) {
 	if last.Error {
 		return sut.Backup{}, fmt.Errorf("%s has pages that do not fit their checksums", last.Label)
 	}
-	return sut.Backup{Label: last.Label, Bytes: last.Info.Size, Stored: last.Info.Repository.Size}, nil
+	kind := sut.BackupFull
+	if last.Type != backrestFull {
+		kind = sut.BackupIncremental
+	}
+	return sut.Backup{
+		Label: last.Label, Kind: kind, Base: last.Prior,
+		Bytes: last.Info.Size, Copied: last.Info.Delta, Stored: last.Info.Repository.Delta,
+	}, nil
 }
 
 // Restore implements [sut.Restorer]. The copy uses memory and disk of the node.

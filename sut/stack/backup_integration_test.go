@@ -5,6 +5,7 @@ package stack
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,7 +53,22 @@ func expectRestored(t *testing.T, s *Stack, to time.Time, want ...string) {
 	}
 }
 
-// testBackup takes a backup and restores it, to a moment and as far as it goes.
+// takeBackup takes a backup of a kind.
+func takeBackup(t *testing.T, s *Stack, kind sut.BackupKind) sut.Backup {
+	t.Helper()
+	began := time.Now()
+	b, err := s.Backup(t.Context(), kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s backup %s: %d bytes of %d copied, %d stored, in %s", b.Kind, b.Label, b.Copied, b.Bytes, b.Stored, time.Since(began).Round(time.Millisecond))
+	if b.Kind != kind || b.Copied == 0 || b.Stored == 0 {
+		t.Errorf("asked for a backup that is %s: %+v", kind, b)
+	}
+	return b
+}
+
+// testBackup takes backups and restores them, to a moment and as far as it goes.
 func testBackup(t *testing.T, s *Stack) {
 	t.Helper()
 	primary, err := s.Primary(t.Context())
@@ -62,18 +78,20 @@ func testBackup(t *testing.T, s *Stack) {
 	if _, err = s.Restore(t.Context(), primary.Name, time.Time{}, "select 1"); err == nil {
 		t.Error("a restore without a backup went well")
 	}
+	if _, err = s.Backup(t.Context(), sut.BackupIncremental); err == nil || !strings.Contains(err.Error(), "take a full one before") {
+		t.Errorf("an incremental backup without one before: %v", err)
+	}
 	commit(t, s, "create table restore_test (n int)")
 	putRow(t, s, 1)
-	began := time.Now()
-	b, err := s.Backup(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("backed up %d bytes, %d stored, in %s", b.Bytes, b.Stored, time.Since(began).Round(time.Millisecond))
-	if b.Label == "" || b.Bytes == 0 || b.Stored == 0 || b.Stored >= b.Bytes {
-		t.Errorf("backup %+v", b)
+	full := takeBackup(t, s, sut.BackupFull)
+	if full.Label == "" || full.Base != "" || full.Copied != full.Bytes || full.Stored >= full.Bytes {
+		t.Errorf("full backup %+v", full)
 	}
 	putRow(t, s, 2)
+	more := takeBackup(t, s, sut.BackupIncremental)
+	if more.Base != full.Label || more.Label == full.Label || more.Copied >= full.Copied/2 || more.Stored >= full.Stored/2 {
+		t.Errorf("incremental backup %+v on %+v", more, full)
+	}
 	commit(t, s, "select pg_sleep(1)") // pgBackRest counts seconds, and takes a backup only from before the moment
 	moment := time.Now()
 	putRow(t, s, 3)

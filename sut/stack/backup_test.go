@@ -9,15 +9,25 @@ import (
 )
 
 func TestNewestBackup(t *testing.T) {
-	const some = `[{"backup":[
-		{"error":false,"label":"20260101-000000F","info":{"size":10,"repository":{"size":2}}},
-		{"error":false,"label":"20260102-000000F","info":{"size":30,"repository":{"size":4}}}],"name":"ledger"}]`
-	got, err := newestBackup(some)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (sut.Backup{Label: "20260102-000000F", Bytes: 30, Stored: 4}); got != want {
-		t.Errorf("newest backup %+v, want %+v", got, want)
+	const (
+		first  = `{"error":false,"label":"20260101-000000F","type":"full","prior":null,"info":{"delta":10,"size":10,"repository":{"delta":2,"size":2}}}`
+		second = `{"error":false,"label":"20260102-000000F","type":"full","prior":null,"info":{"delta":30,"size":30,"repository":{"delta":4,"size":4}}}`
+		third  = `{"error":false,"label":"20260102-000000F_20260102-000500I","type":"incr","prior":"20260102-000000F",
+			"info":{"delta":6,"size":31,"repository":{"delta":1,"size":5}}}`
+	)
+	for info, want := range map[string]sut.Backup{
+		first + "," + second: {Label: "20260102-000000F", Kind: sut.BackupFull, Bytes: 30, Copied: 30, Stored: 4},
+		second + "," + third: {
+			Label: "20260102-000000F_20260102-000500I", Kind: sut.BackupIncremental, Base: "20260102-000000F", Bytes: 31, Copied: 6, Stored: 1,
+		},
+	} {
+		got, err := newestBackup(`[{"backup":[` + info + `],"name":"ledger"}]`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("newest backup %+v, want %+v", got, want)
+		}
 	}
 	for name, info := range map[string]string{
 		"nothing":   "",

@@ -3,12 +3,13 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/proofload/proofload/sut"
 )
 
-// Targets resolves selections to nodes at the moment of an event, and
+// Targets resolves selections to nodes and links at the moment of an event, and
 // remembers which node was primary when it was last broken.
 type Targets struct {
 	env sut.Environment
@@ -50,6 +51,28 @@ func (t *Targets) Nodes(ctx context.Context, sel sut.Selection) ([]sut.Node, err
 		return []sut.Node{primary}, nil
 	}
 	return replicas(sel, primary)
+}
+
+// Links returns the links that sel stands for now: where it follows a member, those
+// of the nodes that are it. Resolving the primary counts as for [Targets.Nodes].
+func (t *Targets) Links(ctx context.Context, sel sut.Selection) ([]sut.Link, error) {
+	if sel.Member == "" {
+		return sel.Links, nil
+	}
+	nodes, err := t.Nodes(ctx, sut.Selection{Ref: sel.Ref, Nodes: t.env.Topology().ByRole(sut.RoleDatabase), Member: sel.Member, Index: sel.Index})
+	if err != nil {
+		return nil, err
+	}
+	var links []sut.Link
+	for _, l := range sel.Links {
+		if slices.ContainsFunc(nodes, func(n sut.Node) bool { return n.Name == l.At(sel.End) }) {
+			links = append(links, l)
+		}
+	}
+	if len(links) == 0 {
+		return nil, fmt.Errorf("resolve %s: there is no such link now", sel.Ref)
+	}
+	return links, nil
 }
 
 // replicas picks from the candidates of sel those that are not the primary.

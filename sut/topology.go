@@ -95,10 +95,28 @@ const (
 // links, or a member of a replicated role that is only known at run time.
 type Selection struct {
 	Ref    string
-	Nodes  []Node // all candidates where Member is set
-	Links  []Link
-	Member string // one of the Member constants, or empty
-	Index  int    // which replica, from 1; 0 for any
+	Nodes  []Node  // all candidates where Member is set
+	Links  []Link  // as well
+	Member string  // one of the Member constants, or empty
+	Index  int     // which replica, from 1; 0 for any
+	End    LinkEnd // of links where Member is set: the one at which the member is
+}
+
+// A LinkEnd is one of the two ends of a link.
+type LinkEnd string
+
+// The ends of a link.
+const (
+	EndFrom LinkEnd = "from"
+	EndTo   LinkEnd = "to"
+)
+
+// At returns the node at an end of the link, or "*" if they are several.
+func (l Link) At(end LinkEnd) string {
+	if end == EndFrom {
+		return l.From
+	}
+	return l.To
 }
 
 var componentPattern = regexp.MustCompile(`^([a-z][a-z0-9-]*)(?:\.(primary|replica|old-primary))?(?:\[(\*|[0-9]+)\])?$`)
@@ -109,6 +127,7 @@ var componentPattern = regexp.MustCompile(`^([a-z][a-z0-9-]*)(?:\.(primary|repli
 //	app[1]  app[*]  redis  api-1 (a node's own name)
 //	zone:b
 //	link:replication (all links that carry it)  link:app->pgbouncer  link:api-1->redis
+//	link:router->postgres.primary  link:postgres.replica[1]->etcd  link:postgres.primary->* (replication)
 //
 // The error says what was expected instead.
 func (t Topology) Select(ref string) (Selection, error) {
@@ -160,10 +179,17 @@ func (t Topology) Select(ref string) (Selection, error) {
 
 // selectLinks resolves the part of a reference after "link:": a kind of
 // traffic, a link's own name, or FROM->TO where both sides may be a node or a
-// role.
+// role, and one of them a member of a replicated role.
 func (t Topology) selectLinks(ref, name string) (Selection, error) {
 	sel := Selection{Ref: ref}
 	from, to, isPair := strings.Cut(name, "->")
+	var err error
+	if from, err = t.follow(&sel, EndFrom, from); err == nil {
+		to, err = t.follow(&sel, EndTo, to)
+	}
+	if err != nil {
+		return sel, err
+	}
 	for _, l := range t.Links {
 		byPair := isPair && t.is(l.From, from) && t.is(l.To, to)
 		if l.Name == name || string(l.Carries) == name || byPair {
@@ -178,6 +204,24 @@ func (t Topology) selectLinks(ref, name string) (Selection, error) {
 		return sel, fmt.Errorf("no link %q in %s, which has %s", name, t.Name, strings.Join(names, ", "))
 	}
 	return sel, nil
+}
+
+// follow has a selection of links follow the member of a replicated role that one
+// side of FROM->TO names, if it does, and returns the role.
+func (t Topology) follow(sel *Selection, end LinkEnd, side string) (string, error) {
+	m := componentPattern.FindStringSubmatch(side)
+	if m == nil || m[2] == "" {
+		return side, nil
+	}
+	if sel.Member != "" {
+		return "", fmt.Errorf("%s names a member at both ends: name a node or a role at one of them", sel.Ref)
+	}
+	member, err := t.Select(side)
+	if err != nil {
+		return "", err
+	}
+	sel.Member, sel.Index, sel.End = member.Member, member.Index, end
+	return m[1], nil
 }
 
 // is reports whether a node has the given name or role.

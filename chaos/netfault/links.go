@@ -47,12 +47,12 @@ func (l linkKind) kind() chaos.Kind {
 		}
 		return nil
 	}
-	l.New = func(env sut.Environment, _ *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
+	l.New = func(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chaos.Fault, error) {
 		controller, ok := env.(sut.LinkController)
 		if !ok {
 			return nil, fmt.Errorf("link proxies: %w", sut.ErrUnsupported)
 		}
-		return &linkFault{kind: l, env: env, controller: controller, params: p}, nil
+		return &linkFault{kind: l, env: env, controller: controller, targets: targets, params: p}, nil
 	}
 	l.Heal = healStall
 	return l.Kind
@@ -74,6 +74,7 @@ type linkFault struct {
 	kind       linkKind
 	env        sut.Environment
 	controller sut.LinkController
+	targets    *chaos.Targets
 	params     chaos.Params
 	data       stallData // as resolved by Prepare
 }
@@ -84,7 +85,7 @@ func (f *linkFault) String() string { return f.kind.Name + " " + f.params.Target
 // Prepare implements [chaos.Fault].
 func (f *linkFault) Prepare(ctx context.Context) (chaos.Undo, error) {
 	var err error
-	f.data, err = prepareLinks(ctx, f.controller, f.params.Target)
+	f.data, err = prepareLinks(ctx, f.controller, f.targets, f.params.Target)
 	if err != nil {
 		return chaos.Undo{}, err
 	}

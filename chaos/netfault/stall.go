@@ -61,6 +61,7 @@ func (d stallData) links(env sut.Environment) []control {
 type stall struct {
 	env        sut.Environment
 	controller sut.LinkController
+	targets    *chaos.Targets
 	target     sut.Selection
 	data       stallData // as resolved by Prepare
 }
@@ -79,7 +80,7 @@ func newStall(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chao
 			return nil, fmt.Errorf("link %s has no proxy: %w", l.Name, sut.ErrUnsupported)
 		}
 	}
-	return &stall{env: env, controller: controller, target: p.Target}, nil
+	return &stall{env: env, controller: controller, targets: targets, target: p.Target}, nil
 }
 
 // String implements [chaos.Fault].
@@ -88,18 +89,23 @@ func (s *stall) String() string { return kindStall + " " + s.target.Ref }
 // Prepare implements [chaos.Fault].
 func (s *stall) Prepare(ctx context.Context) (chaos.Undo, error) {
 	var err error
-	s.data, err = prepareLinks(ctx, s.controller, s.target)
+	s.data, err = prepareLinks(ctx, s.controller, s.targets, s.target)
 	if err != nil {
 		return chaos.Undo{}, err
 	}
 	return s.data.undo(kindStall)
 }
 
-// prepareLinks resolves links to their proxies, which must accept connections.
-func prepareLinks(ctx context.Context, controller sut.LinkController, target sut.Selection) (stallData, error) {
-	data := stallData{ID: newID(), Links: make([]stalledLink, len(target.Links))}
-	err := chaos.Each(chaos.Indices(target.Links), func(i int) error {
-		name := target.Links[i].Name
+// prepareLinks resolves a target to the proxies of the links that it is now, which
+// must accept connections.
+func prepareLinks(ctx context.Context, controller sut.LinkController, targets *chaos.Targets, target sut.Selection) (stallData, error) {
+	links, err := targets.Links(ctx, target)
+	if err != nil {
+		return stallData{}, err
+	}
+	data := stallData{ID: newID(), Links: make([]stalledLink, len(links))}
+	err = chaos.Each(chaos.Indices(links), func(i int) error {
+		name := links[i].Name
 		base, ok := controller.LinkControl(name)
 		if !ok {
 			return fmt.Errorf("link %s has no proxy: %w", name, sut.ErrUnsupported)

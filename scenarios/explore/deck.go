@@ -202,7 +202,7 @@ func (d *Deck) goes(f Fault, target sut.Selection, others []Fault, theirs []sut.
 func (d *Deck) spares(together []sut.Selection) bool {
 	hit := map[sut.Role]int{}
 	for _, sel := range together {
-		if sel.Member == sut.MemberPrimary || sel.Index > 0 {
+		if len(sel.Nodes) > 0 && (sel.Member == sut.MemberPrimary || sel.Index > 0) {
 			hit[sel.Nodes[0].Role]++
 			continue
 		}

@@ -370,6 +370,8 @@ func TestRecoveryPointNeedsAStall(t *testing.T) {
 		{"of one of the nodes", []string{stall, "stall: link:replication:pg-1"}, true}, // any may be the primary then
 		{"of that node", []string{stall, "stall: link:replication:pg-1", "lose: postgres.primary", "lose: pg-1", "start: postgres.old-primary", "start: pg-1"}, false},
 		{"of another node", []string{stall, "stall: link:replication:pg-2", "lose: postgres.primary", "lose: pg-1", "start: postgres.old-primary", "start: pg-1"}, true},
+		{"of the primary", []string{stall, "stall: link:postgres.primary->*"}, false},
+		{"of a replica", []string{stall, "stall: link:postgres.replica[1]->*"}, true},
 		{"another fault", []string{stall, "pause: redis"}, true},
 		{"healed", []string{stall, "stall: link:replication\n    as: s\n  - {at: failover + 9s, heal: s}"}, true},
 		{"no rpo", []string{stall, "pause: redis", "rpo: 0s, ", ""}, false},

@@ -67,6 +67,8 @@ func spokenOf(on scenarios.Placed, topo sut.Topology, bad func(at scenarios.Plac
 	switch {
 	case err != nil:
 		bad(on, err, scenarios.DidYouMean(on.Text, components(topo)))
+	case sel.Member != "" && len(sel.Links) > 0:
+		bad(on, fmt.Errorf("which links are %s changes", on.Text), "name the links: link:"+strings.Join(linkNames(sel), ", link:"))
 	case sel.Member != "":
 		bad(on, fmt.Errorf("which node is %s changes", on.Text), "name the nodes, or all of them: "+string(sel.Nodes[0].Role))
 	}
@@ -74,8 +76,13 @@ func spokenOf(on scenarios.Placed, topo sut.Topology, bad func(at scenarios.Plac
 	for _, n := range sel.Nodes {
 		names = append(names, n.Name)
 	}
-	for _, l := range sel.Links {
-		names = append(names, l.Name)
+	return append(names, linkNames(sel)...)
+}
+
+func linkNames(sel sut.Selection) []string {
+	names := make([]string, len(sel.Links))
+	for i, l := range sel.Links {
+		names[i] = l.Name
 	}
 	return names
 }

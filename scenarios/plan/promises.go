@@ -42,19 +42,28 @@ func (b *builder) objectives(workloads map[string][]string) {
 // lost if it was not copied.
 func (b *builder) stalledBefore(event string) bool {
 	stalls := map[string]Step{}
+	var hit sut.Selection
+	if i := slices.IndexFunc(b.plan.Steps, func(s Step) bool { return s.Entry.Name == event }); i >= 0 {
+		hit = b.plan.Steps[i].Params.Target
+	}
 	for _, s := range b.plan.Steps {
 		switch {
 		case s.Entry.Name == event:
 			return !slices.ContainsFunc(s.Params.Target.Nodes, func(n sut.Node) bool {
 				return n.Role == sut.RoleDatabase && !holds(stalls, n.Name, s.Entry.At)
 			}) && len(stalls) > 0
-		case s.Verb == "stall" && slices.ContainsFunc(s.Params.Target.Links, carriesReplication):
+		case s.Verb == "stall" && slices.ContainsFunc(s.Params.Target.Links, carriesReplication) && meets(s.Params.Target, hit):
 			stalls[s.Entry.Name] = s
 		case s.Verb == scenarios.VerbHeal:
 			delete(stalls, s.Entry.Target)
 		}
 	}
 	return false
+}
+
+// meets reports whether links that follow a member are those of what an event hits.
+func meets(links, hit sut.Selection) bool {
+	return links.Member == "" || links.Member == hit.Member && links.Index == hit.Index
 }
 
 // holds reports whether one of the stalls holds what a node replicates at that

@@ -302,6 +302,9 @@ func targets(sel sut.Selection) string {
 		names = append(names, l.Name)
 	}
 	all := strings.Join(names, ", ")
+	if len(sel.Links) > 0 && sel.Member != "" {
+		return followed(sel) + ": of " + all
+	}
 	switch {
 	case sel.Member == sut.MemberPrimary:
 		return "whichever is primary then: one of " + all
@@ -313,6 +316,19 @@ func targets(sel sut.Selection) string {
 		return "whichever are replicas then: of " + all
 	}
 	return all
+}
+
+// followed says which links a selection stands for that follows a member.
+func followed(sel sut.Selection) string {
+	switch {
+	case sel.Member == sut.MemberPrimary:
+		return "those of whichever is primary then"
+	case sel.Member == sut.MemberOldPrimary:
+		return "those of the one that was primary when it was last broken"
+	case sel.Index > 0:
+		return fmt.Sprintf("those of whichever is replica %d then", sel.Index)
+	}
+	return "those of whichever are replicas then"
 }
 
 func rate(perSecond float64) string {

@@ -288,6 +288,9 @@ func ends(s, fault Step) bool {
 		return s.Entry.Target == fault.Entry.Name
 	case scenarios.VerbStart:
 		started, broken := s.Params.Target, fault.Params.Target
+		if len(broken.Links) > 0 {
+			return false
+		}
 		if started.Member != "" || broken.Member != "" {
 			return started.Ref == broken.Ref || started.Member == sut.MemberOldPrimary && broken.Member == sut.MemberPrimary
 		}

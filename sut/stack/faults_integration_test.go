@@ -5,6 +5,7 @@ package stack
 import (
 	"context"
 	"net"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -62,6 +63,55 @@ func TestFaults(t *testing.T) {
 			p := chaos.Params{Target: sel, For: 2 * time.Minute, Values: tt.values}
 			chaostest.TestFault(t, s, kinds[i], p, tt.probe)
 		})
+	}
+}
+
+// testLinkFollows slows the link to whoever is primary now. It is not the node that
+// was when the stack came up.
+func testLinkFollows(t *testing.T, s *Stack) {
+	t.Helper()
+	primary, err := s.Primary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if primary.Name == databaseNodes()[0] {
+		t.Fatalf("%s is primary as in the beginning: nothing is to be followed", primary.Name)
+	}
+	sel, err := s.Topology().Select("link:router->postgres.primary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog := chaos.NewCatalog(netfault.Kinds())
+	p := chaos.Params{Target: sel, For: time.Minute, Values: map[string]string{"delay": "200ms"}}
+	fault, err := catalog.New("latency", s, chaos.NewTargets(s), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal, err := chaos.OpenJournal(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	active, err := chaos.Arm(t.Context(), journal, catalog, s, fault, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := nodeRouter + "->" + primary.Name + "," + checkLink(primary.Name)
+	if pending := journal.Pending(); len(pending) != 1 || pending[0].Undo.Target != want {
+		t.Errorf("the journal has %+v, want %s", pending, want)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	seen, err := active.Settle(ctx)
+	if err != nil || seen.Idle {
+		t.Errorf("in effect: %+v, %v", seen, err)
+	}
+	t.Log(seen.Saw)
+	if err = active.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = active.Recovered(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

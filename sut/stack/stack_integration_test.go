@@ -60,6 +60,7 @@ func TestStack(t *testing.T) {
 	t.Run("backup", func(t *testing.T) { testBackup(t, s) })
 	t.Run("kill the primary", func(t *testing.T) { testFailover(t, s, s.Kill, s.Start) })
 	t.Run("backup after the failover", func(t *testing.T) { testBackupOutlives(t, s) })
+	t.Run("link of the primary after the failover", func(t *testing.T) { testLinkFollows(t, s) })
 	t.Run("freeze the primary", func(t *testing.T) { testFailover(t, s, s.Pause, s.Resume) })
 	t.Run("down", func(t *testing.T) { testDown(t, s) })
 }

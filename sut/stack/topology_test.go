@@ -76,6 +76,49 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// TestSelectFollows pins the references to links of a member of a role.
+func TestSelectFollows(t *testing.T) {
+	toAll := []string{"router->pg-1", "router->pg-1:check", "router->pg-2", "router->pg-2:check", "router->pg-3", "router->pg-3:check"}
+	for ref, want := range map[string]sut.Selection{
+		"link:router->postgres.primary":     {Member: sut.MemberPrimary, End: sut.EndTo},
+		"link:router->postgres.old-primary": {Member: sut.MemberOldPrimary, End: sut.EndTo},
+		"link:router->postgres.replica[2]":  {Member: sut.MemberReplica, Index: 2, End: sut.EndTo},
+		"link:postgres.primary->etcd":       {Member: sut.MemberPrimary, End: sut.EndFrom},
+		"link:postgres.replica->*":          {Member: sut.MemberReplica, End: sut.EndFrom},
+	} {
+		sel, err := topology(t).Select(ref)
+		if err != nil {
+			t.Errorf("%s: %v", ref, err)
+			continue
+		}
+		var got []string
+		for _, l := range sel.Links {
+			got = append(got, l.Name)
+		}
+		links := toAll
+		switch ref {
+		case "link:postgres.primary->etcd":
+			links = []string{"pg-1->etcd", "pg-2->etcd", "pg-3->etcd"}
+		case "link:postgres.replica->*":
+			links = []string{"replication:pg-1", "replication:pg-2", "replication:pg-3"}
+		}
+		if sel.Member != want.Member || sel.Index != want.Index || sel.End != want.End || len(sel.Nodes) > 0 || !slices.Equal(got, links) {
+			t.Errorf("%s is %+v, want %+v of %q", ref, sel, want, links)
+		}
+	}
+	for ref, want := range map[string]string{
+		"link:app->postgres.primary":               `no link "app->postgres.primary" in stack/ledger, which has lb->api-1, `,
+		"link:router->postgres.replica[3]":         "postgres.replica[3] does not exist: postgres has 1 to 2",
+		"link:app->redis.primary":                  "redis has no primary: only postgres is replicated",
+		"link:postgres.primary->postgres.replica":  "names a member at both ends",
+		"link:replication:pg-1->postgres.primary2": "no link",
+	} {
+		if sel, err := topology(t).Select(ref); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is %+v, %v; want %q", ref, sel, err, want)
+		}
+	}
+}
+
 func TestLinks(t *testing.T) {
 	names, ports := map[string]bool{}, map[int]bool{}
 	for _, l := range ledgerLinks() {

@@ -32,9 +32,10 @@ type app struct {
 	console *console // what keys do; nil: there are none
 	secrets secrets  // of the files that were read
 
-	color      string // flag: auto, always or never
-	settings   string // flag: the file of settings
-	showOrigin bool   // flag: say where each setting comes from
+	origins origins // of settings, and of what plans are made of
+
+	color    string // flag: auto, always or never
+	settings string // flag: the file of settings
 }
 
 // An exitError carries the exit code of a failed command. An error without

@@ -29,7 +29,7 @@ func (a *app) readTarget(file string, options map[string]string) (*remote.Target
 	case len(options) > 0:
 		return nil, fmt.Errorf("the target %s has no options", file)
 	}
-	return remote.Parse(file, src, a.lookup)
+	return remote.Parse(file, src, a.origins.noting(a.lookup))
 }
 
 // misnamed tells at its place in a scenario what is wrong with the target that it

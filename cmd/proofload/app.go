@@ -110,7 +110,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.guardTerminalCommand(), a.versionCommand(),
 	)
 	speakPlainly(root)
-	completions(root)
+	a.completions(root)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }

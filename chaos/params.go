@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,6 +31,42 @@ type Param struct {
 	Default string // as it would be written; empty: it must be given
 	About   string // for people
 }
+
+// Limits says in words how a parameter of this measure is written, and what it
+// may be.
+func (m Measure) Limits() string {
+	switch m {
+	case Duration:
+		return "above zero, for example " + m.example()
+	case Percent:
+		return "above 0% and up to 100%"
+	case Count:
+		return "a whole number above zero"
+	case Size:
+		return "above zero, in KiB, MiB or GiB"
+	case Text:
+	}
+	return "anything"
+}
+
+func (m Measure) example() string {
+	switch m {
+	case Duration:
+		return "200ms"
+	case Percent:
+		return "20%"
+	case Count:
+		return "1"
+	case Size:
+		return "64MiB"
+	case Text:
+	}
+	return "text"
+}
+
+// Example is what the parameter may be: what it is without a word about it, if
+// it is something then.
+func (p Param) Example() string { return cmp.Or(p.Default, p.Measure.example()) }
 
 // A ParamError is what is wrong with one parameter of a fault.
 type ParamError struct {

@@ -22,7 +22,10 @@ func (p *parser) scenarioFields() []Field {
 			p.text(&p.sc.Target)(k, v)
 		}},
 		{Key: "options", Set: func(_, v *node) { p.options(v) }},
-		{Key: "seed", Set: value(p, &p.sc.Seed, parseSeed)},
+		{Key: "seed", Set: func(k, v *node) {
+			p.sc.SeedPos = v.pos
+			value(p, &p.sc.Seed, parseSeed)(k, v)
+		}},
 		{Key: "load", Need: true, Set: func(k, v *node) {
 			p.loadKey = k
 			p.Mapping(v, "load", p.loadFields())
@@ -135,7 +138,10 @@ func (p *parser) recoveredFields() []Field {
 func (p *parser) repeatFields() []Field {
 	r := &p.sc.Repeat
 	return []Field{
-		{Key: "times", Set: value(p, &r.Times, times)},
+		{Key: "times", Set: func(k, v *node) {
+			p.sc.RepeatPos = v.pos
+			value(p, &r.Times, times)(k, v)
+		}},
 		{Key: "jitter", Set: value(p, &r.Jitter, parseDuration)},
 	}
 }
@@ -219,6 +225,11 @@ func (p *parser) options(n *node) {
 	p.sc.Options, p.sc.OptionSpots = p.texts(n, "options", "{replication: async}")
 }
 
+// spotOf is where a key and its value are.
+func spotOf(key, value *node) Spot {
+	return Spot{Key: key.pos, Value: value.pos, KeyWidth: key.width, ValueWidth: value.width}
+}
+
 // texts reads a mapping of which only others understand the keys and values, and
 // where these are.
 func (p *parser) texts(n *node, what, example string) (map[string]string, map[string]Spot) {
@@ -238,7 +249,7 @@ func (p *parser) texts(n *node, what, example string) (map[string]string, map[st
 		}
 		if text, ok := p.scalar(n.items[i], key.text); ok {
 			value := n.items[i]
-			read[key.text], spots[key.text] = text, Spot{Key: key.pos, Value: value.pos, KeyWidth: key.width, ValueWidth: value.width}
+			read[key.text], spots[key.text] = text, spotOf(key, value)
 		}
 	}
 	return read, spots

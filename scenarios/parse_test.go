@@ -114,7 +114,7 @@ func TestParse(t *testing.T) {
 		File: "full.yaml", Source: got.Source,
 		Name: "full", About: "Everything the language has: \"quoted\", ${literal}.", Owner: "payments",
 		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9},
-		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7, OptionsPos: Pos{8, 10},
+		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7, SeedPos: Pos{9, 7}, OptionsPos: Pos{8, 10},
 		OptionSpots: map[string]Spot{
 			"replication": {Pos{8, 11}, Pos{8, 24}, 11, 5},
 			"ttl":         {Pos{8, 31}, Pos{8, 36}, 3, 2},
@@ -167,6 +167,7 @@ func TestParse(t *testing.T) {
 		Bounds:    Bounds{Stale: 2 * time.Second, Answer: 4 * time.Second, Return: 20 * time.Second, Amplification: 4},
 		Recovered: Recovered{Window: 10 * time.Second, Good: 0.995, Rate: 0.8, Within: 500 * time.Millisecond},
 		Repeat:    Repeat{Times: 3, Jitter: 10 * time.Second},
+		RepeatPos: Pos{38, 17},
 		Abort:     &Abort{Errors: 25, For: 90 * time.Second},
 		Compare:   &Compare{To: "baseline/main", WorseBy: map[string]float64{"p50": 10, "p99": 20, "errors": 0.05}, Pos: Pos{40, 1}},
 	}

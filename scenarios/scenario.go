@@ -24,6 +24,7 @@ type Scenario struct {
 
 	Name, About, Owner string
 	Vars               map[string]string // of the file, as they were used
+	VarSpots           map[string]Spot
 	Tags               []string
 	Target             string
 	TargetPos          Pos
@@ -31,6 +32,7 @@ type Scenario struct {
 	OptionsPos         Pos
 	OptionSpots        map[string]Spot
 	Seed               uint64 // 0: choose one
+	SeedPos            Pos
 	Load               Load
 	Timeline           []Event
 	Objectives         []Objective
@@ -39,6 +41,7 @@ type Scenario struct {
 	Bounds             Bounds
 	Recovered          Recovered
 	Repeat             Repeat
+	RepeatPos          Pos // of its times
 	Abort              *Abort
 	Compare            *Compare  // nil: with nothing
 	Warnings           []Problem // what is probably not meant, but can be carried out

@@ -26,12 +26,13 @@ func (p *parser) vars(root *node) {
 	if n == nil || n.isNull() {
 		return // the mapping says that a key has no value
 	}
-	p.sc.Vars = map[string]string{}
+	p.sc.Vars, p.sc.VarSpots = map[string]string{}, map[string]Spot{}
 	p.Pairs(n, "variables and their values", "{peak: 200/s}", func(key, value *node) {
 		if !namePattern.MatchString(key.text) {
 			p.add(key, fmt.Sprintf("%q is not a name", key.text), nameHint)
 			return
 		}
+		p.sc.VarSpots[key.text] = spotOf(key, value)
 		if given, ok := outer(varPrefix + key.text); ok {
 			if wrong := showable(given); wrong != nil {
 				p.add(key, wrong.msg, wrong.hint)

@@ -46,7 +46,7 @@ func load(src []byte) (*node, *Problem) { return loadAs(src, "scenario", maxSour
 // bytes. This file is the only one that knows the YAML library.
 func loadAs(src []byte, kind string, limit int) (*node, *Problem) {
 	if len(src) > limit {
-		return nil, &Problem{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the file has %d bytes, at most %d are read", len(src), limit)}
+		return nil, &Problem{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the file has %d bytes, at most %d are read", len(src), limit), Hint: "keep what is not read out of it: recorded arrivals and data have files of their own"}
 	}
 	if q := unreadable(src); q != nil {
 		return nil, q
@@ -57,7 +57,7 @@ func loadAs(src []byte, kind string, limit int) (*node, *Problem) {
 		return nil, &q
 	}
 	if len(doc.Content) == 0 {
-		return nil, &Problem{Pos: Pos{1, 1}, Msg: "the file is empty"}
+		return nil, &Problem{Pos: Pos{1, 1}, Msg: "the file is empty", Hint: "begin with: proofload: " + kind + "/v1"}
 	}
 	return convert(doc.Content[0], map[*yaml.Node]*node{}), nil
 }

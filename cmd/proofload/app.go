@@ -32,9 +32,10 @@ type app struct {
 	console *console // what keys do; nil: there are none
 	secrets secrets  // of the files that were read
 
-	color      string // flag: auto, always or never
-	settings   string // flag: the file of settings
-	showOrigin bool   // flag: say where each setting comes from
+	origins origins // of settings, and of what plans are made of
+
+	color    string // flag: auto, always or never
+	settings string // flag: the file of settings
 }
 
 // An exitError carries the exit code of a failed command. An error without
@@ -109,7 +110,7 @@ Exit codes: 0 pass, 1 an objective or check missed, 2 usage or invalid file,
 		a.injectCommand(), a.faultsCommand(), a.healCommand(), a.auditCommand(), a.guardCommand(), a.guardTerminalCommand(), a.versionCommand(),
 	)
 	speakPlainly(root)
-	completions(root)
+	a.completions(root)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }

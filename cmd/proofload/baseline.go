@@ -55,8 +55,7 @@ func (a *app) baselineSetCommand() *cobra.Command {
 it was worse than the baseline it replaces, or had none, does not matter.`,
 		Example: `  proofload baseline set latest
   proofload baseline set latest release-3`,
-		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: completeRuns,
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := baselineMain
 			if len(args) == 2 {
@@ -165,8 +164,6 @@ func (a *app) baselineShowCommand() *cobra.Command {
 		Use:   "show NAME/SCENARIO",
 		Short: "Show what a baseline is",
 		Args:  cobra.ExactArgs(1),
-
-		ValidArgsFunction: completeBaselines,
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := findBaseline(args[0], "")
 			if err != nil {
@@ -243,11 +240,4 @@ func (s *session) keepBaseline() error {
 		return err
 	}
 	return s.dir.Write(reports.FileBaseline, []byte(b.String()))
-}
-
-func completeBaselines(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return matching(baselines(), start), cobra.ShellCompDirectiveNoFileComp
 }

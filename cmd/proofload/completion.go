@@ -1,184 +1,109 @@
 package main
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/proofload/proofload/scenarios"
-	"github.com/proofload/proofload/scenarios/library"
-	"github.com/proofload/proofload/sut/stack"
+	"github.com/spf13/pflag"
 )
 
 // A completer lists what may stand at a place of the command line.
 type completer = func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective)
 
+// What a shell does beside: offer files as well, offer nothing else, or keep the
+// cursor at what was completed.
+const (
+	withFiles = cobra.ShellCompDirectiveDefault
+	noFiles   = cobra.ShellCompDirectiveNoFileComp
+	noSpace   = cobra.ShellCompDirectiveNoSpace
+)
+
 // completions gives every command what its arguments and flags may be, as of
 // the moment of asking. Shells call it through the hidden command __complete.
-func completions(root *cobra.Command) {
-	args := map[string]completer{ // by the name of the command
-		"run": completeScenarios, "plan": completeScenarios, "validate": completeScenarios,
-		"check": completeRuns, "report": completeRuns, "explain": completeRuns, "compare": completeRuns, "approve": completeRun,
-		"faults": completeFaults, "inject": completeFaults, "logs": completeNodes,
+func (a *app) completions(root *cobra.Command) {
+	args := map[string]completer{ // by the words of the command
+		"run": a.completeScenarios, "plan": first(a.completeScenarios), "validate": completeDocuments,
+		"check": first(completeRuns), "report": first(completeRuns), "approve": first(completeRuns),
+		"explain": completeExplain, "compare": completeSides,
+		"baseline set": completeBaselineSet, "baseline show": first(completeBaselines),
+		"faults": first(completeFaults), "inject": a.completeInject, "logs": first(completeNodes),
+		"workload try": first(completeWorkloads), "workload validate": completeWorkloads,
 	}
 	flags := map[string]completer{
-		"target":       completeTargets,
-		"only":         completeParts,
-		"color":        words(colors...),
-		"stack":        words("cold", "warm"),
-		"keep":         words("never", "failed", "always"),
-		"progress":     words(progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet),
-		"ci":           words(ciAuto, ciGitHub, ciGitLab, ciNone),
+		"target": completeTargets,
+		"option": completeOptions,
+		"only":   a.completeParts,
+		"set":    a.completeVars,
+		"color":  words(colors...), "stack": words("cold", "warm"), "keep": words("never", "failed", "always"),
+		"progress": words(progressAuto, progressTTY, progressPlain, progressJSON, progressQuiet),
+		"ci":       words(ciAuto, ciGitHub, ciGitLab, ciNone), "gates": words(gatesAuto, gatesWait, gatesYes),
 		"inconclusive": words(unclearOwn, unclearFail, unclearPass),
-		"gates":        words(gatesAuto, gatesWait, gatesYes),
 		"format":       words("html", "json", "junit", "markdown", "openmetrics"),
-		"set":          completeVars,
+		"config":       files("yaml", "yml"), "allow": files("yaml", "yml"), "html": files("html"), "markdown": files("md"),
+		"output": files(), "dir": files(),
 	}
-	var visit func(c *cobra.Command)
-	visit = func(c *cobra.Command) {
-		if complete, ok := args[c.Name()]; ok && c.Parent() == root && c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
+	eachCommand(root, func(c *cobra.Command) {
+		path := strings.TrimPrefix(c.CommandPath(), root.Name()+" ")
+		if complete, ok := args[path]; ok {
 			c.ValidArgsFunction = complete
+		} else if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && !strings.Contains(c.Use, "FILE") {
+			c.ValidArgsFunction = cobra.NoFileCompletions
 		}
-		for name, complete := range flags {
-			if c.Flag(name) != nil {
-				_ = c.RegisterFlagCompletionFunc(name, complete) // a flag has one at most
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			complete, ok := flags[f.Name]
+			if !ok {
+				complete = cobra.NoFileCompletions // a number, an address: no file is meant
 			}
-		}
-		for _, sub := range c.Commands() {
-			visit(sub)
-		}
+			_ = c.RegisterFlagCompletionFunc(f.Name, complete) // a flag has one at most
+		})
+	})
+}
+
+// eachCommand visits a command and all below it.
+func eachCommand(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		eachCommand(sub, visit)
 	}
-	visit(root)
 }
 
 // words completes one of several words.
 func words(list ...string) completer {
 	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return list, cobra.ShellCompDirectiveNoFileComp
+		return list, noFiles
 	}
 }
 
-// completeScenarios lists the library and what lies in ./scenarios; the shell
-// adds files.
-func completeScenarios(_ *cobra.Command, _ []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	names := library.Names()
-	if own, err := scenariosIn("scenarios"); err == nil {
-		names = append(names, own...)
-	}
-	return matching(names, start), cobra.ShellCompDirectiveDefault
-}
-
-// completeRuns lists the recorded runs, the newest first.
-func completeRuns(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ids := runIDs()
-	if len(args) > 1 || len(ids) == 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return matching(append([]string{"latest"}, ids...), start), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-}
-
-// completeRun lists the recorded runs for a command that takes one.
-func completeRun(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return completeRuns(cmd, args, start)
-}
-
-// completeFaults lists the kinds of fault, and, for a command that breaks
-// something, what there is to be broken.
-func completeFaults(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	switch {
-	case len(args) == 0:
-		return matching(catalog().Names(), start), cobra.ShellCompDirectiveNoFileComp
-	case len(args) == 1 && cmd.Name() == "inject":
-		return matching(componentNames(), start), cobra.ShellCompDirectiveNoFileComp
-	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
-}
-
-// componentNames lists the nodes and links of the built-in system.
-func componentNames() []string {
-	topology, err := stack.Topology("ledger")
-	if err != nil {
-		return nil // there is always that one
-	}
-	var names []string
-	for _, n := range topology.Nodes {
-		names = append(names, n.Name)
-	}
-	for _, l := range topology.Links {
-		names = append(names, "link:"+l.Name)
-	}
-	return names
-}
-
-// completeVars lists the variables of the scenario that is named.
-func completeVars(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var names []string
-	if sc := named(args); sc != nil {
-		for _, name := range slices.Sorted(maps.Keys(sc.Vars)) {
-			names = append(names, name+"=")
+// files completes files, those with certain endings if there are any.
+func files(endings ...string) completer {
+	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(endings) == 0 {
+			return nil, withFiles
 		}
+		return endings, cobra.ShellCompDirectiveFilterFileExt
 	}
-	return matching(names, start), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// named reads the scenario that the first argument names, if it can be read.
-func named(args []string) *scenarios.Scenario {
-	if len(args) == 0 {
-		return nil
-	}
-	file, src, err := findScenario(args[0])
-	if err != nil {
-		return nil
-	}
-	sc, err := scenarios.Parse(file, src, nil)
-	if err != nil {
-		return nil
-	}
-	return sc
-}
-
-func completeNodes(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	topology, err := stack.Topology("ledger")
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, n := range topology.Nodes {
-		names = append(names, n.Name)
-	}
-	return matching(names, start), cobra.ShellCompDirectiveNoFileComp
-}
-
-func completeTargets(_ *cobra.Command, _ []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return matching([]string{stackPrefix + "ledger", "http://localhost:"}, start), cobra.ShellCompDirectiveNoSpace
-}
-
-// completeParts lists the phases and entries of the scenario that is named.
-func completeParts(_ *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var names []string
-	if sc := named(args); sc != nil {
-		for _, f := range sc.Load.Phases {
-			names = append(names, f.Name)
+// first completes the first argument alone.
+func first(complete completer) completer {
+	return func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, noFiles
 		}
-		for _, e := range sc.Timeline {
-			names = append(names, e.As)
-		}
+		return complete(cmd, args, start)
 	}
-	return matching(names, start), cobra.ShellCompDirectiveNoFileComp
 }
 
-// matching keeps the names that begin with what was typed.
-func matching(names []string, start string) []cobra.Completion {
-	var kept []cobra.Completion
-	for _, n := range names {
-		if strings.HasPrefix(n, start) {
-			kept = append(kept, n)
-		}
-	}
-	return kept
+// matching keeps what begins with what was typed.
+func matching(all []cobra.Completion, start string) []cobra.Completion {
+	return slices.DeleteFunc(slices.Clone(all), func(c cobra.Completion) bool { return !strings.HasPrefix(c, start) })
+}
+
+// described is a completion with what it is about, of which the first sentence
+// has to do.
+func described(word, about string) cobra.Completion {
+	about, _, _ = strings.Cut(about, "\n")
+	about, _, _ = strings.Cut(about, ". ")
+	return cobra.CompletionWithDesc(word, about)
 }

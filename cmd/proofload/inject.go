@@ -107,7 +107,7 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 	}
 	i.params = chaos.Params{For: last, Values: map[string]string{}}
 	if i.params.Target, err = i.shape.Select(ref); err != nil {
-		return nil, err
+		return nil, meantComponent(ref, i.shape, err)
 	}
 	for _, v := range values {
 		key, value, ok := strings.Cut(v, "=")
@@ -134,6 +134,20 @@ func (a *app) newInjection(name, ref string, values []string, flags stackFlags, 
 		return nil, fmt.Errorf("%s cannot have %s: %w", flags.target, name, err)
 	}
 	return i, nil
+}
+
+// meantComponent adds to the error about a component that there is not which one
+// was probably meant.
+func meantComponent(ref string, shape sut.Topology, err error) error {
+	var known []string
+	for _, c := range components(shape) {
+		name, _, _ := strings.Cut(c, "\t")
+		known = append(known, name)
+	}
+	if near := scenarios.Closest(ref, known); near != "" {
+		return fmt.Errorf("%w: did you mean %q?", err, near)
+	}
+	return err
 }
 
 // describe finds out what the target is, without touching it.

@@ -84,6 +84,9 @@ func (a *app) buildPlan(sc *scenarios.Scenario, f planFlags) (*planned, error) {
 	if err := found.err(); err != nil {
 		return nil, err
 	}
+	if err := a.showOrigins(p, f); err != nil {
+		return nil, err
+	}
 	p.compareBase()
 	if err := p.compareCalibration(); err != nil {
 		return nil, exit(reports.ExitUsage, err)

@@ -135,7 +135,8 @@ func (p *page) flags(c *cobra.Command) {
 func (p *page) settings(root *cobra.Command) {
 	p.say("\n## Settings\n")
 	p.say("A flag can be given in `%s` (or the file that `--config` names) as well, and in the environment: file < environment < flag.", settingsFile)
-	p.say("`--show-origin` says where each value came from.\n")
+	p.say("`--show-origin` says where each value came from, and of what is planned where the target, the seed, the number of drills, the options and the variables come from:")
+	p.say("the place in the scenario, where nothing else says it. Which variables of the environment the files ask for is said, and not what they are.\n")
 	p.say("```yaml\nproofload: config/v1\nkeep: failed\nprogress: plain\noption: [replication=async]\n```\n")
 	p.table("flag and key", "variable")
 	for _, name := range flagNames(root) {

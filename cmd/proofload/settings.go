@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -34,7 +33,7 @@ type setting struct {
 // environment as well: file < environment < flag.
 func (a *app) registerSettings(root *cobra.Command) {
 	root.PersistentFlags().StringVar(&a.settings, "config", "", "file with settings for flags (default: "+settingsFile+", if it is there)")
-	root.PersistentFlags().BoolVar(&a.showOrigin, "show-origin", false, "say of every setting where it comes from")
+	root.PersistentFlags().BoolVar(&a.origins.shown, "show-origin", false, "say of every setting where it comes from, and of all that a plan is made of")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if strings.HasPrefix(cmd.Name(), "__") || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" {
 			return nil // a broken file must not break the shell
@@ -55,7 +54,8 @@ func (a *app) applySettings(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	origins := map[string]string{}
+	origins := map[string]string{"config": a.settingsOrigin(cmd)}
+	a.origins.flags = origins
 	var errs []error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		variable := variableOf(f.Name)
@@ -63,7 +63,7 @@ func (a *app) applySettings(cmd *cobra.Command) error {
 		switch s, inFile := given[f.Name]; {
 		case !settable(f.Name):
 		case f.Changed:
-			origins[f.Name] = "flag"
+			origins[f.Name] = originFlag
 		case ok && value != "":
 			origins[f.Name] = "environment " + variable
 			errs = append(errs, assign(cmd, f, origins[f.Name], value))
@@ -75,14 +75,14 @@ func (a *app) applySettings(cmd *cobra.Command) error {
 			}
 			errs = append(errs, assign(cmd, f, origins[f.Name], s.values...))
 		default:
-			origins[f.Name] = "default"
+			origins[f.Name] = originDefault
 		}
 	})
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if a.showOrigin {
-		return a.printOrigins(cmd, origins)
+	if a.origins.shown {
+		return a.printOrigins(cmd)
 	}
 	return nil
 }
@@ -110,14 +110,7 @@ func assign(cmd *cobra.Command, f *pflag.Flag, origin string, values ...string) 
 // readSettings reads the file of settings, if there is one. It may have any flag
 // of any command.
 func (a *app) readSettings(root *cobra.Command) (map[string]setting, error) {
-	file := a.settings
-	if file == "" {
-		file, _ = a.lookup(variableOf("config"))
-	}
-	optional := file == ""
-	if optional {
-		file = settingsFile
-	}
+	file, optional := a.settingsPath()
 	src, err := os.ReadFile(file)
 	if optional && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -177,15 +170,50 @@ func flagNames(root *cobra.Command) []string {
 	return slices.Compact(names)
 }
 
-// printOrigins says of every flag what it is and where that comes from.
-func (a *app) printOrigins(cmd *cobra.Command, origins map[string]string) error {
-	w := tabwriter.NewWriter(a.stderr, 0, 0, 2, ' ', 0)
+// settingsOrigin says who named the file of settings.
+func (a *app) settingsOrigin(cmd *cobra.Command) string {
+	variable := variableOf("config")
+	named, _ := a.lookup(variable)
+	switch {
+	case cmd.Flags().Changed("config"):
+		return originFlag
+	case named != "":
+		return "environment " + variable
+	}
+	return originDefault
+}
+
+// settingsPath is the file of settings that is read, and whether it need not be
+// there.
+func (a *app) settingsPath() (file string, optional bool) {
+	if file = a.settings; file == "" {
+		file, _ = a.lookup(variableOf("config"))
+	}
+	if file == "" {
+		return settingsFile, true
+	}
+	return file, false
+}
+
+// printOrigins says of every flag what it is and where that comes from. What
+// confirms something, and can be given nowhere else, is a flag or not there.
+func (a *app) printOrigins(cmd *cobra.Command) error {
+	var rows []originRow
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if origin, ok := origins[f.Name]; ok {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, orDash(f.Value.String()), origin)
+		from, ok := a.origins.flags[f.Name]
+		value := f.Value.String()
+		switch {
+		case f.Name == "config":
+			value, _ = a.settingsPath()
+		case ok:
+		case f.Changed && f.Name != "show-origin":
+			from = originFlag
+		default:
+			return
 		}
+		rows = append(rows, originRow{f.Name, value, from})
 	})
-	return w.Flush()
+	return writeOrigins(a.stderr, rows)
 }
 
 func orDash(s string) string {

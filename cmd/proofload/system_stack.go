@@ -134,8 +134,13 @@ func counting(st *stack.Stack) []probe.Target {
 		history.CounterHeap:        "go_memstats_heap_alloc_bytes",
 		history.CounterCacheHits:   `ledger_cache_gets_total{result="hit"}`,
 		history.CounterCacheMisses: `ledger_cache_gets_total{result="miss"}`,
+		history.CounterCacheUp:     `ledger_dependency_up{dependency="redis"}`,
 	})
-	add(sut.RoleWorker, history.ProbeCounter, "http", "/metrics", map[string]string{history.CounterDead: "ledger_jobs_dead_total"})
+	add(sut.RoleWorker, history.ProbeCounter, "http", "/metrics", map[string]string{
+		history.CounterDead:     "ledger_jobs_dead_total",
+		history.CounterCacheUp:  `ledger_dependency_up{dependency="redis"}`,
+		history.CounterBrokerUp: `ledger_dependency_up{dependency="broker"}`,
+	})
 	if st.Accounts() <= fewAccounts {
 		add(sut.RoleDatabase, history.ProbeBooks, "postgres", "", nil)
 	}

@@ -18,6 +18,10 @@ import (
 	"github.com/proofload/proofload/sut/stack"
 )
 
+// errNoOptions is wrapped by the error that gives options to a target that has
+// none.
+var errNoOptions = errors.New("has no options")
+
 // readTarget reads a target file.
 func (a *app) readTarget(file string, options map[string]string) (*remote.Target, error) {
 	src, err := os.ReadFile(file)
@@ -27,9 +31,9 @@ func (a *app) readTarget(file string, options map[string]string) (*remote.Target
 	case err != nil:
 		return nil, fmt.Errorf("read target: %w", err)
 	case len(options) > 0:
-		return nil, fmt.Errorf("the target %s has no options", file)
+		return nil, fmt.Errorf("the target %s %w", file, errNoOptions)
 	}
-	return remote.Parse(file, src, a.lookup)
+	return remote.Parse(file, src, a.origins.noting(a.lookup))
 }
 
 // misnamed tells at its place in a scenario what is wrong with the target that it
@@ -40,6 +44,10 @@ func misnamed(sc *scenarios.Scenario, f planFlags, err error) error {
 	}
 	_, unknown := describeTarget(sc.Target, nil)
 	switch {
+	case errors.Is(err, errNoOptions) && sc.OptionsPos.Line > 0:
+		return problemAt(sc, sc.OptionsPos, "{", err.Error(), "leave options: out: only a stack has them")
+	case errors.Is(err, errNoOptions):
+		return fmt.Errorf("--option: %w: only a stack has them", err)
 	case isFile(sc.Target) && f.target == "":
 		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), "the path of a target file is relative to the scenario")
 	case isFile(sc.Target):

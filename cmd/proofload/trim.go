@@ -45,12 +45,14 @@ func (a *app) readTrimmed(name string, f trimFlags) (*scenarios.Scenario, error)
 	if err != nil {
 		return nil, exit(reports.ExitUsage, err)
 	}
+	a.origins.asked = nil // by the scenario before
+	outer := a.origins.noting(a.lookup)
 	sc, err := a.parseScenario(name, func(variable string) (string, bool) {
 		if inner, ours := strings.CutPrefix(variable, "vars."); ours {
 			value, ok := vars[inner]
 			return value, ok
 		}
-		return a.lookup(variable)
+		return outer(variable)
 	})
 	if err != nil {
 		return sc, err

@@ -87,7 +87,7 @@ func (a *app) parseWorkload(path string) (*httpload.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read workload: %w", err)
 	}
-	return httpload.Parse(path, src, httpload.Options{Lookup: a.secrets.learn(src, a.lookup)})
+	return httpload.Parse(path, src, httpload.Options{Lookup: a.secrets.learn(src, a.origins.noting(a.lookup))})
 }
 
 // draftCommand writes a workload from another file.

@@ -180,7 +180,7 @@ func (f *feed) malformed(err error) *mistake {
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
 		return &mistake{fmt.Sprintf("%s:%d:%d: %s", f.file, e.Line, e.Column, e.Err), "mend the file: each line has as many fields as the first"}
 	}
-	return &mistake{fmt.Sprintf("%s: %s", f.file, err), ""}
+	return &mistake{fmt.Sprintf("%s: %s", f.file, err), "the file has to be a table: a line of names, then lines of as many fields"}
 }
 
 // readJSONL reads a file with one JSON object a line.

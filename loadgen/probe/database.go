@@ -100,6 +100,9 @@ func (d *database) observe(ctx context.Context, e *history.Event) error {
 	if d.conn == nil {
 		conn, err := Connect(ctx, d.url)
 		if err != nil {
+			if _, refused := errors.AsType[*pgconn.PgError](err); !refused {
+				e.Class = history.ClassUnreached
+			}
 			return err
 		}
 		d.conn = conn

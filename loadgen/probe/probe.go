@@ -38,7 +38,7 @@ type observer interface {
 }
 
 // Run probes all targets, each at the given pace, until ctx is done. An
-// observation is recorded when its outcome, role, timeline or text differs from
+// observation is recorded when its outcome, role, timeline, class or text differs from
 // the one before, and at least once a second; of counters and books each is, for
 // what they say is a number. It is timed at its end, and one
 // that takes longer than 500 ms is a failure.
@@ -124,5 +124,5 @@ func once(ctx context.Context, o observer, e *history.Event) error {
 }
 
 func changed(was, is *history.Event) bool {
-	return was.Kind != is.Kind || was.Role != is.Role || was.Timeline != is.Timeline || was.Text != is.Text
+	return was.Kind != is.Kind || was.Role != is.Role || was.Timeline != is.Timeline || was.Text != is.Text || was.Class != is.Class
 }

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/proofload/proofload/reports/history"
 )
@@ -184,7 +186,43 @@ func TestNobodyThere(t *testing.T) {
 		if e.Kind != history.Fail || e.Text != "connection refused" {
 			t.Errorf("%s of %s: %s %q, want fail %q", e.Op, e.Node, e.Kind, e.Text, "connection refused")
 		}
+		if e.Op != history.ProbeAgent && e.Class != history.ClassUnreached {
+			t.Errorf("%s of %s: class %q, want %q", e.Op, e.Node, e.Class, history.ClassUnreached)
+		}
 	}
+}
+
+// TestNothingBehind probes a pooler that answers, and says that it has no
+// database to give: it is not the pooler that is down.
+func TestNothingBehind(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pooler sync.WaitGroup
+	pooler.Go(func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return // the test is over
+		}
+		defer conn.Close()
+		back := pgproto3.NewBackend(conn, conn)
+		if _, err := back.ReceiveStartupMessage(); err != nil {
+			t.Errorf("receive start-up message: %v", err)
+		}
+		back.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "server login has been failing"})
+		if err := back.Flush(); err != nil {
+			t.Errorf("refuse: %v", err)
+		}
+	})
+	d := newObserver(Target{Op: history.ProbeRoute, URL: "postgres://u:secret@" + l.Addr().String() + "/x?sslmode=disable"})
+	defer d.close(t.Context())
+	var e history.Event
+	if err := d.observe(t.Context(), &e); err == nil || reason(err) != "server login has been failing" || e.Class != "" {
+		t.Errorf("observed %v, class %q, want no class: somebody answered", err, e.Class)
+	}
+	_ = l.Close()
+	pooler.Wait()
 }
 
 func TestReason(t *testing.T) {

@@ -50,7 +50,8 @@ const (
 	// Text the reason if it did not answer.
 	ProbeDatabase = "database"
 	// ProbeRoute: the database as the service reaches it, through pooler and
-	// router; fields as ProbeDatabase.
+	// router; fields as ProbeDatabase. Class is [ClassUnreached] if Node itself
+	// did not answer, rather than what is behind it.
 	ProbeRoute = "route"
 	// ProbeAgent: the failover agent of Node. Role is what the agent says;
 	// Text is "unlocked" while no node holds the leader lock.
@@ -77,7 +78,19 @@ const (
 	CounterHeap        = "heap"         // bytes on its heap, garbage included; not a sum
 	CounterCacheHits   = "cache-hits"   // copies that it asked a cache for, and got
 	CounterCacheMisses = "cache-misses" // and did not get
+
+	// Whether an instance gets on with something that it works with, 1 or 0, as
+	// it found last. The name of that and [SuffixUp].
+	CounterCacheUp  = "redis" + SuffixUp
+	CounterBrokerUp = "rabbitmq" + SuffixUp
 )
+
+// SuffixUp ends the names of counters that say whether something works.
+const SuffixUp = "-up"
+
+// ClassUnreached is the class of a probe's failure to which nobody answered at
+// all.
+const ClassUnreached = "unreached"
 
 // The Op of events by [ByAudit]. Node is the database node that was read.
 const (
@@ -197,7 +210,7 @@ type Event struct {
 	Sched  time.Duration `json:"sched_ns,omitempty"` // when it was to be sent; latency counts from here
 	Sent   time.Duration `json:"sent_ns,omitempty"`  // when it was; Sent-Sched is the send lag
 	Status int           `json:"status,omitempty"`   // of the answer, for example the HTTP status
-	Class  string        `json:"class,omitempty"`    // of the error, one of loadgen's classes; "shed" was never sent
+	Class  string        `json:"class,omitempty"`    // of the error, one of loadgen's classes; "shed" was never sent. Of a probe [ClassUnreached] or empty
 	Amount int64         `json:"amount,omitempty"`   // in minor units
 	Key    string        `json:"key,omitempty"`      // what the operation is about, for example an account
 	Peer   string        `json:"peer,omitempty"`     // what Amount moved to; it moved from Key

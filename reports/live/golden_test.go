@@ -27,6 +27,10 @@ func TestGoldenPanel(t *testing.T) {
 	draw("before the first drill", 500*time.Millisecond)
 	play(s)
 	draw("two seconds after the primary went", 5*time.Second)
+	for _, e := range append(glances(t), silent(history.ProbeDatabase, "pg-1"), silent(history.ProbeRoute, "pgbouncer"), silent(history.ProbeCounter, "api-2")) {
+		s.Observe(&e)
+	}
+	draw("all nodes of a ledger are watched", 5*time.Second)
 	s.Observe(&history.Event{At: 6 * time.Second, By: history.ByRun, Op: history.RunHold, ID: "gate-1", Drill: 1})
 	draw("a minute at a gate", 66*time.Second)
 	reportstest.Golden(t, *update, "panel.txt", out.String())

@@ -14,6 +14,9 @@ import (
 func BenchmarkPanel(b *testing.B) {
 	s := NewState(header())
 	play(s)
+	for _, e := range glances(b) {
+		s.Observe(&e)
+	}
 	at := 3 * time.Second
 	b.Run("draw", func(b *testing.B) {
 		var screen bytes.Buffer

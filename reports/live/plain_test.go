@@ -29,8 +29,8 @@ func turns() []history.Event {
 	}
 	all := []history.Event{
 		probe(6*time.Second, history.ProbeDatabase, "pg-2", "replica", 1), // seen for the first time, which is no change
-		probe(6*time.Second, history.ProbeRoute, "", "primary", 1),
-		probe(7*time.Second, history.ProbeRoute, "", "", 0),
+		probe(6*time.Second, history.ProbeRoute, "pgbouncer", "primary", 1),
+		probe(7*time.Second, history.ProbeRoute, "pgbouncer", "", 0),
 		course(8*time.Second, history.RunMark, "on call is paged", 1),
 	}
 	for i := range 300 {
@@ -46,7 +46,7 @@ func turns() []history.Event {
 	}
 	return append(all,
 		probe(14200*time.Millisecond, history.ProbeDatabase, "pg-2", "primary", 2),
-		probe(14400*time.Millisecond, history.ProbeRoute, "", "primary", 2),
+		probe(14400*time.Millisecond, history.ProbeRoute, "pgbouncer", "primary", 2),
 		fault(16*time.Second, history.FaultRecover, ""),
 		fault(18*time.Second, history.FaultRecovered, "pg-1 runs"),
 		probe(19*time.Second, history.ProbeDatabase, "pg-1", "replica", 2),

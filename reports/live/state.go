@@ -6,7 +6,6 @@ package live
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -36,11 +35,10 @@ type State struct {
 	drill   int
 	clock   history.Clock // of the drill's phases
 	phase   string
-	quiet   bool              // the drill's load is over
-	now     second            // the second that is being counted
-	last    second            // the one before, which is shown
-	nodes   map[string]string // node to what it was last seen as
-	route   string
+	quiet   bool   // the drill's load is over
+	now     second // the second that is being counted
+	last    second // the one before, which is shown
+	system  *system
 	faults  map[string]faultState
 	order   []string       // of faults
 	tally   *history.Tally // of the drill
@@ -77,7 +75,7 @@ func NewState(h Header) *State {
 	return &State{
 		header: h,
 		hint:   "Ctrl-C stops and heals",
-		nodes:  map[string]string{},
+		system: newSystem(),
 		faults: map[string]faultState{},
 		tally:  history.NewTally(),
 		now:    newSecond(0),
@@ -100,7 +98,9 @@ func (s *State) Observe(e *history.Event) {
 	case history.ByLoad:
 		s.operation(e)
 	case history.ByProbe:
-		s.probe(e)
+		for _, text := range s.system.observe(e) {
+			s.change(e, text)
+		}
 	case history.ByFault:
 		s.fault(e)
 	case history.ByRun:
@@ -144,33 +144,6 @@ func (s *State) place(phase string) int {
 	return slices.IndexFunc(s.header.Spec.Phases, func(p check.Phase) bool { return p.Name == phase })
 }
 
-func (s *State) probe(e *history.Event) {
-	seen := e.Role
-	if e.Kind == history.Fail {
-		seen = "DOWN"
-	}
-	switch e.Op {
-	case history.ProbeDatabase:
-		if s.nodes[e.Node] != seen {
-			if s.nodes[e.Node] != "" {
-				s.change(e, fmt.Sprintf("%s is %s (was %s)", e.Node, seen, s.nodes[e.Node]))
-			}
-			s.nodes[e.Node] = seen
-		}
-	case history.ProbeRoute:
-		route := fmt.Sprintf("%s timeline %d", seen, e.Timeline)
-		if e.Kind == history.Fail {
-			route = "DOWN"
-		}
-		if s.route != route {
-			if s.route != "" {
-				s.change(e, "route to the database: "+route)
-			}
-			s.route = route
-		}
-	}
-}
-
 func (s *State) fault(e *history.Event) {
 	f := s.faults[e.ID]
 	switch e.Op {
@@ -198,6 +171,10 @@ func (s *State) fault(e *history.Event) {
 func (s *State) course(e *history.Event) {
 	s.clock.Observe(e)
 	switch e.Op {
+	case history.RunTopology:
+		if t, ok := history.TopologyOf(e); ok {
+			s.system.take(t)
+		}
 	case history.RunDrill:
 		s.drill, s.phase, s.quiet = e.Drill, "", false
 		s.tally = history.NewTally()
@@ -283,7 +260,7 @@ func (s *State) Lines(now time.Duration) []string {
 	return []string{
 		head,
 		"load        " + s.load(into),
-		"system      " + s.system(),
+		"system      " + s.system.line(),
 		"faults      " + s.faultLine(now),
 		"objectives  " + s.objectives(now),
 	}
@@ -295,7 +272,7 @@ func (s *State) Summary(now time.Duration) string {
 	defer s.mu.Unlock()
 	into := s.into(now)
 	line := fmt.Sprintf("%8s  %s", clock(now), s.load(into))
-	if system := s.system(); system != "" {
+	if system := s.system.line(); system != "" {
 		line += " | " + system
 	}
 	return line
@@ -339,17 +316,6 @@ func askedOf(p check.Phase, at time.Duration) string {
 		rate = p.Planned / p.For.Seconds()
 	}
 	return fmt.Sprintf("%.0f/s asked", rate)
-}
-
-func (s *State) system() string {
-	parts := make([]string, 0, len(s.nodes)+1)
-	for _, n := range slices.Sorted(maps.Keys(s.nodes)) {
-		parts = append(parts, n+" "+s.nodes[n])
-	}
-	if s.route != "" {
-		parts = append(parts, "route "+s.route)
-	}
-	return strings.Join(parts, "  ")
 }
 
 func (s *State) faultLine(now time.Duration) string {

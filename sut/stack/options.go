@@ -17,7 +17,8 @@ import (
 type Option struct {
 	Name    string
 	Default string
-	Allowed string // what values are allowed, for people
+	Allowed string   // what values are allowed, for people
+	Values  []string // all of them, where they are few words
 	About   string
 }
 
@@ -28,7 +29,7 @@ func Options(name string) ([]Option, error) {
 	}
 	return []Option{
 		{
-			Name: "replication", Default: replicationSync, Allowed: "sync or async",
+			Name: "replication", Default: replicationSync, Allowed: "sync or async", Values: []string{replicationSync, replicationAsync},
 			About: "whether a commit waits for a standby; async loses what was not streamed yet",
 		},
 		{
@@ -36,11 +37,11 @@ func Options(name string) ([]Option, error) {
 			About: "lease of the Postgres primary; a lost host is noticed when it runs out",
 		},
 		{
-			Name: "fsync", Default: fsyncOn, Allowed: "on or off",
+			Name: "fsync", Default: fsyncOn, Allowed: "on or off", Values: []string{fsyncOn, fsyncOff},
 			About: "whether Postgres waits for the disk; without, only a machine that loses its power loses data, not a process that dies",
 		},
 		{
-			Name: "data", Default: dataSets()[0].name, Allowed: "small, medium or large",
+			Name: "data", Default: dataSets()[0].name, Allowed: "small, medium or large", Values: dataNames(),
 			About: "what the ledger begins with: 1,000 accounts; 100,000 and 1,000,000 transfers; 1,000,000 and 10,000,000",
 		},
 		{
@@ -76,6 +77,15 @@ func dataSets() []dataSet {
 		{"medium", 100_000, 10 * time.Minute},
 		{"large", 1_000_000, 2 * time.Hour},
 	}
+}
+
+// dataNames are the values of the option data.
+func dataNames() []string {
+	var names []string
+	for _, d := range dataSets() {
+		names = append(names, d.name)
+	}
+	return names
 }
 
 // The values of the option replication.

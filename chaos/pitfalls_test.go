@@ -39,7 +39,8 @@ func TestPitfalls(t *testing.T) {
 			"cmd/proofload/conformance_pitfalls_test.go": "testPortsStay",
 		}},
 		{"an address goes to another node while its own is away", map[string]string{
-			"cmd/proofload/conformance_pitfalls_test.go": "testAddressesSwap",
+			"sut/stack/addresses_integration_test.go":  "testAnotherAddress",
+			"chaos/netfault/filterkinds_linux_test.go": "TestPeerMoves",
 		}},
 		{"a limit below what is in use cannot be set, or kills", map[string]string{
 			"cmd/proofload/conformance_pitfalls_test.go": "testLimitBelowUse",

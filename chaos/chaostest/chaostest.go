@@ -4,7 +4,9 @@ package chaostest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +63,43 @@ func TestFault(t *testing.T, env sut.Environment, kind chaos.Kind, p chaos.Param
 		t.Run("cancellation", f.testCancellation)
 	if !ok {
 		t.Logf("the steps after the one that failed were left out")
+	}
+}
+
+// Whole waits until a probe finds nothing broken. On a machine that is busy what
+// is whole may take longer to answer than a probe waits.
+func Whole(t *testing.T, probe Probe) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := chaos.Watch(ctx, func(ctx context.Context) error {
+		broken, err := probe(ctx)
+		if err == nil && broken {
+			err = errors.New("the probe says that it is broken")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// NotInEffect wants an injection not to be taken for one in effect, and to be told
+// why. A machine that is busy gets longer for the first look.
+func NotInEffect(t *testing.T, in chaos.Injection, want string) {
+	t.Helper()
+	for patience := time.Second; ; patience *= 4 {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		seen, err := in.Settle(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			t.Fatalf("it is seen in effect: %+v", seen)
+		case strings.Contains(err.Error(), want):
+			return
+		case patience > time.Minute:
+			t.Fatalf("it is not in effect: %v; want %q", err, want)
+		}
 	}
 }
 

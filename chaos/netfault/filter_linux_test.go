@@ -16,17 +16,13 @@ func TestPartition(t *testing.T) {
 	env := chaostest.NewIsolated(t, "pg-1", "pg-2")
 	p := chaos.Params{Target: env.Node("pg-1"), For: time.Minute}
 	chaostest.TestFault(t, env, kind(t, kindPartition), p, env.Broken("pg-1"))
-	if broken, err := env.Broken("pg-2")(t.Context()); broken || err != nil {
-		t.Errorf("the other node is broken: %t, %v", broken, err)
-	}
+	chaostest.Whole(t, env.Broken("pg-2"))
 }
 
 func TestLose(t *testing.T) {
 	env := chaostest.NewIsolated(t, "pg-1", "pg-2")
 	chaostest.TestFault(t, env, kind(t, kindLose), chaos.Params{Target: env.Node("pg-1")}, env.Broken("pg-1"))
-	if broken, err := env.Broken("pg-2")(t.Context()); broken || err != nil {
-		t.Errorf("the other node is broken: %t, %v", broken, err)
-	}
+	chaostest.Whole(t, env.Broken("pg-2"))
 }
 
 // inject prepares and injects a fault.
@@ -45,23 +41,6 @@ func inject(tb testing.TB, env sut.Environment, k chaos.Kind, p chaos.Params) (c
 		tb.Fatal(err)
 	}
 	return in, undo
-}
-
-// waitWhole waits until a probe finds nothing broken.
-func waitWhole(t *testing.T, probe chaostest.Probe) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	err := chaos.Watch(ctx, func(ctx context.Context) error {
-		broken, err := probe(ctx)
-		if err == nil && broken {
-			err = errors.New("broken")
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestPartitionEvidence has somebody try to reach the node.
@@ -88,7 +67,7 @@ func TestKernelEndsPartition(t *testing.T) {
 	if broken, err := env.Broken("pg-1")(t.Context()); !broken || err != nil {
 		t.Errorf("broken %t, %v right after the injection", broken, err)
 	}
-	waitWhole(t, env.Broken("pg-1"))
+	chaostest.Whole(t, env.Broken("pg-1"))
 	if err := c.gone(t.Context(), env, env, "pg-1"); err == nil {
 		t.Error("the expired rules are not listed, want them to be there until removed")
 	}
@@ -116,7 +95,7 @@ func TestPartitionsOverlap(t *testing.T) {
 	if err := k.Heal(t.Context(), env, undoSecond); err != nil {
 		t.Fatal(err)
 	}
-	waitWhole(t, env.Broken("pg-1"))
+	chaostest.Whole(t, env.Broken("pg-1"))
 }
 
 // TestRestartEndsPartition restarts a node while it is cut off: its rules die
@@ -173,5 +152,5 @@ func TestLoseHalfway(t *testing.T) {
 	if err := k.Heal(t.Context(), env, undo); err != nil {
 		t.Fatal(err)
 	}
-	waitWhole(t, env.Broken("pg-1"))
+	chaostest.Whole(t, env.Broken("pg-1"))
 }

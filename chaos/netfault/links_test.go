@@ -100,9 +100,7 @@ func TestLinkFaults(t *testing.T) {
 				}
 				p := chaos.Params{Target: env.selection(testLink), Values: tt.values}
 				chaostest.TestFault(t, env, kind(t, tt.kind), p, env.slow(testLink))
-				if broken, err := env.slow("api-1->pgbouncer")(t.Context()); broken || err != nil {
-					t.Errorf("the other link is broken: %t, %v", broken, err)
-				}
+				chaostest.Whole(t, env.slow("api-1->pgbouncer"))
 			})
 		}
 	}
@@ -149,9 +147,7 @@ func TestLinkFaultEndedEarly(t *testing.T) {
 	if err := k.Heal(t.Context(), env, undo); err != nil {
 		t.Fatal(err)
 	}
-	if seen, err := in.Settle(deadline(t, time.Second)); err == nil || !strings.Contains(err.Error(), "0 of 2 toxics are listed") {
-		t.Errorf("settled again: %+v, %v", seen, err)
-	}
+	chaostest.NotInEffect(t, in, "0 of 2 toxics are listed")
 }
 
 // TestLinkFaultsInAnyOrder recovers the first of two faults of one link first.
@@ -168,7 +164,7 @@ func TestLinkFaultsInAnyOrder(t *testing.T) {
 	if err := second.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waitWhole(t, env.slow(testLink))
+	chaostest.Whole(t, env.slow(testLink))
 }
 
 // TestLinkFaultsCombine has two faults of one link in effect at the same time,
@@ -235,7 +231,7 @@ func TestLinkFaultsCombine(t *testing.T) {
 	if want := []string{kindSlice, kindLatency, kindBandwidth}; !slices.Equal(healed, want) {
 		t.Errorf("undone %q, want %q", healed, want)
 	}
-	waitWhole(t, env.slow(testLink))
+	chaostest.Whole(t, env.slow(testLink))
 }
 
 // TestLatencySeesItselfAlone has a link so slow that everything waits, by a limit
@@ -339,9 +335,7 @@ func TestStockToxiproxy(t *testing.T) {
 		t.Run(tt.kind+tt.values["direction"], func(t *testing.T) {
 			p := chaos.Params{Target: env.selection(testLink), Values: tt.values}
 			chaostest.TestFault(t, env, kind(t, tt.kind), p, env.slow(testLink))
-			if broken, err := env.slow("other")(t.Context()); broken || err != nil {
-				t.Errorf("the other proxy is broken: %t, %v", broken, err)
-			}
+			chaostest.Whole(t, env.slow("other"))
 		})
 	}
 }
@@ -362,9 +356,7 @@ func TestStockRefuses(t *testing.T) {
 			t.Errorf("%s: %v", tt.kind, err)
 		}
 	}
-	if broken, err := env.slow(testLink)(t.Context()); broken || err != nil {
-		t.Errorf("broken %t, %v", broken, err)
-	}
+	chaostest.Whole(t, env.slow(testLink))
 }
 
 // TestKindsAreComplete checks what the catalogue prints.

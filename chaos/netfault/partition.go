@@ -3,6 +3,8 @@ package netfault
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,7 +22,8 @@ type partition struct {
 	ttl     time.Duration
 	kind    filterKind
 	params  chaos.Params
-	cut     cut // as resolved by Prepare
+	cut     cut                 // as resolved by Prepare
+	others  map[string][]string // with it, the addresses of its peers by their own names; nil: all are
 }
 
 func makePartition(env sut.Environment, targets *chaos.Targets, kind filterKind, p chaos.Params) (*partition, error) {
@@ -94,9 +97,11 @@ func (p *partition) peers(ctx context.Context, nodes []string) (map[string][]str
 		return nil, err
 	}
 	peers := map[string][]string{}
+	p.others = map[string][]string{}
 	for _, node := range nodes {
 		for i, name := range names {
 			if name != node {
+				p.others[name] = found[i]
 				peers[node] = append(peers[node], found[i]...)
 			}
 		}
@@ -129,7 +134,7 @@ func addresses(ctx context.Context, net sut.NetAdmin, node string) ([]string, er
 
 // Inject implements [chaos.Fault].
 func (p *partition) Inject(ctx context.Context) (chaos.Injection, error) {
-	in := &partitioned{env: p.env, net: p.net, cut: p.cut, called: time.Now()}
+	in := &partitioned{env: p.env, net: p.net, cut: p.cut, others: p.others, called: time.Now()}
 	err := chaos.Each(in.cut.Nodes, func(node string) error { return in.cut.add(ctx, p.net, node, p.ttl) })
 	if err != nil {
 		return nil, err
@@ -142,7 +147,8 @@ type partitioned struct {
 	env    sut.Environment
 	net    sut.NetAdmin
 	cut    cut
-	called time.Time // the last inject or recover call
+	others map[string][]string // what the rules are aimed at, by peer
+	called time.Time           // the last inject or recover call
 }
 
 // Settle implements [chaos.Injection]. It goes by the packets that the kernel
@@ -153,6 +159,9 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		idle.Store(0)
+		if err := p.aimed(ctx); err != nil {
+			return err
+		}
 		return chaos.Each(chaos.Indices(said), func(i int) error {
 			node := p.cut.Nodes[i]
 			packets, err := p.cut.dropped(ctx, p.net, node)
@@ -176,6 +185,22 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	return chaos.Evidence{
 		By: "packet filter counters", Saw: strings.Join(said, "; "), Took: time.Since(p.called), Idle: int(idle.Load()) == len(said),
 	}, nil
+}
+
+// aimed reports a peer that has another address than the rules are aimed at: it was
+// restarted, nothing cuts it off any more, and its old address may be somebody
+// else's by now. One that is down has none.
+func (p *partitioned) aimed(ctx context.Context) error {
+	return chaos.Each(slices.Sorted(maps.Keys(p.others)), func(peer string) error {
+		if chaos.IsDown(ctx, p.env, peer) {
+			return nil
+		}
+		now, err := addresses(ctx, p.net, peer)
+		if err == nil && !slices.Equal(now, p.others[peer]) {
+			err = fmt.Errorf("%s is at %s now, the rules are aimed at %s", peer, strings.Join(now, ", "), strings.Join(p.others[peer], ", "))
+		}
+		return err
+	})
 }
 
 // Recover implements [chaos.Injection].

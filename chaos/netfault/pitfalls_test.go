@@ -41,7 +41,7 @@ func TestFrozenReceiver(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		waitWhole(t, env.broken(testLink))
+		chaostest.Whole(t, env.broken(testLink))
 	}
 }
 

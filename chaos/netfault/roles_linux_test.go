@@ -89,7 +89,7 @@ func serveNames(t *testing.T, env chaostest.Isolated, node string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go env.NetExec(ctx, node, "env", roleVariable+"=serve-udp "+resolver+":53", os.Args[0])
-	for deadline := time.Now().Add(10 * time.Second); asks(t, env, node, "udp", resolver+":53") != "ok"; {
+	for deadline := time.Now().Add(time.Minute); asks(t, env, node, "udp", resolver+":53") != "ok"; {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody serves names")
 		}
@@ -105,7 +105,7 @@ func joinNodes(t *testing.T, env chaostest.Isolated, a, b string) string {
 	defer cancel()
 	go env.NetExec(ctx, b, "sh", "-c", "echo $$ > "+file+".new; mv "+file+".new "+file+"; exec sleep 60")
 	var pid []byte
-	for deadline := time.Now().Add(10 * time.Second); len(pid) == 0; {
+	for deadline := time.Now().Add(time.Minute); len(pid) == 0; <-time.After(time.Millisecond) {
 		pid, _ = os.ReadFile(file)
 		if time.Now().After(deadline) {
 			t.Fatal("nobody is in the namespace of " + b)

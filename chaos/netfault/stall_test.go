@@ -28,9 +28,7 @@ func TestStall(t *testing.T) {
 			}
 			p := chaos.Params{Target: env.selection("replication:pg-1")}
 			chaostest.TestFault(t, env, kind(t, kindStall), p, env.broken("replication:pg-1"))
-			if broken, err := env.broken("api-1->pgbouncer")(t.Context()); broken || err != nil {
-				t.Errorf("the other link is broken: %t, %v", broken, err)
-			}
+			chaostest.Whole(t, env.broken("api-1->pgbouncer"))
 		})
 	}
 }
@@ -110,9 +108,7 @@ func TestStallsOverlap(t *testing.T) {
 	if err := second.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if broken, err := env.broken(link)(t.Context()); broken || err != nil {
-		t.Errorf("broken %t, %v after both", broken, err)
-	}
+	chaostest.Whole(t, env.broken(link))
 }
 
 // TestStallProxyGone heals a stall whose proxy has ended, and its toxics with
@@ -294,9 +290,7 @@ func TestStallNotInEffect(t *testing.T) {
 	if err := kind(t, kindStall).Heal(t.Context(), env, undo); err != nil {
 		t.Fatal(err)
 	}
-	if seen, err := in.Settle(deadline(t, 3*time.Second)); err == nil || !strings.Contains(err.Error(), "no stall is listed") {
-		t.Errorf("settled: %+v, %v", seen, err)
-	}
+	chaostest.NotInEffect(t, in, "no stall is listed")
 }
 
 func TestHolding(t *testing.T) {

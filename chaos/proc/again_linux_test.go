@@ -149,9 +149,7 @@ func TestKillAtPoint(t *testing.T) {
 	go func() {
 		for _, line := range []string{"listening", "effect begun"} {
 			env.lines <- line
-			if broken, err := env.Broken("api-1")(t.Context()); broken || err != nil {
-				t.Errorf("broken after %q: %t, %v", line, broken, err)
-			}
+			chaostest.Whole(t, env.Broken("api-1"))
 		}
 		env.lines <- `level=DEBUG msg="effect-done" id=7`
 	}()

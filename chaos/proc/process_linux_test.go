@@ -29,9 +29,7 @@ func TestKillProcess(t *testing.T) {
 	env := chaostest.NewLocal(t, "api-1", "api-2")
 	p := chaos.Params{Target: env.Node("api-1"), Values: map[string]string{"process": ourName()}}
 	chaostest.TestFault(t, env, kind(t, kindKill), p, env.Broken("api-1"))
-	if broken, err := env.Broken("api-2")(t.Context()); broken || err != nil {
-		t.Errorf("the other node is broken: %t, %v", broken, err)
-	}
+	chaostest.Whole(t, env.Broken("api-2"))
 }
 
 // TestKillNoProcess is refused: nothing of the node is called so.
@@ -47,9 +45,7 @@ func TestKillNoProcess(t *testing.T) {
 	if _, err := f.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "no process of the node is called nobody") {
 		t.Errorf("inject: %v", err)
 	}
-	if broken, err := env.Broken("api-1")(t.Context()); broken || err != nil {
-		t.Errorf("broken: %t, %v", broken, err)
-	}
+	chaostest.Whole(t, env.Broken("api-1"))
 }
 
 // unsupervised is a node of which nothing starts a process again.

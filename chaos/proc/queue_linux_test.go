@@ -45,9 +45,7 @@ func TestKillAtLevel(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() {
-		if broken, err := env.Broken("api-1")(t.Context()); broken || err != nil {
-			t.Errorf("broken before: %t, %v", broken, err)
-		}
+		chaostest.Whole(t, env.Broken("api-1"))
 		env.answers <- "3\n"
 	}()
 	active := arm(t, env, k, p)

@@ -12,7 +12,7 @@ import (
 // ending reads until the connection ends and returns how.
 func ending(t *testing.T, c net.Conn) (data string, err error) {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	got, err := io.ReadAll(c)
 	return string(got), err
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/chaos/chaostest"
-	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -20,7 +19,6 @@ import (
 func pitfalls(t *testing.T, program command, s *stack.Stack) {
 	t.Helper()
 	t.Run("ports stay", func(t *testing.T) { testPortsStay(t, s) })
-	t.Run("addresses swap", func(t *testing.T) { testAddressesSwap(t, s) })
 	t.Run("limit below use", func(t *testing.T) { testLimitBelowUse(t, program, s) })
 	t.Run("out of memory", func(t *testing.T) { testOutOfMemory(t, program, s) })
 	t.Run("engine away", func(t *testing.T) { testEngineAway(t, program, s) })
@@ -57,28 +55,6 @@ func testPortsStay(t *testing.T, s *stack.Stack) {
 		t.Fatal(err)
 	}
 	becomes(t, entry, false) // at the address of before
-}
-
-// testAddressesSwap kills two nodes and starts them the other way round, so that
-// the engine gives each what the other had. They are found by name.
-func testAddressesSwap(t *testing.T, s *stack.Stack) {
-	t.Helper()
-	nodes := []string{"redis", "worker-1"}
-	for _, n := range nodes {
-		if err := s.Kill(t.Context(), n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := chaos.AwaitState(t.Context(), s, nodes, sut.Down); err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []string{"worker-1", "redis"} {
-		if err := s.Start(t.Context(), n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	becomes(t, echoes(s, "api-1->redis", "api-1"), false)
-	becomes(t, answers(s, "worker-1"), false)
 }
 
 // testLimitBelowUse leaves a node less memory than it uses: that is refused, or

@@ -70,6 +70,9 @@ func (e *exploration) command() string {
 	f := e.flags
 	text := fmt.Sprintf("proofload explore --seed %d --budget %s --target %s --rate %g --within %s --settle %s --most %d",
 		f.seed, scenarios.FormatDuration(f.budget), f.target, f.rate, scenarios.FormatDuration(f.within), scenarios.FormatDuration(f.settle), f.most)
+	if f.runs > 0 {
+		text += fmt.Sprintf(" --runs %d", f.runs)
+	}
 	if len(f.options) > 0 {
 		text += " --option " + strings.Join(f.options, " --option ")
 	}
@@ -121,12 +124,22 @@ func (e *exploration) conclude(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return exit(reports.ExitInterrupted, fmt.Errorf("interrupted after %d runs, in which nothing failed", e.runs))
+	case e.told == 0 && e.flags.runs > 0 && e.runs == e.flags.runs:
+		return exit(reports.ExitInconclusive, fmt.Errorf("%s said nothing; raise --runs", runsOf(e.runs)))
 	case e.told == 0:
 		return exit(reports.ExitInconclusive, fmt.Errorf("no run said anything within %s: a run takes about %s; raise --budget, or lower --within and --settle",
 			e.flags.budget, e.takes(explore.Timeline{})))
 	}
-	fmt.Fprintf(e.app.stdout, "PASS  nothing failed in %d runs   seed %d   %s\n", e.told, e.flags.seed, time.Since(e.began).Round(time.Second))
+	fmt.Fprintf(e.app.stdout, "PASS  nothing failed in %s   seed %d   %s\n", runsOf(e.told), e.flags.seed, time.Since(e.began).Round(time.Second))
 	return nil
+}
+
+// runsOf says how many runs there were.
+func runsOf(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
 }
 
 // shorten makes a timeline that failed shorter, and says how to see it fail.
@@ -140,7 +153,7 @@ func (e *exploration) shorten(within, ctx context.Context, t explore.Timeline) e
 	if err = errors.Join(err, saving); err != nil {
 		return errors.Join(err, e.report(shortest, drawn, ""))
 	}
-	again := "it was not run again, the budget is over"
+	again := "it was not run again, the budget or the number of runs is over"
 	switch ending, err := e.run(within, shortest); {
 	case ctx.Err() != nil:
 		again = "interrupted before it could be shorter"
@@ -207,7 +220,7 @@ func (e *exploration) takes(t explore.Timeline) time.Duration {
 
 // run carries a timeline out, if there is time for it.
 func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Ending, error) {
-	if ctx.Err() != nil || time.Since(e.began)+e.takes(t) > e.flags.budget {
+	if ctx.Err() != nil || time.Since(e.began)+e.takes(t) > e.flags.budget || e.flags.runs > 0 && e.runs == e.flags.runs {
 		return "", explore.ErrEnough
 	}
 	began := time.Now()

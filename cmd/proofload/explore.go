@@ -32,6 +32,7 @@ type exploreFlags struct {
 	within   time.Duration
 	settle   time.Duration
 	most     int
+	runs     int
 	kinds    []string
 	out      string
 	stack    string
@@ -74,6 +75,7 @@ said anything.`,
 	f.DurationVar(&flags.within, "within", 20*time.Second, "the stretch of a run in which things are broken")
 	f.DurationVar(&flags.settle, "settle", 10*time.Second, "how long after the last fault is gone clients may go without being served")
 	f.IntVar(&flags.most, "most", 4, "faults in one run at most")
+	f.IntVar(&flags.runs, "runs", 0, "runs at most, also within the budget (0: any number)")
 	f.StringSliceVar(&flags.kinds, "faults", nil, "kinds of fault to draw from (all)")
 	f.StringVar(&flags.out, "out", "", "file for the scenario that fails (explore-SEED.yaml)")
 	f.StringVar(&flags.stack, "stack", "cold", "cold: a new stack for each run; warm: one that stays up")
@@ -92,6 +94,7 @@ func (f *exploreFlags) check() error {
 	wrong(f.within < time.Second, "--within %s: want 1s or more", f.within)
 	wrong(f.settle < time.Second, "--settle %s: want 1s or more", f.settle)
 	wrong(f.rate <= 0, "--rate %g: want more than 0 operations per second", f.rate)
+	wrong(f.runs < 0, "--runs %d: want 0 or more", f.runs)
 	wrong(f.most < 1, "--most %d: want 1 or more", f.most)
 	wrong(!slices.Contains([]string{"cold", "warm"}, f.stack), "--stack %q: want cold or warm", f.stack)
 	known := catalog().Names()

@@ -119,7 +119,7 @@ func (p *views) follow(ctx context.Context, feed *web.Feed) func() {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a run that was stopped is not over yet
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		otlp.Follow(ctx, p.otlp, otlpEvery, feed.Result, func(err error) { fmt.Fprintln(p.app.stderr, "otlp: "+err.Error()) })
+		otlp.Follow(ctx, p.otlp, time.Tick(otlpEvery), otlpEvery, feed.Result, func(err error) { fmt.Fprintln(p.app.stderr, "otlp: "+err.Error()) })
 	})
 	return func() {
 		cancel()

@@ -138,7 +138,7 @@ func TestConsume(t *testing.T) {
 		}
 	}
 	publish(2)
-	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), muteFor)
 	defer cancel()
 	if _, o := b.Take(short, Take{Queue: "consumed", Messages: 3, Wait: true}); o.Err == nil || o.Sent || o.Class != loadgen.ClassTimeout {
 		t.Errorf("of too few: %+v, want %s and that nothing was taken", o, loadgen.ClassTimeout)
@@ -177,7 +177,7 @@ func TestMessageWhoseConfirmationIsLost(t *testing.T) {
 		t.Errorf("on a new connection: %+v", o)
 	}
 	c.mute.Store(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), muteFor)
 	defer cancel()
 	if o := publish(ctx); o.Err == nil || !o.Sent {
 		t.Errorf("too late: %+v, want that it may have happened", o)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // cutter stands before a server and can lose what it answers.
@@ -25,6 +26,10 @@ type cutter struct {
 	mu    sync.Mutex
 	conns []net.Conn
 }
+
+// muteFor is how long a test waits for what nobody answers: all that comes before,
+// such as the request itself, has time on a busy machine too.
+const muteFor = 2 * time.Second
 
 // behind returns a cutter before the server of a URL in the environment, and
 // the URL of the same through it.

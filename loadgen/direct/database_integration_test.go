@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -101,7 +100,7 @@ func TestStatementWhoseAnswerIsLost(t *testing.T) {
 		t.Errorf("without its answer: %+v, want that it may have happened", o)
 	}
 	c.mute.Store(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), muteFor)
 	defer cancel()
 	if o := insert(ctx, "never sent"); o.Err == nil || o.Sent {
 		t.Errorf("without a login: %+v, want that nothing was sent", o)
@@ -111,7 +110,7 @@ func TestStatementWhoseAnswerIsLost(t *testing.T) {
 		t.Errorf("after: %+v", o)
 	}
 	c.mute.Store(true)
-	late, cancelLate := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	late, cancelLate := context.WithTimeout(t.Context(), muteFor)
 	defer cancelLate()
 	if o := insert(late, "late"); o.Err == nil || !o.Sent {
 		t.Errorf("too late: %+v, want that it may have happened", o)

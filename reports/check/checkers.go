@@ -66,7 +66,7 @@ func checkers(ct *court) map[string]func() Checker {
 		nameJobs:          func() Checker { return newJobsDone(c, d) },
 		nameDeadLetters:   func() Checker { return newDeadLetters(c) },
 		nameSubscribers:   func() Checker { return newSubscribers(c, d) },
-		nameInstances:     func() Checker { return newInstancesRecover(c, ct.faults, ct.spec.Recovered) },
+		nameInstances:     func() Checker { return newInstancesRecover(&ct.spec, c, ct.faults) },
 		nameProven:        func() Checker { return &faultsProven{spec: &ct.spec, course: c, faults: ct.faults} },
 		nameAmplification: func() Checker { return newAmplification(c, ct.faults, ct.spec.Bounds.Amplification) },
 		nameGoodput:       func() Checker { return newGoodput(&ct.spec, c, ct.faults, d) },

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -45,7 +44,7 @@ type calm struct {
 
 func newGenerator(spec Spec, c *course, fs *faults) *generator {
 	return &generator{
-		course: c, faults: fs, phases: spec.Phases, budget: cmp.Or(spec.SendLag, DefaultSendLag), arrived: map[opDrill]int64{},
+		course: c, faults: fs, phases: spec.Phases, budget: spec.budget(), arrived: map[opDrill]int64{},
 		calmer: map[opDrill]*calm{},
 		lag:    hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
 		calm:   hdrhistogram.New(1, history.MaxLatency.Microseconds(), 3),
@@ -154,7 +153,7 @@ func (g *generator) observeShed(key opDrill, e *history.Event) {
 	c := g.calmOf(key)
 	c.shed++
 	g.calmShed++
-	if e.At-e.Sched > g.budget { // what is shed because too many are in flight is shed at once
+	if overdue(e, g.budget) {
 		c.overdue++
 		g.overdue++
 	}
@@ -181,7 +180,7 @@ func (g *generator) result() Generator {
 	case missing != "":
 		r.Reason = missing
 	case g.overdue > 0 && !g.late(g.calm):
-		r.Reason = overdue(g.overdue) + " outside fault windows"
+		r.Reason = wereOverdue(g.overdue) + " outside fault windows"
 	case g.calmShed > 0 && !g.late(g.calm):
 		r.Reason = were(g.calmShed, "operation") + " shed outside fault windows: too many were in flight"
 	case g.late(g.calm):
@@ -219,7 +218,7 @@ func (g *generator) limited(drill int, phase string) (latency, errors string) {
 	case c == nil:
 		return "", ""
 	case c.overdue > 0:
-		return overdue(c.overdue), overdue(c.overdue)
+		return wereOverdue(c.overdue), wereOverdue(c.overdue)
 	case !g.late(c.lag):
 		return "", ""
 	}
@@ -257,8 +256,10 @@ func (g *generator) missing(drill int, phase string) string {
 		value(unitPercent, 100*float64(arrived)/planned), many(int64(planned), "operation"), phase, drill, 100*minAchieved)
 }
 
-// overdue says that operations were shed by a generator that was late.
-func overdue(n int64) string { return were(n, "operation") + " shed because the generator was late" }
+// wereOverdue says that operations were shed by a generator that was late.
+func wereOverdue(n int64) string {
+	return were(n, "operation") + " shed because the generator was late"
+}
 
 // were writes a number of things with the verb that fits.
 func were[T int | int64](n T, thing string) string {

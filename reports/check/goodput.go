@@ -30,7 +30,8 @@ const (
 // A goodSecond is what was offered in a second.
 type goodSecond struct {
 	offered, good int
-	took          time.Duration // by the good ones together
+	late          int           // not good because they were sent late
+	took          time.Duration // by the good ones together, from when they were sent
 	scored        bool
 	missed        []string // writes that operations did not find
 	op, class     string   // of the first that was not good
@@ -67,8 +68,11 @@ func (g *goodput) Observe(e *history.Event) {
 	}
 	if e.Kind == history.OK && took(e) <= g.spec.Recovered.Within {
 		s.good++
-		s.took += took(e)
-	} else if s.op == "" {
+		s.took += took(e) - lagOf(e)
+		return
+	}
+	s.late += one(sentLate(e, g.spec.Recovered.Within, g.spec.budget()))
+	if s.op == "" {
 		s.op, s.class, s.corr, s.node = e.Op, orSlow(e.Class), e.Correlation(), e.Node
 	}
 }
@@ -124,6 +128,9 @@ func (g *goodput) judge(w *wrongs, drill int, gone time.Duration, least *float64
 		g.compare(w, drill, from, &sum, usual)
 		return ""
 	}
+	if float64(sum.good+sum.late) >= g.spec.Recovered.Good*float64(sum.offered) {
+		return fellBehind(sum.late)
+	}
 	text := fmt.Sprintf("%s of %s were good in the last %d s of drill %d, although the last fault had been gone for %s",
 		value(unitPercent, 100*share), many(sum.offered, "operation"), n, drill, span(g.spec.Bounds.Return))
 	w.say("the system did not come back by itself: " + text)
@@ -153,6 +160,7 @@ func (g *goodput) sum(drill int, from, to time.Duration) (sum goodSum, usual []t
 		}
 		sum.offered += s.offered
 		sum.good += s.good
+		sum.late += s.late
 		for _, id := range s.missed {
 			if g.writes.isLost(id) {
 				sum.offered-- // that data is gone is no outage

@@ -22,9 +22,17 @@ func TestGoodputReturns(t *testing.T) {
 	for i := range slow {
 		slow[i].At += at(0.333)
 	}
+	// What is sent late is at fault neither for what is not good nor for what takes long.
+	late, bitLate := answers("api-1", 30, 45, history.OK, ""), answers("api-1", 30, 45, history.OK, "")
+	for i := range late {
+		late[i].Sent, late[i].At = late[i].Sent+at(2), late[i].At+at(2)
+		bitLate[i].Sent, bitLate[i].At = bitLate[i].Sent+at(0.333), bitLate[i].At+at(0.333)
+	}
 	for _, tt := range []handTest{
 		{"back, and as fast", join(calm, broken, back), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"back, and much slower", join(calm, broken, slow), false, Fail, "the system came back slower than it was: operations took 343 ms in the last 14 s of drill 1, although the last fault had been gone for 15 s, and 10 ms before anything was broken"},
+		{"back, and sent too late", join(calm, broken, late), false, Inconclusive, "the load generator fell behind: 140 operations were sent too late, or not at all for that"},
+		{"back, and sent late", join(calm, broken, bitLate), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"slower under more load", join(calm, broken, slow, slow), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"slow, and nobody knows how fast it was", join(broken, slow), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},
 		{"half of it finds no lost write", join(wrote(1, "w"), broken, unfound, read(history.AuditDone)), false, Pass, "100 % of the operations were good from 15 s after the last fault was gone"},

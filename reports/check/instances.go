@@ -23,6 +23,7 @@ type instancesRecover struct {
 	course    *course
 	faults    *faults
 	recovered Recovered
+	budget    time.Duration // for the send lag
 	drills    map[int]*instances
 }
 
@@ -36,13 +37,14 @@ type instances struct {
 // An ask is what an instance answered in one second.
 type ask struct {
 	good, bad int
+	late      int    // of the bad ones, because they were sent late
 	class     string // of the first bad one
 	corr      string
 	op        string
 }
 
-func newInstancesRecover(c *course, fs *faults, r Recovered) *instancesRecover {
-	return &instancesRecover{course: c, faults: fs, recovered: r, drills: map[int]*instances{}}
+func newInstancesRecover(s *Spec, c *course, fs *faults) *instancesRecover {
+	return &instancesRecover{course: c, faults: fs, recovered: s.Recovered, budget: s.budget(), drills: map[int]*instances{}}
 }
 
 // Name returns "instances-recover".
@@ -87,6 +89,7 @@ func (r *instancesRecover) Observe(e *history.Event) {
 			a.class, a.corr, a.op = orSlow(e.Class), e.Correlation(), e.Op
 		}
 		a.bad++
+		a.late += one(sentLate(e, r.recovered.Within, r.budget))
 	}
 }
 
@@ -159,6 +162,7 @@ func (r *instancesRecover) judge(w *wrongs, drill int, node string, in *instance
 		if second > from {
 			sum.good += a.good
 			sum.bad += a.bad
+			sum.late += a.late
 		}
 	}
 	total := sum.good + sum.bad
@@ -167,6 +171,8 @@ func (r *instancesRecover) judge(w *wrongs, drill int, node string, in *instance
 	case total == 0:
 		text = fmt.Sprintf("%s answered nothing in the last seconds of drill %d", node, drill)
 	case float64(sum.good) >= r.recovered.Good*float64(total):
+	case float64(sum.good+sum.late) >= r.recovered.Good*float64(total):
+		return fellBehind(sum.late)
 	case total < fewAnswers:
 		return fmt.Sprintf("%s gave too few answers at the end of drill %d", node, drill)
 	default:

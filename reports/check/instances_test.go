@@ -22,9 +22,14 @@ func TestInstancesRecover(t *testing.T) {
 	scaled := history.Event{At: at(20), By: history.ByFault, Kind: history.Info, Op: history.FaultInject, ID: "in", Verb: "scale", Target: "api-2"}
 	ended := run(30, history.RunLoadEnd)
 	calm := join(answers("api-1", 1, 9, history.OK, ""), answers("api-2", 1, 9, history.OK, ""))
+	late := answers("api-2", 16, 29, history.OK, "")
+	for i := range late {
+		late[i].Sent, late[i].At = late[i].Sent+at(2), late[i].At+at(2)
+	}
 	runHandTests(t, "instances-recover", []handTest{
 		{"all back", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
 		{"one fails still", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 29, history.Fail, "status_5xx"), ended), false, Fail, "api-2 served 0 of 50 operations well at the end of drill 1 (status_5xx)"},
+		{"one is sent to too late", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), late, ended), false, Inconclusive, "the load generator fell behind: 50 operations were sent too late, or not at all for that"},
 		{"one is away", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), ended), false, Fail, "api-2 answered nothing in the last seconds of drill 1"},
 		{"one came back late", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 20, history.Fail, "status_5xx"), answers("api-2", 20, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
 		{"nothing broken", join(calm, ended), false, Inconclusive, "nothing was broken"},

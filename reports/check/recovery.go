@@ -72,6 +72,7 @@ func (r *recovery) keep(e *history.Event) {
 		sched: e.Sched,
 		write: e.Write,
 		good:  e.Kind == history.OK && took(e) <= r.spec.Recovered.Within,
+		late:  sentLate(e, r.spec.Recovered.Within, r.spec.budget()),
 	}
 	a.missed = r.keys.number(missed(e))
 	r.kept[key] = append(r.kept[key], a)
@@ -153,12 +154,18 @@ type finding struct {
 	doubt      string  // why it was asked of one class only, or empty
 	cut        bool    // the drill did not run to its end
 	note       string  // for a reader
+	late       int     // operations that were not good because they were sent late
 	resolution float64 // ms
 }
 
 // find measures the recovery from an event in a drill. It reports false if the
 // event did not happen in that drill.
 func (r *recovery) find(entry Entry, drill int) (finding, bool) {
+	return r.findAs(entry, drill, func(a arrival) bool { return a.good })
+}
+
+// findAs is find by another opinion of what is good.
+func (r *recovery) findAs(entry Entry, drill int, good func(arrival) bool) (finding, bool) {
 	f := r.faults.get(drill, entry.Name)
 	if f == nil {
 		return finding{}, false
@@ -170,7 +177,7 @@ func (r *recovery) find(entry Entry, drill int) (finding, bool) {
 		ByClass: map[string]float64{},
 	}
 	r.anatomy.tell(f, &found.Recovery)
-	r.measure(entry, &found)
+	r.measure(entry, &found, good)
 	if f.failed != "" {
 		found.unasked = fmt.Sprintf("the event %s failed: %s", entry.Name, f.failed)
 	} else if f.settled == unseen && f.breaks() {
@@ -186,9 +193,13 @@ const (
 )
 
 // measure finds the recovery time of both classes; the later one counts.
-func (r *recovery) measure(entry Entry, found *finding) {
+func (r *recovery) measure(entry Entry, found *finding, good func(arrival) bool) {
 	f := found.fault
 	all, ofLost := r.servedOf(entry.Phase, f)
+	for i, a := range all {
+		all[i].good = good(a)
+		found.late += one(a.late)
+	}
 	if len(all) == 0 {
 		found.unasked = fmt.Sprintf("no operation was scheduled in %s after %s", entry.Phase, entry.Name)
 		return
@@ -283,5 +294,15 @@ func (c *court) recoverySample(o Objective, entry Entry, f *fault) sample {
 	if found.Flaps > 0 && s.outcome == Fail {
 		s.reason += ", and fell below target again " + many(found.Flaps, "time")
 	}
+	if s.outcome == Fail && c.recovery.punctual(o, entry, f) {
+		s.outcome, s.reason = Inconclusive, fellBehind(found.late)
+	}
 	return s
+}
+
+// punctual reports whether clients would have been served again in time if
+// nothing had been sent late.
+func (r *recovery) punctual(o Objective, entry Entry, f *fault) bool {
+	found, _ := r.findAs(entry, f.drill, func(a arrival) bool { return a.good || a.late })
+	return found.late > 0 && found.unasked == "" && found.doubt == "" && !found.Censored && o.judged(found.Steady).outcome == Pass
 }

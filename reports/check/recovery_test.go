@@ -13,6 +13,8 @@ import (
 type drama struct {
 	bad     func(s float64, write bool) bool // since the drill began
 	slow    func(s float64, write bool) bool
+	late    func(s float64, write bool) bool // sent 2 s late, and answered at once
+	unsent  func(s float64, write bool) bool // as that would have been 2 s late
 	skip    func(s float64, write bool) bool
 	until   float64 // of what is recorded, in s; 0: all
 	settled bool
@@ -45,6 +47,12 @@ func (d drama) judge(t *testing.T) (*Judgement, ObjectiveResult) {
 		}
 		if is(d.slow, s, write) {
 			e.At += 2 * time.Second
+		}
+		if is(d.late, s, write) {
+			e.Sent, e.At = e.Sent+2*time.Second, e.At+2*time.Second
+		}
+		if is(d.unsent, s, write) {
+			e.Kind, e.Class, e.Sent, e.At = history.Fail, history.ClassShed, 0, e.At+2*time.Second
 		}
 		events = append(events, e)
 	}
@@ -120,6 +128,11 @@ func TestRecovery(t *testing.T) {
 		{"recovered", drama{settled: true, bad: between(11, 14)}, Pass, 4000, false, "150 of 1,500 operations were disturbed"},
 		{"worst class", drama{settled: true, bad: onlyWrites(between(11, 14.5))}, Pass, 4520, false, "disturbed"},
 		{"slow is not good", drama{settled: true, slow: between(11, 14)}, Pass, 4000, false, "disturbed"},
+		{"sent late", drama{settled: true, bad: between(11, 14), late: between(14, 22)}, Inconclusive, 12000, false, "the load generator fell behind: 400 operations were sent too late, or not at all for that"},
+		{"not sent at all", drama{settled: true, bad: between(11, 14), unsent: between(14, 22)}, Inconclusive, 12000, false, "the load generator fell behind: 400 operations were sent too late"},
+		{"sent late to the end", drama{settled: true, bad: between(11, 14), late: between(14, 41)}, Inconclusive, 30000, true, "the load generator fell behind: 1,300 operations were sent too late"},
+		{"sent late, and served again in time", drama{settled: true, late: between(11, 14)}, Pass, 4000, false, "disturbed"},
+		{"sent late after it was too late", drama{settled: true, bad: between(11, 22), late: between(22, 25)}, Fail, 15000, false, "clients were served again 15 s after redis was killed (limit 10 s)"},
 		{"too late", drama{settled: true, bad: between(11, 22)}, Fail, 12000, false, "clients were served again 12 s after redis was killed (limit 10 s)"},
 		{"bad again", drama{settled: true, bad: func(s float64, _ bool) bool { return s >= 11 && s < 13 || s >= 30 && s < 31 }}, Fail, 21000, false, "and fell below target again 1 time"},
 		{"never", drama{settled: true, bad: between(11, 41)}, Fail, 30000, true, "clients were not served again within 30 s after redis was killed (limit 10 s)"},

@@ -7,6 +7,7 @@ type arrival struct {
 	sched time.Duration
 	write bool
 	good  bool // the contract held, and it was answered in time
+	late  bool // it is not good, because it was sent late
 
 	// missed is what it needed and was told not to exist, a number of
 	// recovery.keys; 0 of everything else.

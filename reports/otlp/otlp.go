@@ -57,26 +57,25 @@ func about(r *reports.Result) *resource.Resource {
 	)
 }
 
-// Follow sends the figures of a run that goes on to a collector every so often,
-// until ctx is done: the names and labels are those of [Send], the time is that
-// of the run. Now returns what is known, or nil. A collector that cannot be
-// reached is no reason to end; failed is told of the first time in a row.
-func Follow(ctx context.Context, address string, every time.Duration, now func(context.Context) *reports.Result, failed func(error)) {
+// Follow sends the figures of a run that goes on to a collector at each tick, until
+// ctx is done, and gives each time up after within: the names and labels are those
+// of [Send], the time is that of the run. Now returns what is known, or nil. A
+// collector that cannot be reached is no reason to end; failed is told of the first
+// time in a row.
+func Follow(ctx context.Context, address string, ticks <-chan time.Time, within time.Duration, now func(context.Context) *reports.Result, failed func(error)) {
 	base, err := Endpoint(address)
 	if err != nil {
 		failed(err)
 		return
 	}
-	ticks := time.NewTicker(every)
-	defer ticks.Stop()
 	reached := true
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticks.C:
+		case <-ticks:
 		}
-		if err := follow(ctx, metricsAt(base), every, now); err != nil && ctx.Err() == nil {
+		if err := follow(ctx, metricsAt(base), within, now); err != nil && ctx.Err() == nil {
 			if reached {
 				failed(err)
 			}
@@ -87,7 +86,7 @@ func Follow(ctx context.Context, address string, every time.Duration, now func(c
 	}
 }
 
-// follow sends the figures once, in no more than the time until the next.
+// follow sends the figures once, in no more than that time.
 func follow(ctx context.Context, address string, within time.Duration, now func(context.Context) *reports.Result) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -123,8 +123,7 @@ func checkTree(t *testing.T, spans []*tracepb.Span) {
 // spoken of once, until it was there in between.
 func TestFollow(t *testing.T) {
 	var away atomic.Bool
-	sent := make(chan *metrics.ExportMetricsServiceRequest)
-	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan *metrics.ExportMetricsServiceRequest, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &collector{sent: map[string][]byte{}}
 		c.ServeHTTP(w, r)
@@ -135,18 +134,15 @@ func TestFollow(t *testing.T) {
 		if away.Load() {
 			w.WriteHeader(http.StatusBadRequest)
 		}
-		select {
-		case sent <- m:
-		case <-ctx.Done():
-		}
+		sent <- m
 	}))
 	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ticks, failed := make(chan time.Time), make(chan error, 10)
+	asked := 0
 	var following sync.WaitGroup
-	defer following.Wait()
-	defer cancel()
-	asked, failed := 0, make(chan error, 10)
 	following.Go(func() {
-		otlp.Follow(ctx, server.URL, 300*time.Millisecond, func(context.Context) *reports.Result {
+		otlp.Follow(ctx, server.URL, ticks, time.Minute, func(context.Context) *reports.Result {
 			r := reportstest.Pass()
 			r.Verdict, r.TookMS = "", 1000*float64(asked)
 			asked++
@@ -156,21 +152,21 @@ func TestFollow(t *testing.T) {
 			return r
 		}, func(err error) { failed <- err })
 	})
+	ticks <- time.Time{}
 	var times []uint64
-	for i := range 5 {
-		away.Store(i == 2 || i == 3) // the fourth request is refused, and perhaps the one before or after it
-		m := <-sent
-		list := m.GetResourceMetrics()[0].GetScopeMetrics()[0].GetMetrics()
-		if len(list) == 0 {
-			t.Fatal("no figures")
-		}
+	for _, refused := range []bool{false, true, true, false, true, false} {
+		away.Store(refused)
+		ticks <- time.Time{} // taken once the one before is over
+		list := (<-sent).GetResourceMetrics()[0].GetScopeMetrics()[0].GetMetrics()
 		times = append(times, list[0].GetGauge().GetDataPoints()[0].GetTimeUnixNano())
 	}
-	if !slices.IsSorted(times) || times[0] == times[4] {
+	cancel()
+	following.Wait()
+	if !slices.IsSorted(times) || len(slices.Compact(times)) != 6 {
 		t.Errorf("the times are %v", times)
 	}
-	if n := len(failed); n != 1 {
-		t.Errorf("%d failures are told of, want the first of those in a row", n)
+	if n := len(failed); n != 2 {
+		t.Errorf("%d failures are told of, want the first of each row", n)
 	}
 }
 

@@ -34,6 +34,12 @@ const (
 	phaseAfter  = "after"
 )
 
+// patience is how late a send and an answer may be, as a scenario writes it. The
+// machine that an exploration runs on for half an hour may do other things as well,
+// and what is found should be a defect. An answer that takes a good part of that,
+// and many times as long as before, is found by goodput-returns all the same.
+const patience = "3s"
+
 // window is how long clients must be served to count as served again.
 func (s Settings) window() time.Duration { return min(s.Settle, 5*time.Second) }
 
@@ -71,7 +77,7 @@ func (s Settings) Scenario(t Timeline) []byte {
 		line("options: %s", flow(s.Options, slices.Sorted(maps.Keys(s.Options))))
 	}
 	line("seed: %d\n\nload:\n  workload: %s", t.Seed, strconv.Quote(s.Workload))
-	line("  send_lag: 1s                      # it asks what is lost, not how quick it is")
+	line("  send_lag: %s                      # it asks what is lost, not how quick it is", patience)
 	line("  phases:")
 	for _, p := range []struct {
 		name  string
@@ -91,7 +97,7 @@ func (s Settings) Scenario(t Timeline) []byte {
 		}
 	}
 	line("\nverify: [%s]", strings.Join(s.Checks, ", "))
-	line("\nrecovered: {window: %s}", scenarios.FormatDuration(s.window()))
+	line("\nrecovered: {window: %s, within: %s}", scenarios.FormatDuration(s.window()), patience)
 	line("bounds: {return: %s}", scenarios.FormatDuration(s.Settle))
 	return b.Bytes()
 }

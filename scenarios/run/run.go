@@ -187,7 +187,13 @@ func stopped(ctx context.Context, cause error) string {
 func (r *Rig) drive(
 	ctx context.Context, p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline, inFlight *atomic.Int64,
 ) (loadgen.Stats, error) {
-	return loadgen.Drive(ctx, loadgen.Config{
+	return loadgen.Drive(ctx, r.load(p, d, start, tl, inFlight))
+}
+
+// load is what the load engine is told of a drill. What is within the budget for
+// the send lag is sent: shed, it would be an error that nobody has allowed for.
+func (r *Rig) load(p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline, inFlight *atomic.Int64) loadgen.Config {
+	return loadgen.Config{
 		BaseURL:     r.BaseURL,
 		Phases:      p.Phases,
 		Arrivals:    p.Arrivals,
@@ -199,6 +205,7 @@ func (r *Rig) drive(
 		Workload:    r.Workload,
 		Recorder:    r.Recorder,
 		MaxInFlight: p.Scenario.Load.MaxInFlight,
+		MaxLag:      max(loadgen.DefaultMaxLag, p.Scenario.Load.SendLag),
 		Protocol:    p.Client.Version.Over(r.BaseURL),
 		Connections: p.Client.Connections,
 		TLS:         p.Client.TLS,
@@ -206,7 +213,7 @@ func (r *Rig) drive(
 		Timeouts:    p.Client.Timeouts,
 		Drain:       drain,
 		InFlight:    inFlight,
-	})
+	}
 }
 
 // noteStats records what the engine says about itself.

@@ -46,7 +46,7 @@ func TestStateByProcess(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	late, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	late, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for s.stateOf(c) != sut.Down { // nobody waits for it: it stays in the table
 		select {

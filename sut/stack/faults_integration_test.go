@@ -40,7 +40,7 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	const link = "api-1->redis"
-	overLink := shellProbe(s, "api-1", pingRedis(t, via(link)))
+	overLink := shellProbe(s, "api-1", pingRedis(t, via(link), pong))
 	for _, tt := range []struct {
 		kind, target string
 		values       map[string]string
@@ -64,6 +64,7 @@ func TestFaults(t *testing.T) {
 			chaostest.TestFault(t, s, kinds[i], p, tt.probe)
 		})
 	}
+	t.Run("another address", func(t *testing.T) { testAnotherAddress(t, s) })
 }
 
 // testLinkFollows slows the link to whoever is primary now. It is not the node that
@@ -115,14 +116,21 @@ func testLinkFollows(t *testing.T, s *Stack) {
 	}
 }
 
-// pingRedis returns a command that succeeds if Redis answers at an address.
-func pingRedis(t *testing.T, addr string) string {
+// What Redis answers, and who else is at its address.
+const (
+	pong     = "+PONG"
+	stranger = "-NOAUTH" // as it is not told the password
+)
+
+// pingRedis returns a command that succeeds if a Redis at an address answers as
+// wanted.
+func pingRedis(t *testing.T, addr, want string) string {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "exec 3<>/dev/tcp/" + host + "/" + port + "; printf 'PING\\r\\n' >&3; read -t 1 answer <&3"
+	return "exec 3<>/dev/tcp/" + host + "/" + port + "; printf 'PING\\r\\n' >&3; read answer <&3; [[ $answer = " + want + "* ]]"
 }
 
 // shellProbe is a probe that runs a command in the network of a node. It finds

@@ -165,10 +165,14 @@ func TestFailoverIsUndone(t *testing.T) {
 
 // TestFailoverWantsAPair refuses what has no replica that could take over.
 func TestFailoverWantsAPair(t *testing.T) {
-	for name, tt := range map[string]struct{ target, first, second, want string }{
-		"a pair":      {"redis", "", "redis 6379", ""},
-		"the replica": {"redis-2", "", "redis 6379", "redis-2 is not the master"},
-		"two masters": {"redis", "", "", "no node follows redis"},
+	const refused = 2 * time.Second // what is refused is looked at until its time is over
+	for name, tt := range map[string]struct {
+		target, first, second, want string
+		within                      time.Duration
+	}{
+		"a pair":      {"redis", "", "redis 6379", "", time.Minute},
+		"the replica": {"redis-2", "", "redis 6379", "redis-2 is not the master", refused},
+		"two masters": {"redis", "", "", "no node follows redis", refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newTwo(t, tt.first, tt.second, "redis:6379")
@@ -180,7 +184,7 @@ func TestFailoverWantsAPair(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), tt.within)
 			defer cancel()
 			undo, err := fault.Prepare(ctx)
 			switch {

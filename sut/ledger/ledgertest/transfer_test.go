@@ -289,19 +289,20 @@ func TestCommitOutcomes(t *testing.T) {
 	a := b.accounts(2)
 	b.atCommit(101, `RAISE WARNING 'canceling wait for synchronous replication due to user request'`)
 	b.atCommit(102, `RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'`)
-	b.atCommit(103, `PERFORM pg_sleep(1)`)
+	b.atCommit(103, `PERFORM pg_sleep(5)`)
 	tests := []struct {
 		name    string
 		amount  int64
+		within  time.Duration
 		present bool // in the end
 	}{
-		{"committed with a warning", 101, true},
-		{"refused", 102, false},
-		{"too long", 103, true},
+		{"committed with a warning", 101, timeout, true},
+		{"refused", 102, timeout, false},
+		{"too long", 103, 2 * time.Second, true}, // all but the commit has time
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), tt.within)
 			defer cancel()
 			transfer := euros(a[0], a[1], tt.amount)
 			placed, err := b.primary.Place(ctx, transfer, store.Meta{})

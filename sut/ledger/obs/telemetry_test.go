@@ -82,7 +82,7 @@ func newTelemetry(t *testing.T, opts obs.TelemetryOptions) *obs.Telemetry {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		if err := tel.Shutdown(ctx); err != nil {
 			t.Error(err)

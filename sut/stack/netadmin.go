@@ -23,24 +23,58 @@ import (
 type netTools struct {
 	mu      sync.Mutex
 	started string // when the node that it joined was started; empty if there is none yet
+	shell   *netShell
+}
+
+// leave ends the shell in the auxiliary container, if there is one.
+func (t *netTools) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.shell != nil {
+		t.shell.end()
+	}
+	t.shell = nil
 }
 
 // PrepareNet implements [sut.NetAdmin]. It starts the auxiliary container of
-// the node, or a new one if the node was restarted since.
+// the node, or a new one if the node was restarted since, and a shell in it.
 func (s *Stack) PrepareNet(ctx context.Context, node string) error {
+	_, err := s.netShell(ctx, node)
+	return err
+}
+
+// netShell returns the shell in the network namespace that a node has now.
+func (s *Stack) netShell(ctx context.Context, node string) (*netShell, error) {
 	c, err := s.inspect(ctx, node)
 	if err != nil {
-		return fmt.Errorf("prepare network tools: %w", err)
+		return nil, fmt.Errorf("prepare network tools: %w", err)
 	}
 	if s.stateOf(c) == sut.Down {
-		return fmt.Errorf("prepare network tools of node %s: it is down, and its network namespace is gone", node)
+		return nil, fmt.Errorf("prepare network tools of node %s: it is down, and its network namespace is gone", node)
 	}
 	tools := s.net[node]
 	tools.mu.Lock()
 	defer tools.mu.Unlock()
-	if tools.started == c.State.StartedAt {
-		return nil
+	if tools.shell != nil {
+		if tools.started == c.State.StartedAt && !tools.shell.ended.Load() {
+			return tools.shell, nil
+		}
+		tools.shell.end()
+		tools.shell = nil
 	}
+	if tools.started != c.State.StartedAt {
+		if err = s.joinNet(ctx, node, c); err != nil {
+			return nil, err
+		}
+		tools.started = c.State.StartedAt
+	}
+	tools.shell, err = openNetShell(ctx, s.docker, netToolsName(s.id, node))
+	return tools.shell, err
+}
+
+// joinNet sees to it that there is an auxiliary container in the namespace of a
+// node's container.
+func (s *Stack) joinNet(ctx context.Context, node string, c container.InspectResponse) error {
 	found, err := s.findNetTools(ctx, node, c.State.StartedAt)
 	if err != nil {
 		return err
@@ -50,7 +84,6 @@ func (s *Stack) PrepareNet(ctx context.Context, node string) error {
 			return fmt.Errorf("start network tools of node %s: %w", node, err)
 		}
 	}
-	tools.started = c.State.StartedAt
 	return nil
 }
 
@@ -106,10 +139,18 @@ func (s *Stack) startNetTools(ctx context.Context, node, containerID, started st
 
 // NetExec implements [sut.NetAdmin].
 func (s *Stack) NetExec(ctx context.Context, node string, argv ...string) (string, error) {
-	if err := s.PrepareNet(ctx, node); err != nil {
+	shell, err := s.netShell(ctx, node)
+	if err != nil {
 		return "", err
 	}
-	output, code, err := s.exec(ctx, netToolsName(s.id, node), argv, nil)
+	var output string
+	var code int
+	if shell.busy.TryLock() {
+		output, code, err = shell.run(ctx, argv)
+		shell.busy.Unlock()
+	} else { // no command waits for another, which may take long
+		output, code, err = s.exec(ctx, netToolsName(s.id, node), argv, nil)
+	}
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit status %d: %s", code, strings.TrimSpace(output))
 	}

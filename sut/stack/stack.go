@@ -179,6 +179,9 @@ func (s *Stack) Parts() (parts []Part, total time.Duration) {
 // Detach releases what this process holds of the stack and leaves the stack
 // up, to be attached to again.
 func (s *Stack) Detach() error {
+	for _, tools := range s.net {
+		tools.leave()
+	}
 	s.http.CloseIdleConnections()
 	return s.docker.Close()
 }

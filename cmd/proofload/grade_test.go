@@ -24,6 +24,10 @@ import (
 // trackFile keeps the last trials of each defect, below the grader's directory.
 const trackFile = "track.json"
 
+// keptTrials is how many gradings of a defect the track record keeps: the figure of
+// sensitivity asks for three.
+const keptTrials = 3
+
 // A track is the track record of the judge.
 type track struct {
 	Machine string    `json:"machine"`
@@ -118,8 +122,34 @@ func gradeCount(tb testing.TB, variable string, without int) int {
 	return n
 }
 
-// keep writes the track record, with what earlier gradings said of other defects
-// and scenarios, and returns all of it.
+// lastTrials joins what earlier gradings found with what those of now did: of each
+// defect and scenario the last keptTrials, or all of now if these are more. A
+// grading is told from others by when it began.
+func lastTrials(old, now []grading) (all []grading) {
+	same := func(a, b grading) bool { return a.Defect == b.Defect && a.Scenario == b.Scenario }
+	for i, tr := range old {
+		if slices.ContainsFunc(now, func(n grading) bool { return same(n, tr) && n.Began == tr.Began }) {
+			continue
+		}
+		later := 0
+		for _, other := range slices.Concat(old[i+1:], now) {
+			if same(other, tr) {
+				later++
+			}
+		}
+		if later < keptTrials {
+			all = append(all, tr)
+		}
+	}
+	all = append(all, now...)
+	slices.SortStableFunc(all, func(a, b grading) int {
+		return cmp.Or(cmp.Compare(a.Defect, b.Defect), cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Began, b.Began))
+	})
+	return all
+}
+
+// keep writes the track record, with what earlier gradings found, and returns all
+// of it.
 func (g *grader) keep(t track) (track, error) {
 	file := filepath.Join(g.dir, trackFile)
 	content, err := os.ReadFile(file)
@@ -132,14 +162,7 @@ func (g *grader) keep(t track) (track, error) {
 			return t, fmt.Errorf("read track record %s: %w", file, err)
 		}
 	}
-	for _, tr := range old.Trials {
-		if !slices.ContainsFunc(t.Trials, func(now grading) bool { return now.Defect == tr.Defect && now.Scenario == tr.Scenario }) {
-			t.Trials = append(t.Trials, tr)
-		}
-	}
-	slices.SortStableFunc(t.Trials, func(a, b grading) int {
-		return cmp.Or(cmp.Compare(a.Defect, b.Defect), cmp.Compare(a.Scenario, b.Scenario))
-	})
+	t.Trials = lastTrials(old.Trials, t.Trials)
 	if content, err = json.MarshalIndent(t, "", "  "); err != nil {
 		return t, fmt.Errorf("write track record: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,27 @@ func TestTrackRecord(t *testing.T) {
 		}
 		if got := strings.Join(strings.Fields(lines[i]), " "); got != want {
 			t.Errorf("line %d is %q, want %q", i+1, got, want)
+		}
+	}
+}
+
+func TestTrackRecordKeepsTheLast(t *testing.T) {
+	at := func(defect string, minutes ...int) (all []grading) {
+		for _, m := range minutes {
+			all = append(all, grading{Defect: defect, Scenario: "load", Began: fmt.Sprintf("2026-01-02T03:%02d:00Z", m)})
+		}
+		return all
+	}
+	old := slices.Concat(at("", 1), at("leak", 2, 3, 4), at("lost", 5))
+	for name, c := range map[string]struct{ now, want []grading }{
+		"nothing new":    {nil, old},
+		"one":            {at("leak", 6), slices.Concat(at("", 1), at("leak", 3, 4, 6), at("lost", 5))},
+		"another defect": {at("new", 6), slices.Concat(at("", 1), at("leak", 2, 3, 4), at("lost", 5), at("new", 6))},
+		"more than kept": {at("lost", 6, 7, 8, 9), slices.Concat(at("", 1), at("leak", 2, 3, 4), at("lost", 6, 7, 8, 9))},
+		"written before": {at("lost", 5, 6), slices.Concat(at("", 1), at("leak", 2, 3, 4), at("lost", 5, 6))},
+	} {
+		if got := lastTrials(old, c.now); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }

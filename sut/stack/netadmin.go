@@ -22,28 +22,51 @@ import (
 // holds the tools and the capability, so that nodes need neither.
 type netTools struct {
 	mu      sync.Mutex
-	started string // when the node that it joined was started; empty if there is none yet
-	shell   *netShell
+	started string      // when the node that it joined was started; empty if there is none yet
+	idle    []*netShell // in that container, at nothing
 }
 
-// leave ends the shell in the auxiliary container, if there is one.
+// leave ends the shells in the auxiliary container.
 func (t *netTools) leave() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.shell != nil {
-		t.shell.end()
+	t.empty()
+}
+
+// empty is leave for who holds mu.
+func (t *netTools) empty() {
+	for _, shell := range t.idle {
+		shell.end()
 	}
-	t.shell = nil
+	t.idle = nil
+}
+
+// takeBack keeps a shell for the next command, unless it has ended or its node was
+// started anew meanwhile.
+func (t *netTools) takeBack(shell *netShell) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case shell.ended.Load():
+	case shell.started != t.started:
+		shell.end()
+	default:
+		t.idle = append(t.idle, shell)
+	}
 }
 
 // PrepareNet implements [sut.NetAdmin]. It starts the auxiliary container of
 // the node, or a new one if the node was restarted since, and a shell in it.
 func (s *Stack) PrepareNet(ctx context.Context, node string) error {
-	_, err := s.netShell(ctx, node)
+	shell, err := s.netShell(ctx, node)
+	if err == nil {
+		s.net[node].takeBack(shell)
+	}
 	return err
 }
 
-// netShell returns the shell in the network namespace that a node has now.
+// netShell returns a shell in the network namespace that a node has now, at
+// nothing. No command waits for another, which may take long.
 func (s *Stack) netShell(ctx context.Context, node string) (*netShell, error) {
 	c, err := s.inspect(ctx, node)
 	if err != nil {
@@ -55,12 +78,13 @@ func (s *Stack) netShell(ctx context.Context, node string) (*netShell, error) {
 	tools := s.net[node]
 	tools.mu.Lock()
 	defer tools.mu.Unlock()
-	if tools.shell != nil {
-		if tools.started == c.State.StartedAt && !tools.shell.ended.Load() {
-			return tools.shell, nil
-		}
-		tools.shell.end()
-		tools.shell = nil
+	if tools.started != c.State.StartedAt {
+		tools.empty()
+	}
+	if n := len(tools.idle); n > 0 {
+		shell := tools.idle[n-1]
+		tools.idle = tools.idle[:n-1]
+		return shell, nil
 	}
 	if tools.started != c.State.StartedAt {
 		if err = s.joinNet(ctx, node, c); err != nil {
@@ -68,8 +92,11 @@ func (s *Stack) netShell(ctx context.Context, node string) (*netShell, error) {
 		}
 		tools.started = c.State.StartedAt
 	}
-	tools.shell, err = openNetShell(ctx, s.docker, netToolsName(s.id, node))
-	return tools.shell, err
+	shell, err := openNetShell(ctx, s.docker, netToolsName(s.id, node))
+	if err == nil {
+		shell.started = tools.started
+	}
+	return shell, err
 }
 
 // joinNet sees to it that there is an auxiliary container in the namespace of a
@@ -143,14 +170,8 @@ func (s *Stack) NetExec(ctx context.Context, node string, argv ...string) (strin
 	if err != nil {
 		return "", err
 	}
-	var output string
-	var code int
-	if shell.busy.TryLock() {
-		output, code, err = shell.run(ctx, argv)
-		shell.busy.Unlock()
-	} else { // no command waits for another, which may take long
-		output, code, err = s.exec(ctx, netToolsName(s.id, node), argv, nil)
-	}
+	output, code, err := shell.run(ctx, argv)
+	s.net[node].takeBack(shell)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit status %d: %s", code, strings.TrimSpace(output))
 	}

@@ -21,12 +21,12 @@ import (
 // takes about a tenth of a second, of which the command is a few milliseconds.
 // The shell ends when its input does, as it does when this process dies.
 type netShell struct {
-	busy  sync.Mutex // held while a command runs
-	in    io.WriteCloser
-	out   *bufio.Reader
-	mark  string // begins the line after a command's output
-	end   func() // closes the connection, which ends the shell
-	ended atomic.Bool
+	in      io.WriteCloser
+	out     *bufio.Reader
+	mark    string // begins the line after a command's output
+	started string // when the node was started whose namespace it is in
+	end     func() // closes the connection, which ends the shell
+	ended   atomic.Bool
 }
 
 // openNetShell starts a shell in a container.

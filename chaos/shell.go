@@ -2,21 +2,23 @@ package chaos
 
 // The parts that scripts of faults have in common, for a shell of POSIX.
 const (
-	// ShellMarked defines the function marked, which reports whether a process,
-	// given by its directory in /proc, was left by the fault or is at injecting it,
-	// and the function leave, which runs a command as such a process, until its
-	// time is over.
+	// ShellMarked defines the function marked, which lists the processes that were
+	// left by the fault or are at injecting it, by their directories in /proc, and
+	// the function leave, which runs a command as such a process, until its time is
+	// over. One grep looks at all processes, of which a machine may have many; one
+	// that cannot must not pass for none being left.
 	ShellMarked = `
-marked() { { tr '\0' '\n' <"$1/environ" | grep -qx "PROOFLOAD_MARK=$ID"; } 2>/dev/null; }
+printf 'a\0' | grep -zqx a || { echo "grep -z does not work here"; exit 1; }
+marked() { grep -zlx "PROOFLOAD_MARK=$ID" /proc/[0-9]*/environ 2>/dev/null | sed 's,/environ$,,'; }
 leave() { PROOFLOAD_MARK="$ID" setsid timeout "$TTL" "$@" </dev/null >/dev/null 2>&1 & }
 `
 	// ShellEnd ends all processes that the fault left.
 	ShellEnd = ShellMarked + `
-for p in /proc/[0-9]*; do if marked "$p"; then kill -KILL "${p#/proc/}" 2>/dev/null; fi; done; true
+for p in $(marked); do kill -KILL "${p#/proc/}" 2>/dev/null; done; true
 `
 	// ShellEnded reports whether the fault left no process.
 	ShellEnded = ShellMarked + `
-n=0; for p in /proc/[0-9]*; do if marked "$p"; then n=$((n+1)); fi; done
+n=$(marked | grep -c .)
 echo "$n of its processes left"; [ "$n" -eq 0 ]
 `
 )

@@ -25,7 +25,7 @@ func cpuHog() chaos.Script {
 		Inject: chaos.ShellMarked + `
 i=0; while [ "$i" -lt "$P_WORKERS" ]; do leave sh -c 'while :; do :; done'; i=$((i+1)); done`,
 		Look: chaos.ShellMarked + `
-ticks() { t=0; for p in /proc/[0-9]*; do if marked "$p"; then set -- $(sed 's/.*) //' "$p/stat"); t=$((t+${12}+${13})); fi; done; echo "$t"; }
+ticks() { t=0; for p in $(marked); do set -- $(sed 's/.*) //' "$p/stat"); t=$((t+${12}+${13})); done; echo "$t"; }
 a=$(ticks); sleep 0.3; b=$(ticks)
 echo "$((b-a)) ticks of processor time used in 0.3 s"; [ "$((b-a))" -gt 0 ]`,
 		Undo: chaos.ShellEnd,
@@ -64,9 +64,9 @@ leave sh -c 'while :; do {
 	while printf x; do sleep 0.5; done
 } | tail; sleep 0.1; done' "$P_SIZE" "$((P_RATE/10))"`,
 		Look: chaos.ShellMarked + kills + `
-kib=0; for p in /proc/[0-9]*; do if marked "$p"; then
+kib=0; for p in $(marked); do
 	set -- $(grep '^VmRSS' "$p/status" 2>/dev/null); kib=$((kib+${2:-0}))
-fi; done
+done
 killed=$(($(kills)-${SAVED:-0})); want=$P_SIZE; if [ "$P_RATE" -lt "$want" ]; then want=$P_RATE; fi
 echo "$kib KiB resident, $killed processes killed for the lack of memory"; [ "$killed" -gt 0 ] || [ "$((kib*1024/10))" -ge "$((want/11))" ]`,
 		Undo: chaos.ShellEnd,
@@ -132,12 +132,12 @@ timeout "$2" sh -c "while :; do dd if=/dev/zero of="\$0" bs=64k count=\$1 oflag=
 rm -f "$0"' "$P_PATH/$ID.$i" "$(( (P_SIZE+65535)/65536 ))" "$TTL" </dev/null >/dev/null 2>&1 &
 i=$((i+1)); done`,
 		Look: chaos.ShellMarked + `
-written() { t=0; for p in /proc/[0-9]*; do if marked "$p"; then set -- $(grep '^write_bytes' "$p/io" 2>/dev/null); t=$((t+${2:-0})); fi; done; echo "$t"; }
+written() { t=0; for p in $(marked); do set -- $(grep '^write_bytes' "$p/io" 2>/dev/null); t=$((t+${2:-0})); done; echo "$t"; }
 a=$(written); sleep 0.3; b=$(written)
 echo "$(((b-a)/1024)) KiB written to the disk in 0.3 s"; [ "$b" -ne "$a" ]`,
 		Undo: chaos.ShellEnd + `rm -f "$P_PATH/$ID".*`,
 		Gone: chaos.ShellMarked + `
-n=0; for p in /proc/[0-9]*; do if marked "$p"; then n=$((n+1)); fi; done
+n=$(marked | grep -c .)
 f=0; for file in "$P_PATH/$ID".*; do if [ -e "$file" ]; then f=$((f+1)); fi; done
 echo "$n of its processes and $f of its files left"; [ "$n" -eq 0 ] && [ "$f" -eq 0 ]`,
 		By: "writes as the kernel counts them",

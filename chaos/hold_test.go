@@ -87,11 +87,11 @@ func TestCheckAll(t *testing.T) {
 	k := Kind{
 		Name: "slow",
 		Params: []Param{
-			{"delay", Duration, "", "how much later"},
-			{"share", Percent, "100%", "of what"},
-			{"size", Size, "1MiB", "of each"},
-			{"times", Count, "3", "how often"},
-			{"table", Text, "t", "which"},
+			{Name: "delay", Measure: Duration, Default: "", About: "how much later"},
+			{Name: "share", Measure: Percent, Default: "100%", About: "of what"},
+			{Name: "size", Measure: Size, Default: "1MiB", About: "of each"},
+			{Name: "times", Measure: Count, Default: "3", About: "how often"},
+			{Name: "table", Measure: Text, Default: "t", About: "which"},
 		},
 		Check: func(p Params) error {
 			if p.Target.Ref == "" {
@@ -135,5 +135,17 @@ func TestCheckAll(t *testing.T) {
 	}
 	if err := k.CheckAll(Params{Values: good.Values}); err == nil || err.Error() != "no target" {
 		t.Errorf("what the kind objects to: %v", err)
+	}
+}
+
+// TestBoundsAreSaid has a parameter say what it may be, as its bound refuses it.
+func TestBoundsAreSaid(t *testing.T) {
+	k := Script{Kind: Kind{Name: "slow", Params: []Param{
+		{Name: "every", Measure: Duration, Default: "1s"}, {Name: "mode", Measure: Text, Default: "fast"}, {Name: "share", Measure: Percent, Default: "5%"},
+	}}}.Bounded(Between("every", time.Second, time.Minute), OneOf("mode", "fast", "slow"))
+	for i, want := range []string{"1s to 1m0s", "fast or slow", "above 0% and up to 100%"} {
+		if got := k.Params[i].May(); got != want {
+			t.Errorf("%s may be %q, want %q", k.Params[i].Name, got, want)
+		}
 	}
 }

@@ -30,10 +30,10 @@ type Param struct {
 	Measure Measure
 	Default string // as it would be written; empty: it must be given
 	About   string // for people
+	Limits  string // what it may be, for people; empty: all that the measure allows
 }
 
-// Limits says in words how a parameter of this measure is written, and what it
-// may be.
+// Limits says in words what a parameter of this measure may be, nothing of a text.
 func (m Measure) Limits() string {
 	switch m {
 	case Duration:
@@ -46,7 +46,7 @@ func (m Measure) Limits() string {
 		return "above zero, in KiB, MiB or GiB"
 	case Text:
 	}
-	return "anything"
+	return ""
 }
 
 func (m Measure) example() string {
@@ -63,6 +63,9 @@ func (m Measure) example() string {
 	}
 	return "text"
 }
+
+// May says in words what the parameter may be, nothing where its meaning has to.
+func (p Param) May() string { return cmp.Or(p.Limits, p.Measure.Limits()) }
 
 // Example is what the parameter may be: what it is without a word about it, if
 // it is something then.

@@ -1,6 +1,10 @@
 package scenarios
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // A Permit says what the owner of a system allows to be done to it, and how
 // the system is known.
@@ -50,35 +54,96 @@ func ParsePermit(file string, src []byte, lookup func(name string) (string, bool
 		return nil, err
 	}
 	t := &Permit{File: file, Source: src}
-	r.Mapping(root, "a permit", []Field{
-		{Key: "proofload", Need: true, Set: func(_, _ *Node) {}},
-		{Key: "name", Need: true, Set: func(_, v *Node) { t.Name, _ = r.Name(v, "name") }},
-		{Key: "class", Need: true, Set: func(_, v *Node) { t.Class, _ = r.OneOf(v, "class", classes()...) }},
-		{Key: "system", Need: true, Set: r.placed(&t.System)},
-		{Key: "allow", Set: func(_, v *Node) { r.Mapping(v, "allow", r.allowFields(&t.Allow)) }},
-		{Key: "probe", Set: func(_, v *Node) {
-			t.Probe = &Identity{}
-			r.Mapping(v, "probe", []Field{
-				{Key: "get", Need: true, Set: r.text(&t.Probe.Get)},
-				{Key: "expect", Need: true, Set: r.text(&t.Probe.Expect)},
-			})
-		}},
-		{Key: "kill_switch", Set: r.placedList("kill switches", &t.Stop)},
-	})
+	r.Mapping(root, "a permit", r.permitFields(t))
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
+// A Key is a key that a file may have, by its path.
+type Key struct {
+	Path  string
+	Need  bool
+	About string
+}
+
+// PermitKeys lists the keys of a permit.
+func PermitKeys() []Key {
+	r := &Reader{}
+	var keys []Key
+	add := func(below string, fields []Field) {
+		for _, f := range fields {
+			keys = append(keys, Key{below + f.Key, f.Need, f.About})
+		}
+	}
+	add("", r.permitFields(&Permit{}))
+	add("allow.", r.allowFields(&Allow{}))
+	add("probe.", r.probeFields(&Identity{}))
+	slices.SortFunc(keys, func(a, b Key) int { return strings.Compare(a.Path, b.Path) })
+	return keys
+}
+
+func (p *Reader) permitFields(t *Permit) []Field {
+	return []Field{
+		{Key: "proofload", Need: true, Set: func(_, _ *Node) {}, About: "Kind and version of the file: permit/v1."},
+		{
+			Key: "name", Need: true, Set: func(_, v *Node) { t.Name, _ = p.Name(v, "name") },
+			About: "Short name of the system, used in messages.",
+		},
+		{
+			Key: "class", Need: true, Set: func(_, v *Node) { t.Class, _ = p.OneOf(v, "class", classes()...) },
+			About: "What the system is: " + strings.Join(classes(), ", ") + ". In production nothing is broken, whatever else is said.",
+		},
+		{
+			Key: "system", Need: true, Set: p.placed(&t.System),
+			About: "The target that the permit is for, as a scenario names it: stack/ledger. With another one it is refused.",
+		},
+		{
+			Key: "allow", Set: func(_, v *Node) { p.Mapping(v, "allow", p.allowFields(&t.Allow)) },
+			About: "What may be broken. What it leaves out is not limited.",
+		},
+		{
+			Key: "probe", Set: func(_, v *Node) {
+				t.Probe = &Identity{}
+				p.Mapping(v, "probe", p.probeFields(t.Probe))
+			},
+			About: "How the system proves, before anything is broken, that it is the one that is meant.",
+		},
+		{
+			Key: "kill_switch", Set: p.placedList("kill switches", &t.Stop),
+			About: "Files (file:/PATH) and URLs that are looked at all the time while something is broken: a file that is there, a URL that no longer answers with 2xx, and all is undone.",
+		},
+	}
+}
+
+func (p *Reader) probeFields(i *Identity) []Field {
+	return []Field{
+		{Key: "get", Need: true, Set: p.text(&i.Get), About: "A URL, or a path of the system's entry point."},
+		{Key: "expect", Need: true, Set: p.text(&i.Expect), About: "What it answers, without space around it."},
+	}
+}
+
 func (p *Reader) allowFields(a *Allow) []Field {
 	return []Field{
-		{Key: "faults", Set: p.placedList("faults", &a.Faults)},
-		{Key: "on", Set: p.placedList("components", &a.On)},
-		{Key: "active", Set: func(_, v *Node) { a.Active, _ = p.Count(v, "active") }},
-		{Key: "for", Set: func(_, v *Node) { a.TTL, _ = p.Duration(v, "for") }},
-		{Key: "quorum", Set: p.placedList("roles", &a.Quorum)},
-		{Key: "windows", Set: p.placedList("windows", &a.Windows)},
+		{Key: "faults", Set: p.placedList("faults", &a.Faults), About: "Kinds of fault. Default: all. An empty list allows none."},
+		{Key: "on", Set: p.placedList("components", &a.On), About: "Components, as scenarios name them: nodes, roles, links and zones. Default: all."},
+		{
+			Key: "active", Set: func(_, v *Node) { a.Active, _ = p.Count(v, "active") },
+			About: "How many faults may be in effect at the same time. Default: any number.",
+		},
+		{
+			Key: "for", Set: func(_, v *Node) { a.TTL, _ = p.Duration(v, "for") },
+			About: "How long one fault may last. Default: an hour, as everywhere.",
+		},
+		{
+			Key: "quorum", Set: p.placedList("roles", &a.Quorum),
+			About: "Roles of which more than half of the nodes, and the links to them, stay untouched.",
+		},
+		{
+			Key: "windows", Set: p.placedList("windows", &a.Windows),
+			About: "Times throughout which something may be broken, for example Mon-Fri 09:00-16:00 Europe/London. Default: any.",
+		},
 	}
 }
 

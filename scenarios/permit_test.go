@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +96,20 @@ func FuzzParsePermit(f *testing.F) {
 			t.Errorf("accepted without what it needs: %+v", got)
 		}
 	})
+}
+
+// TestPermitKeysAreExplained asks of every key of a permit what it means, and
+// whether a permit can have it: the keys are those that the parser knows.
+func TestPermitKeysAreExplained(t *testing.T) {
+	keys := PermitKeys()
+	for _, k := range keys {
+		if k.About == "" {
+			t.Errorf("%s: nothing is said of it", k.Path)
+		}
+	}
+	for _, want := range []string{"allow.faults", "allow.windows", "class", "kill_switch", "probe.get"} {
+		if !slices.ContainsFunc(keys, func(k Key) bool { return k.Path == want }) {
+			t.Errorf("no %s among %d keys", want, len(keys))
+		}
+	}
 }

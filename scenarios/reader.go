@@ -18,9 +18,10 @@ type Reader struct {
 
 // A Field is a key that a mapping may have.
 type Field struct {
-	Key  string
-	Need bool                   // the mapping makes no sense without it
-	Set  func(key, value *Node) // called if it is given; value is not null
+	Key   string
+	Need  bool                   // the mapping makes no sense without it
+	Set   func(key, value *Node) // called if it is given; value is not null
+	About string                 // what it means, for people, where no schema says it
 }
 
 // Open reads a file of that kind, for example "workload", of version 1. File

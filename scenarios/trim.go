@@ -45,7 +45,7 @@ func (sc *Scenario) Once() {
 		if !later {
 			next = rehearsalFirst
 		}
-		e.Offset = min(e.Offset, next)
+		e.Offset, e.Again = min(e.Offset, next), Again{}
 		entries[e.Phase] = next + rehearsalNext
 		if e.For > 0 {
 			e.For = min(e.For, rehearsalFault)

@@ -122,6 +122,28 @@ func TestOnceIsShortAndWhole(t *testing.T) {
 	}
 }
 
+// TestOnceDoesWhatHappensAgainOnce cuts down a fault that would outlast the
+// rehearsal by its repetitions alone.
+func TestOnceDoesWhatHappensAgainOnce(t *testing.T) {
+	sc, err := Parse("again.yaml", []byte(`proofload: scenario/v1
+name: again
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases: [{name: steady, for: 10m, rate: 200/s}]
+timeline:
+  - {at: steady + 5s, pause: redis, for: 5s, repeat: {times: 9, every: 1m}}
+verify: [acknowledged-writes]
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.Once()
+	if got := sc.Timeline[0].Again; got != (Again{}) {
+		t.Errorf("in a rehearsal it happens again: %+v", got)
+	}
+}
+
 func TestOnceAlwaysAsksSomething(t *testing.T) {
 	const head = `proofload: scenario/v1
 name: few

@@ -69,7 +69,7 @@ func (f filterKind) kind() chaos.Kind {
 // filterParams are the parameters of faults that choose packets.
 func filterParams(own ...chaos.Param) []chaos.Param {
 	return append(own,
-		chaos.Param{Name: "direction", Measure: chaos.Text, Default: "both", About: "in, to the node; out, from the node; or both"},
+		chaos.Param{Name: "direction", Measure: chaos.Text, Default: "both", About: "in, to the node; out, from the node; or both", Limits: "in, out or both"},
 		chaos.Param{
 			Name: "peer", Measure: chaos.Text, Default: everybody,
 			About: "the other side: a node, a role or zone:NAME. What goes through a link proxy has the proxy for a peer, so break the link instead",

@@ -36,7 +36,7 @@ func wholeLink() []string {
 // linkParams are the parameters that all faults of links have but link-down.
 func linkParams(own ...chaos.Param) []chaos.Param {
 	return append(own,
-		chaos.Param{Name: "direction", Measure: chaos.Text, Default: "both", About: "up, to the server; down, to the client; or both"},
+		chaos.Param{Name: "direction", Measure: chaos.Text, Default: "both", About: "up, to the server; down, to the client; or both", Limits: "up, down or both"},
 		chaos.Param{Name: "connections", Measure: chaos.Percent, Default: "100%", About: "the share of the connections that meet it"},
 	)
 }
@@ -86,9 +86,9 @@ func latencyKind() linkKind {
 		Touches: []string{touchesDelay},
 		About:   "Delays everything that passes over a link, in order; a round trip over both directions meets it twice.",
 		Params: linkParams(
-			chaos.Param{Name: "delay", Measure: chaos.Duration, About: "how long data waits, in whole milliseconds"},
-			chaos.Param{Name: "jitter", Measure: chaos.Text, Default: "0s", About: "how much the delay varies"},
-			chaos.Param{Name: "distribution", Measure: chaos.Text, Default: "uniform", About: "of the jitter: uniform, normal or pareto"},
+			chaos.Param{Name: "delay", Measure: chaos.Duration, About: "how long data waits", Limits: "whole milliseconds"},
+			chaos.Param{Name: "jitter", Measure: chaos.Text, Default: "0s", About: "how much the delay varies", Limits: "a duration, or 0s"},
+			chaos.Param{Name: "distribution", Measure: chaos.Text, Default: "uniform", About: "of the jitter", Limits: "uniform, normal or pareto"},
 		),
 	}}
 	k := l.Kind

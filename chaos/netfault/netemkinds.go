@@ -67,8 +67,8 @@ func netemKinds() []chaos.Kind {
 				Name: kindPacketDelay, About: "Delays the packets that leave each node, those of the handshake too.",
 				Params: []chaos.Param{
 					delay,
-					{Name: "jitter", Measure: chaos.Text, Default: "0s", About: "how much the delay varies; packets may overtake each other then"},
-					{Name: "distribution", Measure: chaos.Text, Default: "uniform", About: "of the jitter: uniform, normal or pareto"},
+					{Name: "jitter", Measure: chaos.Text, Default: "0s", About: "how much the delay varies; packets may overtake each other then", Limits: "a duration, or 0s"},
+					{Name: "distribution", Measure: chaos.Text, Default: "uniform", About: "of the jitter", Limits: "uniform, normal or pareto"},
 				},
 			},
 			what: delayArgs,

@@ -32,7 +32,7 @@ func crashLoopKind() chaos.Kind {
 		Touches: []string{chaos.TouchesProcess},
 		Params: []chaos.Param{{
 			Name: "every", Measure: chaos.Duration, Default: "3s",
-			About: "how long the node lives between its start and the next crash, up to " + longestLife.String(),
+			About: "how long the node lives between its start and the next crash", Limits: "up to " + longestLife.String(),
 		}},
 	}
 	entry := k

@@ -36,7 +36,7 @@ func clockOffset() chaos.Kind {
 		Inside:  true,
 		Params: []chaos.Param{{
 			Name: "by", Measure: chaos.Text, Default: "90s",
-			About: "how far it is ahead, for example 90s, or behind, for example -90s; " + leastOffset.String() + " or more",
+			About: "how far it is ahead, for example 90s, or behind, for example -90s", Limits: leastOffset.String() + " or more, either way",
 		}},
 	}
 	entry := k

@@ -44,8 +44,8 @@ func diskSlow() chaos.Kind {
 		Touches: []string{chaos.TouchesDisk},
 		Inside:  true,
 		Params: []chaos.Param{
-			{Name: "rate", Measure: chaos.Size, Default: "1MiB", About: "how much it may write each second, 64KiB or more"},
-			{Name: "operations", Measure: chaos.Count, Default: "50", About: "how often it may write each second, 5 or more; a commit takes one to three"},
+			{Name: "rate", Measure: chaos.Size, Default: "1MiB", About: "how much it may write each second", Limits: "64KiB or more"},
+			{Name: "operations", Measure: chaos.Count, Default: "50", About: "how often it may write each second; a commit takes one to three", Limits: "5 or more"},
 			{Name: "path", Measure: chaos.Text, Default: "/var/tmp", About: "a directory on the disk"},
 		},
 	}

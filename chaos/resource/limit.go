@@ -52,7 +52,7 @@ func memoryLimit() chaos.Kind {
 		Needs:   needsLimits,
 		Undone:  "The limit is set back; by the guard if the run died. What the kernel killed is not started again.",
 		Touches: []string{chaos.TouchesMemory},
-		Params:  []chaos.Param{{Name: "size", Measure: chaos.Size, About: "how much it may use, 6MiB or more"}},
+		Params:  []chaos.Param{{Name: "size", Measure: chaos.Size, About: "how much it may use", Limits: "6MiB or more"}},
 	}
 	return limited(k, cgroup{
 		set: func(ctx context.Context, l sut.Limiter, node string, p chaos.Params) error {

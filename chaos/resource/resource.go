@@ -156,7 +156,7 @@ soft() { set -- $(grep '^Max open files' "/proc/$NODE_PID/limits"); echo "$4"; }
 			About:   "Leaves the main process of a node no file descriptors: it can open no file and accept no connection.",
 			Undone:  "The limit is set back; a new process has its own. By the guard if the run died.",
 			Touches: []string{"files"},
-			Params:  []chaos.Param{{Name: "limit", Measure: chaos.Count, Default: "4", About: "how many descriptors it may have, at least three; those that it has stay"}},
+			Params:  []chaos.Param{{Name: "limit", Measure: chaos.Count, Default: "4", About: "how many descriptors it may have; those that it has stay", Limits: "3 or more"}},
 		},
 		Save:   as + `soft`,
 		Inject: as + `as prlimit --pid "$NODE_PID" --nofile="$P_LIMIT:"`,

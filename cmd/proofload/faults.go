@@ -68,12 +68,16 @@ func writeFault(w io.Writer, k chaos.Kind) {
 	}
 }
 
-// usual says what a parameter is if it is not given.
+// usual says what a parameter is if it is not given, and what it may be.
 func usual(p chaos.Param) string {
+	text := p.Default + " unless given"
 	if p.Default == "" {
-		return "must be given"
+		text = "must be given"
 	}
-	return p.Default + " unless given"
+	if may := p.May(); may != "" {
+		text += "; " + may
+	}
+	return text
 }
 
 // writeCatalogue describes faults as a Markdown page.
@@ -89,9 +93,9 @@ func writeCatalogue(w io.Writer, c chaos.Catalog, names []string) {
 		if len(k.Params) == 0 {
 			continue
 		}
-		fmt.Fprint(w, "\n| parameter | is a | unless given | meaning |\n|---|---|---|---|\n")
+		fmt.Fprint(w, "\n| parameter | is a | unless given | may be | meaning |\n|---|---|---|---|---|\n")
 		for _, p := range k.Params {
-			fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", p.Name, p.Measure, p.Default, p.About)
+			fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", p.Name, p.Measure, p.Default, orDash(p.May()), p.About)
 		}
 	}
 }

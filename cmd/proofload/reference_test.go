@@ -85,6 +85,7 @@ func reference(t *testing.T) string {
 		p.row(strconv.Itoa(e.code), e.word, e.about)
 	}
 	p.vocabulary(t)
+	p.permit()
 	for _, kind := range schema.Names() {
 		p.format(t, kind)
 	}
@@ -153,6 +154,7 @@ func (p *page) vocabulary(t *testing.T) {
 	for _, v := range scenarios.Verbs() {
 		p.row(code(v.Name), v.Takes, v.About, catalog()[v.Name].Needs)
 	}
+	p.parameters()
 	p.say("\n## Metrics of objectives\n")
 	p.table("metric", "meaning")
 	objective := schemaOf(t, "scenario").Definitions["objective"]
@@ -165,6 +167,33 @@ func (p *page) vocabulary(t *testing.T) {
 		p.row(code(c.Name), c.About)
 	}
 	p.say("\nAll that are judged, asked for or not: %s.", strings.Join(check.Names(), ", "))
+}
+
+// parameters writes what each kind of fault is told with with: in a scenario, and
+// behind its target on the command line of inject.
+func (p *page) parameters() {
+	p.say("\n## Parameters of faults\n")
+	p.say("They stand in `with:` of an entry. What has no default must be given.\n")
+	p.table("fault", "parameter", "is a", "default", "may be", "meaning")
+	for _, kind := range catalog().Names() {
+		for _, x := range catalog()[kind].Params {
+			p.row(code(kind), code(x.Name), string(x.Measure), orDash(x.Default), orDash(x.May()), x.About)
+		}
+	}
+}
+
+// permit writes the keys of a permit.
+func (p *page) permit() {
+	p.say("\n## Keys of a permit\n")
+	p.say("A permit is what the owner of a system allows, and is given with `--allow`; `*` marks what must be there. A target file has an `allow:` of its own, see below.\n")
+	p.table("key", "meaning")
+	for _, k := range scenarios.PermitKeys() {
+		mark := ""
+		if k.Need {
+			mark = " *"
+		}
+		p.row(code(k.Path)+mark, k.About)
+	}
 }
 
 // A node is the part of a schema that the reference needs.

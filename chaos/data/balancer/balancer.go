@@ -12,8 +12,6 @@ package balancer
 import (
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -23,11 +21,11 @@ import (
 // Kinds returns the faults of this package.
 func Kinds() []chaos.Kind {
 	return []chaos.Kind{
-		status().Bounded(matches, oneOf("status", statuses()...)),
-		abort().Bounded(matches),
-		delay().Bounded(matches, chaos.Between("delay", time.Millisecond, 30*time.Second)),
-		backend("backend-down", "Takes a server out of the balancer, as an operator does (maint): it gets no requests, and the connections to it are closed.", "maint", "MAINT").Bounded(server),
-		backend("backend-drain", "Drains a server of the balancer: it finishes the requests that it has, and gets no more.", "drain", "DRAIN").Bounded(server),
+		status().Bounded(matching(chaos.OneOf("status", statuses()...))...),
+		abort().Bounded(matching()...),
+		delay().Bounded(matching(chaos.Between("delay", time.Millisecond, 30*time.Second))...),
+		backend("backend-down", "Takes a server out of the balancer, as an operator does (maint): it gets no requests, and the connections to it are closed.", "maint", "MAINT").Bounded(server()...),
+		backend("backend-drain", "Drains a server of the balancer: it finishes the requests that it has, and gets no more.", "drain", "DRAIN").Bounded(server()...),
 	}
 }
 
@@ -50,40 +48,32 @@ func methods() []string {
 func matchParams(more ...chaos.Param) []chaos.Param {
 	return append(more,
 		chaos.Param{Name: "path", Measure: chaos.Text, Default: "/", About: "what the path begins with"},
-		chaos.Param{Name: "method", Measure: chaos.Text, Default: "ANY", About: "one of " + strings.Join(methods(), ", ")},
-		chaos.Param{Name: "share", Measure: chaos.Percent, Default: "100%", About: "of the requests that match; whole percents"},
+		chaos.Param{Name: "method", Measure: chaos.Text, Default: "ANY", About: "of the request"},
+		chaos.Param{Name: "share", Measure: chaos.Percent, Default: "100%", About: "of the requests that match"},
 	)
 }
 
-// matches bounds what says which requests are hit.
-func matches(k chaos.Kind, p chaos.Params) error {
-	if path := k.Value(p, "path"); !regexp.MustCompile(`^/[A-Za-z0-9_./~-]{0,200}$`).MatchString(path) {
-		return fmt.Errorf("%s: the parameter path=%s: want a path without a query, for example /v2/transfers", k.Name, path)
-	}
+// matching bounds what says which requests are hit, and others beside.
+func matching(others ...chaos.Bound) []chaos.Bound {
+	return append(others,
+		chaos.Like("path", regexp.MustCompile(`^/[A-Za-z0-9_./~-]{0,200}$`), "a path without a query, for example /v2/transfers"),
+		chaos.OneOf("method", methods()...),
+		chaos.Bound{Param: "share", May: "whole percents", Check: wholePercents},
+	)
+}
+
+func wholePercents(k chaos.Kind, p chaos.Params) error {
 	if share := k.Percent(p, "share"); share != float64(int(share)) {
 		return fmt.Errorf("%s: the parameter share=%s: want whole percents", k.Name, k.Value(p, "share"))
 	}
-	return oneOf("method", methods()...)(k, p)
-}
-
-// oneOf wants one of some texts.
-func oneOf(param string, known ...string) chaos.Bound {
-	return func(k chaos.Kind, p chaos.Params) error {
-		if v := k.Value(p, param); !slices.Contains(known, v) {
-			return fmt.Errorf("%s: the parameter %s=%s: want one of %s", k.Name, param, v, strings.Join(known, ", "))
-		}
-		return nil
-	}
+	return nil
 }
 
 // server wants the names of a back end and a server of it.
-func server(k chaos.Kind, p chaos.Params) error {
-	for _, param := range []string{"backend", "server"} {
-		if v := k.Value(p, param); !regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`).MatchString(v) {
-			return fmt.Errorf("%s: the parameter %s=%s: want a name as the configuration has it, for example api-1", k.Name, param, v)
-		}
-	}
-	return nil
+func server() []chaos.Bound {
+	pattern := regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
+	const may = "a name as the configuration has it, for example api-1"
+	return []chaos.Bound{chaos.Like("backend", pattern, may), chaos.Like("server", pattern, may)}
 }
 
 const (
@@ -134,7 +124,7 @@ func status() chaos.Script {
 	return byPath(chaos.Kind{
 		Name:   "http-status",
 		About:  "Lets the balancer answer a share of the requests with an error itself; they do not reach the service.",
-		Params: matchParams(chaos.Param{Name: "status", Measure: chaos.Text, Default: "503", About: "one of " + strings.Join(statuses(), ", ")}),
+		Params: matchParams(chaos.Param{Name: "status", Measure: chaos.Text, Default: "503", About: "of the answer"}),
 	}, "$P_STATUS", "0", `see 2; case "$head" in *" $P_STATUS "*) ;; *) exit 1 ;; esac`)
 }
 
@@ -152,7 +142,7 @@ func delay() chaos.Script {
 	return byPath(chaos.Kind{
 		Name:   "http-delay",
 		About:  "Lets the balancer hold a share of the requests back before they go to the service.",
-		Params: matchParams(chaos.Param{Name: "delay", Measure: chaos.Duration, Default: "1s", About: "how long, 1ms to 30s"}),
+		Params: matchParams(chaos.Param{Name: "delay", Measure: chaos.Duration, Default: "1s", About: "how long"}),
 	}, "delay", "$P_DELAY", `see 35; `+untouched+`; [ "$ms" -ge "$P_DELAY" ]`)
 }
 

@@ -26,7 +26,7 @@ func Kinds() []chaos.Kind {
 		deny().Bounded(named("user"), named("vhost")),
 		stallConsumers().Bounded(named("queue")),
 		poison().Bounded(named("queue"), chaos.Between("every", 10*time.Millisecond, 5*time.Second)),
-		flood().Bounded(chaos.UpTo("messages", 100_000), chaos.SizeUpTo("size", 1<<20), gigabyte),
+		flood().Bounded(chaos.UpTo("messages", 100_000), chaos.SizeUpTo("size", 1<<20), chaos.Bound{Check: gigabyte}),
 	}
 }
 
@@ -51,13 +51,7 @@ func vhostParam() chaos.Param {
 
 // named wants a text that the scripts need not quote.
 func named(param string) chaos.Bound {
-	pattern := regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,120}$`)
-	return func(k chaos.Kind, p chaos.Params) error {
-		if v := k.Value(p, param); !pattern.MatchString(v) {
-			return fmt.Errorf("%s: the parameter %s=%s: want letters, digits and any of _./:-", k.Name, param, v)
-		}
-		return nil
-	}
+	return chaos.Like(param, regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,120}$`), "letters, digits and any of _./:-")
 }
 
 // gigabyte bounds all messages of a flood together.
@@ -138,7 +132,7 @@ echo "a connection of the probe $said"
 			Undone:  "The process that does it again and again is killed; it ends by itself when the time is over.",
 			Touches: []string{touchesConnections},
 			Params: []chaos.Param{
-				{Name: "every", Measure: chaos.Duration, Default: "500ms", About: "how often, 100ms to 5s"},
+				{Name: "every", Measure: chaos.Duration, Default: "500ms", About: "how often"},
 			},
 		},
 		Roles: onBrokers(),

@@ -119,7 +119,7 @@ func poison() chaos.Script {
 			About:  "Puts messages into a queue that no consumer understands, again and again. They say proofload and which fault they are of.",
 			Undone: "What is in the queue then is left for its consumers, or for the dead letters.",
 			Params: []chaos.Param{
-				queueParam(), {Name: "every", Measure: chaos.Duration, Default: "200ms", About: "how often, 10ms to 5s"},
+				queueParam(), {Name: "every", Measure: chaos.Duration, Default: "200ms", About: "how often"},
 			},
 		},
 		Save: wantQueue,
@@ -148,8 +148,8 @@ echo "the queue of the fault has $value messages"
 				"processor.",
 			Undone: "The queue is deleted.",
 			Params: []chaos.Param{
-				{Name: "messages", Measure: chaos.Count, Default: "20000", About: "how many, 100000 at most"},
-				{Name: "size", Measure: chaos.Size, Default: "4KiB", About: "of each, 1MiB at most"},
+				{Name: "messages", Measure: chaos.Count, Default: "20000", About: "how many"},
+				{Name: "size", Measure: chaos.Size, Default: "4KiB", About: "of each; all together 1 GiB at most"},
 			},
 		},
 		Look: shellBroker + length + `[ "$value" -gt 0 ]`,

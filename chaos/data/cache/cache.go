@@ -41,7 +41,7 @@ func onCaches() []sut.Role { return []sut.Role{sut.RoleCache} }
 
 // everyParam says how often something is done again.
 func everyParam() chaos.Param {
-	return chaos.Param{Name: "every", Measure: chaos.Duration, Default: "500ms", About: "how often, 100ms to 5s"}
+	return chaos.Param{Name: "every", Measure: chaos.Duration, Default: "500ms", About: "how often"}
 }
 
 func every() chaos.Bound { return chaos.Between("every", 100*time.Millisecond, 5*time.Second) }
@@ -167,7 +167,7 @@ echo "a ping took $ms ms"
 			Undone:  endingAgain,
 			Touches: []string{touchesClients, chaos.TouchesCPU},
 			Params: []chaos.Param{
-				{Name: "delay", Measure: chaos.Duration, Default: "200ms", About: "for how long each time, 10ms to 2s; it is idle for a quarter of that in between"},
+				{Name: "delay", Measure: chaos.Duration, Default: "200ms", About: "for how long each time; it is idle for a quarter of that in between"},
 			},
 		},
 		Roles: onCaches(),

@@ -45,7 +45,7 @@ func evict() chaos.Script {
 			Undone:  endingSetting + " The fault's own keys expire or are deleted; others that were evicted do not come back.",
 			Touches: []string{touchesMemory, touchesData},
 			Params: []chaos.Param{
-				{Name: "size", Measure: chaos.Size, Default: "4MiB", About: "how much less than there is in use, 64MiB at most"},
+				{Name: "size", Measure: chaos.Size, Default: "4MiB", About: "how much less than there is in use"},
 			},
 		},
 		Roles: onCaches(),

@@ -90,7 +90,7 @@ echo "the pool of $P_DATABASE may have $size connections, and has $servers"
 		Name:  "pgbouncer-shrink-pool",
 		About: "Leaves the pools of PgBouncer fewer connections to the server: clients wait for one another. A database with a pool size of its own keeps it.",
 	}, `console "set default_pool_size = $P_SIZE"`, restore, shellConsole+pool+`[ "$size" = "$P_SIZE" ] && [ "$servers" -le "$P_SIZE" ]`)
-	s.Params = append(s.Params, chaos.Param{Name: "size", Measure: chaos.Count, Default: "1", About: "how many connections each pool may have, 100 at most"})
+	s.Params = append(s.Params, chaos.Param{Name: "size", Measure: chaos.Count, Default: "1", About: "how many connections each pool may have"})
 	s.Save = wantPool + `console 'show config' | awk -F '|' '$1 == "default_pool_size" { print $2 }'`
 	s.Gone = `(` + chaos.ShellEnded + `) || exit 1
 ` + shellConsole + pool + `[ "$size" = "$SAVED" ]`

@@ -8,9 +8,8 @@
 package postgres
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -103,18 +102,13 @@ const endingItself = "The session is ended, and what it holds with it; it ends b
 // checked makes the catalogue entry of a script whose parameters are bounded,
 // and whose texts are names.
 func checked(s chaos.Script, bounds ...chaos.Bound) chaos.Kind {
-	return s.Bounded(append(bounds, names)...)
-}
-
-// names bounds all texts.
-func names(k chaos.Kind, p chaos.Params) error {
-	var errs []error
-	for _, param := range k.Params {
-		if v := k.Value(p, param.Name); param.Measure == chaos.Text && !name.MatchString(v) {
-			errs = append(errs, fmt.Errorf("%s: the parameter %s=%s: want a name, for example public.orders", k.Name, param.Name, v))
+	for _, param := range s.Params {
+		chosen := slices.ContainsFunc(bounds, func(b chaos.Bound) bool { return b.Param == param.Name })
+		if param.Measure == chaos.Text && !chosen {
+			bounds = append(bounds, chaos.Like(param.Name, name, "a name, for example public.orders"))
 		}
 	}
-	return errors.Join(errs...)
+	return s.Bounded(bounds...)
 }
 
 // name is what the scripts take for a name: nothing that had to be quoted.

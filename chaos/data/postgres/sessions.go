@@ -16,7 +16,7 @@ out=$(psql -XqAtw -U "$P_ROLE" -d "$P_DATABASE" -c "select pg_sleep($P_EVERY * 2
 			Touches: []string{touchesSessions},
 			Params: []chaos.Param{
 				roleParam("whose sessions are terminated"), databaseParam(),
-				{Name: "every", Measure: chaos.Duration, Default: "500ms", About: "how often, 50ms to 5s"},
+				{Name: "every", Measure: chaos.Duration, Default: "500ms", About: "how often"},
 			},
 		},
 		Roles: onServers(),
@@ -126,7 +126,7 @@ echo "a statement on $P_TABLE took $ms ms"
 			Touches: []string{touchesTables},
 			Params: []chaos.Param{
 				tableParam(), databaseParam(),
-				{Name: "delay", Measure: chaos.Duration, Default: "500ms", About: "how long the table is locked each time, 50ms to 5s; it is free for a quarter of that in between"},
+				{Name: "delay", Measure: chaos.Duration, Default: "500ms", About: "how long the table is locked each time; it is free for a quarter of that in between"},
 			},
 		},
 		Roles: onServers(),
@@ -160,7 +160,7 @@ echo "a lock of the first row of $P_TABLE: ${out:-had}"
 			Touches: []string{touchesTables},
 			Params: []chaos.Param{
 				tableParam(), databaseParam(),
-				{Name: "rows", Measure: chaos.Count, Default: "100", About: "how many rows, 10000 at most: the first that a scan finds"},
+				{Name: "rows", Measure: chaos.Count, Default: "100", About: "how many rows: the first that a scan finds"},
 			},
 		},
 		Roles: onServers(),
@@ -190,7 +190,7 @@ func fillSlot() chaos.Script {
 			Undone:  "The session that owns the slot is ended, and the slot is dropped with it; it ends by itself when the time is over. The next checkpoint removes the log.",
 			Touches: []string{"slots"},
 			Params: []chaos.Param{
-				{Name: "size", Measure: chaos.Size, Default: "64MiB", About: "how much is written beside what others write, 1GiB at most"},
+				{Name: "size", Measure: chaos.Size, Default: "64MiB", About: "how much is written beside what others write"},
 			},
 		},
 		Roles: onServers(),
@@ -227,7 +227,7 @@ echo "the last checkpoint was at $a, and later at $b"
 			Undone:  "The session that asks for checkpoints is ended; it ends by itself when the time is over.",
 			Touches: []string{"checkpoints"},
 			Params: []chaos.Param{
-				{Name: "every", Measure: chaos.Duration, Default: "1s", About: "the pause after each, 100ms to 5s"},
+				{Name: "every", Measure: chaos.Duration, Default: "1s", About: "the pause after each"},
 			},
 		},
 		Roles: onServers(),

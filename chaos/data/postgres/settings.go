@@ -110,7 +110,7 @@ echo "a commit took $ms ms"
 			About:   "Makes the primary wait before it writes the log of a commit to its disk, as a slow disk does (commit_delay).",
 			Touches: []string{touchesCommits},
 			Params: []chaos.Param{
-				{Name: "delay", Measure: chaos.Duration, Default: "100ms", About: "how long, 10ms to 100ms, which is the most that Postgres can be told"},
+				{Name: "delay", Measure: chaos.Duration, Default: "100ms", About: "how long; 100ms is the most that Postgres can be told"},
 			},
 		},
 		names: []string{"commit_delay", "commit_siblings"}, values: []string{"$((P_DELAY * 1000))", "0"},

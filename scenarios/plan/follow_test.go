@@ -51,7 +51,8 @@ func TestPlanOfLinksThatFollow(t *testing.T) {
 		`{at: steady + 1s, stall: "link:router->postgres.primary", for: 5s}`,
 		`{at: steady + 10s, stall: "link:router->postgres.replica[2]", for: 5s}`,
 		`{at: steady + 20s, stall: "link:postgres.replica->*", for: 5s}`,
-		`{at: steady + 30s, stall: "link:router->postgres.old-primary"}`,
+		`{at: steady + 30s, stall: "link:router->postgres.old-primary", for: 5s}`,
+		`{at: steady + 36s, stall: "link:postgres.primary->*"}`,
 		`{at: steady + 40s, start: postgres.old-primary}`)
 	if err != nil {
 		t.Fatal(err)

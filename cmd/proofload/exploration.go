@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/scenarios"
@@ -291,6 +292,9 @@ func (e *exploration) stops(ctx context.Context, r *reports.Result) error {
 // same way counts. A fault that the target cannot have is not drawn again.
 func (e *exploration) judge(s *session, r *reports.Result) (ending explore.Ending, says string) {
 	if step, ok := errors.AsType[*run.StepError](s.ending.Failed); ok && (step.Step == "make" || step.Step == "inject") {
+		if errors.Is(step, chaos.ErrConflict) { // the one before took a while to be mended
+			return explore.Unclear, step.Error()
+		}
 		e.deck.SetAside(step.Entry.Verb, step.Entry.Target)
 		return explore.Unclear, step.Error() + ", which is left out from now on"
 	}

@@ -23,6 +23,7 @@ type instancesRecover struct {
 	course    *course
 	faults    *faults
 	recovered Recovered
+	back      time.Duration // how long after the last fault is gone they may go without serving
 	budget    time.Duration // for the send lag
 	drills    map[int]*instances
 }
@@ -44,7 +45,7 @@ type ask struct {
 }
 
 func newInstancesRecover(s *Spec, c *course, fs *faults) *instancesRecover {
-	return &instancesRecover{course: c, faults: fs, recovered: s.Recovered, budget: s.budget(), drills: map[int]*instances{}}
+	return &instancesRecover{course: c, faults: fs, recovered: s.Recovered, back: s.Bounds.Return, budget: s.budget(), drills: map[int]*instances{}}
 }
 
 // Name returns "instances-recover".
@@ -147,7 +148,7 @@ func (r *instancesRecover) judge(w *wrongs, drill int, node string, in *instance
 	if r.down(drill, node, in.last) {
 		return "" // it was never mended, so nobody expects it
 	}
-	from := int64((in.last - max(r.recovered.Window, 5*time.Second)) / time.Second)
+	from := int64(r.from(drill, in.last) / time.Second)
 	var sum ask
 	first := unseen
 	for _, second := range slices.Sorted(maps.Keys(in.at[node])) {
@@ -185,6 +186,19 @@ func (r *instancesRecover) judge(w *wrongs, drill int, node string, in *instance
 		})
 	}
 	return ""
+}
+
+// from returns when the end of a drill begins: some seconds before its last
+// operation, of which those do not count, as far as others are left, in which
+// something was broken or had a right to be.
+func (r *instancesRecover) from(drill int, last time.Duration) time.Duration {
+	from := last - max(r.recovered.Window, 5*time.Second)
+	for _, f := range r.faults.all {
+		if f.drill == drill && f.breaks() && f.recovered != unseen {
+			from = max(from, min(f.recovered+r.back, last-r.recovered.Window))
+		}
+	}
+	return from
 }
 
 func orUnknownOp(op string) string {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"testing"
+	"time"
 
 	"github.com/proofload/proofload/reports/history"
 )
@@ -35,6 +36,34 @@ func TestInstancesRecover(t *testing.T) {
 		{"nothing broken", join(calm, ended), false, Inconclusive, "nothing was broken"},
 		{"one is scaled away", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 20, history.OK, ""), scaled, ended), false, Pass, "2 instances served at the end of each drill"},
 		{"stopped", join(calm, broken, answers("api-1", 16, 20, history.OK, "")), false, Inconclusive, "drill 1 did not run to its end"},
+		{"broken shortly before the end", join(calm, broken, answers("api-1", 13, 18, history.OK, ""), answers("api-2", 13, 16, history.Fail, "status_5xx"), answers("api-2", 16, 18, history.OK, ""), ended), false, Fail, "api-2 served 20 of 51 operations well at the end of drill 1 (status_5xx)"},
 		{"no names", join(answers("", 1, 9, history.OK, ""), broken, ended), false, Inconclusive, "no instance said its name before anything was broken in drill 1"},
 	})
+}
+
+// TestInstancesHaveTime judges a drill with a short end by what came when the last
+// fault had been gone for as long as clients may go without.
+func TestInstancesHaveTime(t *testing.T) {
+	broken := join(faulted(10, history.FaultInject), faulted(10.1, history.FaultSettled), faulted(11, history.FaultRecover), faulted(11.2, history.FaultRecovered))
+	calm, ended := answers("api-1", 1, 9, history.OK, ""), run(16, history.RunLoadEnd)
+	for _, tt := range []struct {
+		name   string
+		until  float64 // it does not serve
+		want   Outcome
+		reason string
+	}{
+		{"in time", 12, Pass, "1 instance served at the end of each drill"},
+		{"late", 14, Fail, "api-1 served 11 of 21 operations well at the end of drill 1 (status_5xx)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			spec := Spec{
+				Verify: []string{"instances-recover"}, Phases: []Phase{{Name: "all", For: at(15), Score: true}},
+				Recovered: Recovered{Window: time.Second}, Bounds: Bounds{Return: time.Second},
+			}
+			events := join(drillNo(0, 1), calm, broken, answers("api-1", 10, tt.until, history.Fail, "status_5xx"), answers("api-1", tt.until, 15, history.OK, ""), ended)
+			if got := judge(t, spec, events).Checks[0]; got.Outcome != tt.want || got.Reason != tt.reason {
+				t.Errorf("%s %q, want %s %q", got.Outcome, got.Reason, tt.want, tt.reason)
+			}
+		})
+	}
 }

@@ -152,6 +152,9 @@ func (s *Sim) State(_ context.Context, node string) (sut.State, error) {
 func (s *Sim) Pause(_ context.Context, node string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cfg.NoPause {
+		return fmt.Errorf("pause %s: it cannot be frozen: %w", node, sut.ErrUnsupported)
+	}
 	if state := s.stateOf(node); state != nil {
 		*state = sut.Paused
 		return nil

@@ -14,6 +14,7 @@ import (
 func defects() map[string]func(*Config) {
 	return map[string]func(*Config){
 		"double":     func(c *Config) { c.Double = true },
+		"no-pause":   func(c *Config) { c.NoPause = true },
 		"no-jobs":    func(c *Config) { c.NoJobs = true },
 		"stale":      func(c *Config) { c.Stale = true },
 		"unfenced":   func(c *Config) { c.Unfenced = true },

@@ -44,11 +44,13 @@ func testAnotherAddress(t *testing.T, s *Stack) {
 		return err
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	held, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := before.Hold(ctx); !errors.Is(err, chaos.ErrEnded) {
+	if err := before.Hold(held); !errors.Is(err, chaos.ErrEnded) {
 		t.Errorf("a partition from an address that is not that of %s any more: %v, want %v", node, err, chaos.ErrEnded)
 	}
+	ctx, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
 	if err := before.Recover(ctx); err != nil {
 		t.Fatal(err)
 	}

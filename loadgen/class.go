@@ -30,9 +30,9 @@ const (
 	// Sent, no whole answer: the operation may have happened.
 	ClassReset         = "reset" // connection reset, or found broken while writing
 	ClassEOF           = "eof"   // connection closed before or within the answer
-	ClassHeaderTimeout = "header_timeout"
-	ClassTimeout       = "timeout"  // of the whole operation
-	ClassCanceled      = "canceled" // the load was stopped
+	ClassHeaderTimeout = history.ClassHeaderTimeout
+	ClassTimeout       = history.ClassTimeout // of the whole operation
+	ClassCanceled      = "canceled"           // the load was stopped
 
 	// Answered, not as the contract says.
 	Class4xx      = "status_4xx"

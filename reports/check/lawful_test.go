@@ -142,7 +142,7 @@ func (w *world) operation(drill, i int, phase string, sched, t0 time.Duration) {
 	case since >= 0 && since < w.down && i%2 == 0: // refused at the door
 		e.Kind, e.Class, e.Timeline, latency, stored, e.Node = history.Fail, "dial", 0, time.Millisecond, false, ""
 	case since >= 0 && since < w.down, since >= -w.stall && since < 0 && w.held && e.Write: // may have happened
-		e.Kind, e.Class, e.Timeline, latency, stored, e.Node = history.Info, "timeout", 0, 3*time.Second, i%4 == 1, ""
+		e.Kind, e.Class, e.Timeline, latency, stored, e.Node = history.Info, "reset", 0, 3*time.Second, i%4 == 1, ""
 	}
 	e.At = sched + latency
 	if e.Write {

@@ -9,13 +9,14 @@ import (
 	"github.com/proofload/proofload/reports/history"
 )
 
-// The bounds of the search, which is exponential where a history is illegal and
-// many writes overlap. It must come to the same end on every machine, so that
+// The bounds of the search, which is exponential where many writes overlap that
+// move different amounts. It must come to the same end on every machine, so that
 // steps are counted and not time.
 const (
-	maxStrongReads = 1_000_000 // kept in all
-	maxSteps       = 200_000   // of one search
-	maxAllSteps    = 5_000_000 // of all of them
+	maxStrongReads = 1_000_000  // kept in all
+	maxSteps       = 200_000    // until the search has come to a single situation
+	maxAllSteps    = 20_000_000 // of all accounts, beyond
+	stepsEach      = 32         // for each beginning and each end of an operation
 
 	fileLinearity = "linearizability.html" // the picture of the first account that is not
 )
@@ -27,10 +28,11 @@ const (
 // A write of unknown outcome is settled from the store first: it happened if it
 // is there. When it happened is settled from the reads, which count the changes
 // of an account. Accounts of which a write is lost are left to those who count
-// losses.
+// losses. What the final reads found an account to have moved by closes it.
 type linearizable struct {
 	course     *course
 	durability *durability
+	counters   *counterBounds // what the final reads found
 	reads      map[accountKey][]strongRead
 	words      words
 	kept       int
@@ -50,14 +52,16 @@ type strongRead struct {
 }
 
 func newLinearizable(c *course, d *durability) *linearizable {
-	return &linearizable{course: c, durability: d, reads: map[accountKey][]strongRead{}}
+	return &linearizable{course: c, durability: d, counters: newCounterBounds(c, d), reads: map[accountKey][]strongRead{}}
 }
 
 // Name returns "linearizable".
 func (*linearizable) Name() string { return nameLinearizable }
 
-// Observe keeps the reads that have a strong promise.
+// Observe keeps the reads that have a strong promise, and what the final reads
+// found.
 func (l *linearizable) Observe(e *history.Event) {
+	l.counters.Observe(e)
 	if e.Promise != history.PromiseStrong || !sees(e) {
 		return
 	}
@@ -83,23 +87,33 @@ func (l *linearizable) accounts() (list []*account, lossy int) {
 	for id, w := range d.writes {
 		happened := w.acknowledged() || w.indeterminate() && w.found()
 		spoils := d.lost(w) || d.observedThenLost(w) || w.unexpected() || w.altered() || w.duplicated() || w.amount == 0 && happened
-		if !happened && !spoils {
-			continue
+		from, to := byKey[accountKey{w.number(), d.words.of(w.key)}], byKey[accountKey{w.number(), d.words.of(w.peer)}]
+		if happened || spoils {
+			from.add(id, w, -w.amount, spoils)
+			to.add(id, w, w.amount, spoils)
+		} else if w.indeterminate() {
+			from.leaveOpen()
+			to.leaveOpen()
 		}
-		byKey[accountKey{w.number(), d.words.of(w.key)}].add(id, w, -w.amount, spoils)
-		byKey[accountKey{w.number(), d.words.of(w.peer)}].add(id, w, w.amount, spoils)
 	}
 	for _, a := range byKey {
-		switch {
-		case a.spoilt:
+		if a.spoilt {
 			lossy++
-		case len(a.moves)+len(a.pending) > 0:
-			a.sort()
-			list = append(list, a)
+			continue
 		}
+		list = append(list, a)
 	}
 	slices.SortFunc(list, func(a, b *account) int { return cmp.Or(a.drill-b.drill, cmp.Compare(a.key, b.key)) })
 	return list, lossy
+}
+
+// linearity is what was found of all accounts.
+type linearity struct {
+	wrongs          wrongs
+	picture         []byte
+	accounts        int // that were written to, and of which two reads were judged
+	illegal         int
+	reads, unjudged int
 }
 
 // Verdict fails if what was read of an account cannot be explained.
@@ -109,42 +123,52 @@ func (l *linearizable) Verdict() Verdict {
 		return Verdict{Check: l.Name(), Outcome: Inconclusive, Reason: "the outcome of writes cannot be settled: " + doubt}
 	}
 	accounts, lossy := l.accounts()
-	var w wrongs
-	var picture []byte
-	judged, unknown, illegal, steps := 0, 0, 0, maxAllSteps
-	for _, a := range accounts {
-		found := a.judge(&steps)
-		switch {
-		case found.unknown:
-			unknown++
-		case found.text == "":
-			judged++
-		default:
-			illegal++
-			l.blame(&w, a, found)
-			if picture == nil {
-				picture = found.draw()
-			}
-		}
+	var f linearity
+	left := patience{maxSteps, maxAllSteps}
+	for i, a := range accounts {
+		a.sort()
+		l.judge(&f, a, &left)
+		accounts[i] = nil // there may be much of it
 	}
-	if illegal > 0 {
-		w.say(were(illegal, "account") + " not linearizable: no order of the writes explains what was read")
+	if f.illegal > 0 {
+		f.wrongs.say(were(f.illegal, "account") + " not linearizable: no order of the writes explains what was read")
 	}
 	switch {
-	case unknown > 0:
-		doubt = fmt.Sprintf("the search was given up for %s of %d: too many writes overlap", many(unknown, "account"), len(accounts))
-	case judged == 0 && lossy > 0:
+	case f.unjudged > 0:
+		doubt = fmt.Sprintf("the search was given up at %s of %d: too many writes overlap", many(f.unjudged, "strong read"), f.reads+f.unjudged)
+	case f.accounts == 0 && lossy > 0:
 		doubt = "writes of every account that was read are lost, doubled or unexpected"
-	case judged == 0:
+	case f.accounts == 0:
 		doubt = "no account that was written to was read strongly twice"
 	case l.full:
 		doubt = "there were more than " + many(maxStrongReads, "strong read")
 	}
-	v := w.verdict(l.Name(), doubt, fmt.Sprintf("%s linearizable, by %s", were(judged, "account"), many(l.kept, "strong read")))
-	if picture != nil {
-		v.Pictures = map[string][]byte{fileLinearity: picture}
+	v := f.wrongs.verdict(l.Name(), doubt, fmt.Sprintf("%s linearizable, by %s", were(f.accounts, "account"), many(f.reads, "strong read")))
+	if f.picture != nil {
+		v.Pictures = map[string][]byte{fileLinearity: f.picture}
 	}
 	return v
+}
+
+// judge adds what is found of one account.
+func (l *linearizable) judge(f *linearity, a *account, left *patience) {
+	e := a.judge(left)
+	if c := l.counters; e.text == "" && len(a.moves) > 0 && !a.open && c.whole[a.drill] && c.unread == "" {
+		e.text, e.read = a.close(c.found[a.drill][a.key]), a.reads[len(a.reads)-1]
+	}
+	f.unjudged += e.unjudged
+	if e.text != "" {
+		f.illegal++
+		l.blame(&f.wrongs, a, e)
+		if f.picture == nil {
+			f.picture = e.window.draw()
+		}
+		return
+	}
+	if len(a.moves) > 0 {
+		f.accounts += one(e.judged > 1)
+		f.reads += e.judged
+	}
 }
 
 func (l *linearizable) blame(w *wrongs, a *account, f explanation) {

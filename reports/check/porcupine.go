@@ -2,7 +2,9 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,59 +22,104 @@ type linearInput struct {
 // A linearState is what an account is; and what a read is shown.
 type linearState struct{ balance, version int64 }
 
-func (s linearState) next(in linearInput, shown linearState) (bool, linearState) {
-	if in.read {
-		return s == shown, s
-	}
-	return true, linearState{s.balance + in.by, s.version + 1}
+// A maybeState is a state, or nil as long as no read has shown one.
+type maybeState struct {
+	linearState
+	known bool
 }
 
-// model returns Porcupine's model of an account that begins as the segment does,
-// for a search of so many steps. Once they are used up every step is refused,
-// which ends the search.
-func (s segment) model(steps *int) porcupine.Model {
+func (s maybeState) next(in linearInput, shown linearState) (bool, maybeState) {
+	switch {
+	case !s.known && in.read:
+		return true, maybeState{shown, true}
+	case in.read:
+		return s.linearState == shown, s
+	case s.known:
+		return true, maybeState{linearState{s.balance + in.by, s.version + 1}, true}
+	}
+	return true, s
+}
+
+// model returns Porcupine's model of an account of which nothing is known at
+// first, for a search of so many steps. Once they are used up every step is
+// refused, which ends the search.
+func model(steps *int) porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return linearState{s.from.balance, s.from.version} },
+		Init: func() any { return maybeState{} },
 		Step: func(state, input, output any) (bool, any) {
 			*steps--
 			if *steps < 0 {
 				return false, state
 			}
-			ok, next := state.(linearState).next(input.(linearInput), output.(linearState))
+			ok, next := state.(maybeState).next(input.(linearInput), output.(linearState))
 			return ok, next
 		},
 		DescribeOperation: func(input, output any) string {
 			in := input.(linearInput)
 			if in.read {
-				return "read " + describeState(output)
+				return "read " + output.(linearState).String()
 			}
 			return fmt.Sprintf("%+d (%s)", in.by, in.id)
 		},
-		DescribeState: describeState,
+		DescribeState: func(state any) string {
+			if s := state.(maybeState); s.known {
+				return s.String()
+			}
+			return "not known yet"
+		},
 	}
 }
 
-func describeState(state any) string {
-	s := state.(linearState)
-	return fmt.Sprintf("%d at version %d", s.balance, s.version)
+// String says a state in words.
+func (s linearState) String() string { return fmt.Sprintf("%d at version %d", s.balance, s.version) }
+
+// A window is part of what happened to an account.
+type window struct {
+	reads []strongRead
+	moves []move
 }
 
-// operations returns the segment as Porcupine takes it, its end included.
-func (s segment) operations() []porcupine.Operation {
+// maxDrawn is how many operations of each kind a picture has at most.
+const maxDrawn = 100
+
+// around returns what happened to an account between two moments, and what
+// overlaps with reads that do.
+func (a *account) around(from, to time.Duration) window {
+	for _, r := range slices.Backward(a.reads) {
+		if r.at >= from && r.sent <= to {
+			from = min(from, r.sent)
+		}
+	}
+	var w window
+	for _, r := range a.reads {
+		if r.sent <= to && r.sent >= from {
+			w.reads = append(w.reads, r)
+		}
+	}
+	for _, m := range a.moves {
+		if m.called <= to && m.done >= from {
+			m.done = min(m.done, to)
+			w.moves = append(w.moves, m)
+		}
+	}
+	w.reads, w.moves = w.reads[max(0, len(w.reads)-maxDrawn):], w.moves[max(0, len(w.moves)-maxDrawn):]
+	return w
+}
+
+// operations returns the window as Porcupine takes it.
+func (w window) operations() []porcupine.Operation {
 	var ops []porcupine.Operation
-	read := func(r strongRead) {
+	for _, m := range w.moves {
 		ops = append(ops, porcupine.Operation{
-			Input: linearInput{read: true}, Call: int64(r.sent), Output: linearState{r.balance, r.version}, Return: int64(r.at),
+			Input: linearInput{by: m.by, id: m.id}, Call: int64(m.called), Output: linearState{}, Return: int64(max(m.called, m.done)),
 		})
 	}
-	for _, m := range s.moves {
-		ops = append(ops, porcupine.Operation{Input: linearInput{by: m.by, id: m.id}, Call: int64(m.called), Output: linearState{}, Return: int64(m.done)})
+	for _, r := range w.reads {
+		ops = append(ops, porcupine.Operation{
+			Input: linearInput{read: true}, Call: int64(r.sent), Output: linearState{r.balance, r.version}, Return: int64(max(r.sent, r.at)),
+		})
 	}
-	for _, r := range s.reads {
-		read(r)
-	}
-	read(s.to)
-	slices.SortStableFunc(ops, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
+	slices.SortStableFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
 	inLanes(ops)
 	return ops
 }
@@ -90,34 +137,15 @@ func inLanes(ops []porcupine.Operation) {
 	}
 }
 
-// search looks for an order of the segment that explains the reads within it.
-// Where there are none its ends have said all. A search that is given up is a
-// guess.
-func (s segment) search(steps *int, guessed *bool) string {
-	if len(s.reads) == 0 {
-		return ""
+// draw returns a page that shows the window and how far it can be explained.
+func (w window) draw() []byte {
+	if len(w.reads) == 0 {
+		return nil
 	}
-	left := min(maxSteps, *steps)
-	given := left
-	result := porcupine.CheckOperationsTimeout(s.model(&left), s.operations(), time.Duration(0))
-	*steps -= given - max(0, left)
-	if result == porcupine.Ok {
-		return ""
-	}
-	if left < 0 {
-		*guessed = true
-	}
-	return fmt.Sprintf("no order of %s explains the %s between %.3f s and %.3f s", many(len(s.moves), "write"),
-		many(len(s.reads), "read"), s.from.at.Seconds(), s.to.at.Seconds())
-}
-
-// draw returns a page that shows the segment and how far it can be explained.
-func (f explanation) draw() []byte {
-	steps := maxSteps / 10
-	m := f.segment.model(&steps)
-	_, details := porcupine.CheckOperationsVerbose(m, f.segment.operations(), 0)
+	steps, enough := maxSteps/10, math.MaxInt
+	_, details := porcupine.CheckOperationsVerbose(model(&steps), w.operations(), 0)
 	var b bytes.Buffer
-	if err := porcupine.Visualize(m, details, &b); err != nil {
+	if err := porcupine.Visualize(model(&enough), details, &b); err != nil { // takes the steps that were found once more
 		return nil // a verdict needs no picture
 	}
 	return b.Bytes()

@@ -8,14 +8,15 @@ import (
 )
 
 // timeoutsHold checks that the system always says something: no request that
-// reached it waits until its client gives up. One that does shows a timeout that
-// is missing, or longer than the patience of those that wait.
+// reached it waits until its client gives up, however soon that is. One that does
+// shows a timeout that is missing, or longer than the patience of those that wait.
 type timeoutsHold struct {
-	bound  time.Duration
-	sent   int
-	hung   int
-	worst  time.Duration
-	wrongs wrongs
+	bound    time.Duration
+	sent     int
+	answered int
+	hung     int
+	worst    time.Duration
+	wrongs   wrongs
 }
 
 // Name returns "timeouts-hold".
@@ -27,8 +28,9 @@ func (t *timeoutsHold) Observe(e *history.Event) {
 		return
 	}
 	t.sent++
+	t.answered += one(e.Kind == history.OK || e.Status > 0)
 	waited := e.At - e.Sent
-	if waited <= t.bound {
+	if waited <= t.bound && !gaveUp(e) {
 		return
 	}
 	t.hung++
@@ -45,14 +47,32 @@ func (t *timeoutsHold) Observe(e *history.Event) {
 	})
 }
 
+// gaveUp reports whether the client of an operation had no answer when it stopped
+// waiting.
+func gaveUp(e *history.Event) bool {
+	return e.Class == history.ClassTimeout || e.Class == history.ClassHeaderTimeout
+}
+
 // Verdict fails if the system left a request without an answer for too long.
 func (t *timeoutsHold) Verdict() Verdict {
 	if t.hung > 0 {
-		t.wrongs.say(fmt.Sprintf("%d of %s waited for up to %s (limit %s)", t.hung, many(t.sent, "operation"), span(t.worst), span(t.bound)))
+		rest := fmt.Sprintf(" (limit %s)", span(t.bound))
+		if t.worst <= t.bound {
+			rest = " and had no answer"
+		}
+		t.wrongs.say(fmt.Sprintf("%d of %s waited for up to %s%s", t.hung, many(t.sent, "operation"), span(t.worst), rest))
 	}
 	doubt := ""
-	if t.sent == 0 {
+	switch {
+	case t.sent == 0:
 		doubt = "no operation was sent"
+	case t.answered == 0:
+		doubt = "no operation was answered"
 	}
-	return t.wrongs.verdict(t.Name(), doubt, fmt.Sprintf("%s each answered within %s", were(t.sent, "operation"), span(t.bound)))
+	asked := were(t.sent, "operation") + " each answered"
+	if t.answered < t.sent {
+		was := map[bool]string{true: "was", false: "were"}[t.answered == 1]
+		asked = fmt.Sprintf("%s of %s %s answered, each", count(t.answered), many(t.sent, "operation"), was)
+	}
+	return t.wrongs.verdict(t.Name(), doubt, asked+" within "+span(t.bound))
 }

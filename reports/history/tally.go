@@ -19,6 +19,13 @@ const ClassShed = "shed"
 // client could not log in.
 const ClassNoToken = "no_token"
 
+// The classes of operations that reached the system, and whose client gave up
+// before there was an answer, or before it began.
+const (
+	ClassTimeout       = "timeout"
+	ClassHeaderTimeout = "header_timeout"
+)
+
 // ClassBadBody is the class of answers with a status that promises success and a
 // body that does not.
 const ClassBadBody = "bad_body"

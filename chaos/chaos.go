@@ -117,6 +117,10 @@ type Kind struct {
 	// not combined: what is inside could not be seen, nor undone in time.
 	Inside, Freezes bool
 
+	// Tells says of one fault what About and Needs say of the kind, where that
+	// differs; nil: it does not.
+	Tells func(p Params) (about, needs string)
+
 	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
 	// if the environment lacks what the fault needs. It is nil-safe in env's
 	// capabilities only through type assertion.
@@ -128,6 +132,14 @@ type Kind struct {
 	// Heal mends from the undo data alone. It is idempotent; a target that is
 	// gone counts as mended.
 	Heal func(ctx context.Context, env sut.Environment, u Undo) error
+}
+
+// Tell says what a fault does and what it needs.
+func (k Kind) Tell(p Params) (about, needs string) {
+	if k.Tells != nil {
+		return k.Tells(p)
+	}
+	return k.About, k.Needs
 }
 
 // A Catalog holds the known kinds of fault by name.

@@ -72,8 +72,8 @@ func (p Policy) Permit(topology sut.Topology) Permit {
 			return fmt.Errorf("%w: %d faults are in effect, which is the most at one time", ErrNotAllowed, len(pending))
 		}
 		now := time.Now()
-		if until := now.Add(next.TTL); !throughout(p.Windows, now, until) {
-			return fmt.Errorf("%w from now until %s: only %s", ErrNotAllowed, until.UTC().Format("15:04 MST"), join(p.Windows))
+		if err := p.Within(now, now.Add(next.TTL)); err != nil {
+			return err
 		}
 		touched := strings.Split(next.Target, ",")
 		for _, e := range pending {
@@ -91,6 +91,15 @@ func (p Policy) Permit(topology sut.Topology) Permit {
 		}
 		return nil
 	}
+}
+
+// Within reports that not all of the time from a moment, which is now, until
+// another one lies in the windows.
+func (p Policy) Within(now, until time.Time) error {
+	if throughout(p.Windows, now, until) {
+		return nil
+	}
+	return fmt.Errorf("%w from now until %s: only %s", ErrNotAllowed, until.UTC().Format("15:04 MST"), join(p.Windows))
 }
 
 // quorum reports that no majority of the nodes would be left untouched.

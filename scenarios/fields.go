@@ -18,7 +18,7 @@ func (p *parser) scenarioFields() []Field {
 		{Key: "tags", Set: func(_, v *node) { p.list(v, "tags", p.tag) }},
 		{Key: "vars", Set: func(_, _ *node) {}}, // read before what uses them
 		{Key: "target", Need: true, Set: func(k, v *node) {
-			p.sc.TargetPos = v.pos
+			p.sc.TargetPos, p.sc.TargetWidth = v.pos, v.width
 			p.text(&p.sc.Target)(k, v)
 		}},
 		{Key: "options", Set: func(_, v *node) { p.options(v) }},

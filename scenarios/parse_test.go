@@ -113,7 +113,7 @@ func TestParse(t *testing.T) {
 	want := &Scenario{
 		File: "full.yaml", Source: got.Source,
 		Name: "full", About: "Everything the language has: \"quoted\", ${literal}.", Owner: "payments",
-		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9},
+		Tags: []string{"drill", "7"}, Target: "stack/ledger", TargetPos: Pos{7, 9}, TargetWidth: 12,
 		Options: map[string]string{"replication": "async", "ttl": "20"}, Seed: 7, SeedPos: Pos{9, 7}, OptionsPos: Pos{8, 10},
 		OptionSpots: map[string]Spot{
 			"replication": {Pos{8, 11}, Pos{8, 24}, 11, 5},
@@ -194,7 +194,7 @@ func TestResolve(t *testing.T) {
 		{"${a.b}", "", "${a.b} is not a variable"},
 		{"${}", "", "${} is not a variable"},
 	} {
-		got, wrong := resolve(tc.text, lookup)
+		got, wrong := resolve(tc.text, lookup, false)
 		msg := ""
 		if wrong != nil {
 			msg = wrong.msg

@@ -14,6 +14,7 @@ import (
 type Reader struct {
 	lookup   func(string) (string, bool)
 	problems *Problems
+	secrets  bool // the lookup knows them by the prefix secret:
 }
 
 // A Field is a key that a mapping may have.
@@ -112,6 +113,19 @@ func (p *Reader) Scalar(n *Node, what string) (text string, ok bool) { return p.
 // meant as such.
 func (p *Reader) Words(n *Node, what string) (text string, ok bool) { return p.words(n, what) }
 
+// Secret returns text in which ${secret:NAME} may stand as well, for what is sent
+// and never shown: a header, for example. Find returns a secret by its name; the
+// caller sees to it that its value appears nowhere.
+func (p *Reader) Secret(n *Node, what string, find func(name string) (value string, ok bool)) (text string, ok bool) {
+	inside := Reader{problems: p.problems, lookup: func(name string) (string, bool) {
+		if secret, is := strings.CutPrefix(name, secretPrefix); is {
+			return find(secret)
+		}
+		return p.lookup(name)
+	}, secrets: true}
+	return inside.words(n, what)
+}
+
 // Name returns a name that other places may refer to.
 func (p *Reader) Name(n *Node, what string) (name string, ok bool) {
 	text, ok := p.words(n, what)
@@ -148,7 +162,7 @@ func (p *Reader) OneOf(n *Node, what string, known ...string) (word string, ok b
 // Expand returns what the inside of one ${...} stands for: a variable of the
 // environment. If it cannot be had, msg says why, and hint how to mend it.
 func (p *Reader) Expand(inside string) (text, msg, hint string) {
-	text, wrong := expand(inside, p.lookup)
+	text, wrong := expand(inside, p.lookup, p.secrets)
 	if wrong != nil {
 		return "", wrong.msg, wrong.hint
 	}
@@ -356,7 +370,7 @@ func (p *Reader) scalar(n *node, what string) (string, bool) {
 		p.add(n, fmt.Sprintf("want a single value for %s, got %s", what, n.kind), "write one value, and no [ ] or { }")
 		return "", false
 	}
-	text, wrong := resolve(n.text, p.lookup)
+	text, wrong := resolve(n.text, p.lookup, p.secrets)
 	if wrong == nil {
 		wrong = showable(n.text, text)
 	}

@@ -28,6 +28,7 @@ type Scenario struct {
 	Tags               []string
 	Target             string
 	TargetPos          Pos
+	TargetWidth        int               // characters that it takes in the file
 	Options            map[string]string // of the target, for example replication: async
 	OptionsPos         Pos
 	OptionSpots        map[string]Spot

@@ -14,14 +14,22 @@ type mistake struct{ msg, hint string }
 // if it is not set.
 var variablePattern = regexp.MustCompile(`(?s)^([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?$`)
 
+// variableName is what a variable of the environment, or a secret, may be called.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// IsVariable reports whether a variable of the environment, or a secret, may be
+// called so.
+func IsVariable(name string) bool { return variableName.MatchString(name) }
+
 // resolve replaces the variables of a value:
 //
 //	${VAR}            its value; an error if it is not set
 //	${vars.NAME}      what the file says under vars:
 //	${VAR:-default}   the default if it is not set or empty
 //	${VAR:?message}   an error with the message if it is not set or empty
+//	${secret:NAME}    a secret, where there may be one; an error if it is not set
 //	$${               a literal ${
-func resolve(text string, lookup func(string) (string, bool)) (string, *mistake) {
+func resolve(text string, lookup func(string) (string, bool), secrets bool) (string, *mistake) {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "${")
@@ -38,7 +46,7 @@ func resolve(text string, lookup func(string) (string, bool)) (string, *mistake)
 		if !closed {
 			return "", &mistake{"this ${ is not closed", "write ${VAR}, ${VAR:-default} or ${VAR:?message}"}
 		}
-		value, wrong := expand(inside, lookup)
+		value, wrong := expand(inside, lookup, secrets)
 		if wrong != nil {
 			return "", wrong
 		}
@@ -60,13 +68,23 @@ func showable(texts ...string) *mistake {
 	return nil
 }
 
+// secretPrefix begins, within ${...}, the name of a secret.
+const secretPrefix = "secret:"
+
 // expand returns what one variable stands for.
-func expand(inside string, lookup func(string) (string, bool)) (string, *mistake) {
-	if secret, ok := strings.CutPrefix(inside, "secret:"); ok {
-		return "", &mistake{
-			fmt.Sprintf("the secret %s cannot be used here", secret),
-			"a secret may be in what a workload file sends or logs in with",
+func expand(inside string, lookup func(string) (string, bool), secrets bool) (string, *mistake) {
+	if name, ok := strings.CutPrefix(inside, secretPrefix); ok {
+		if !secrets {
+			return "", &mistake{
+				fmt.Sprintf("the secret %s cannot be used here", name),
+				"a secret may be in what a workload file sends or logs in with, and in a header of a request",
+			}
 		}
+		value, set := lookup(inside)
+		if !set || value == "" {
+			return "", &mistake{fmt.Sprintf("the secret %s is not set", name), fmt.Sprintf("set %s in the environment, or %[1]s_FILE to the name of a file with it", name)}
+		}
+		return value, nil
 	}
 	if name, ok := strings.CutPrefix(inside, varPrefix); ok {
 		value, set := lookup(inside)

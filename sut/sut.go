@@ -22,7 +22,8 @@ var ErrUnsupported = errors.New("not supported by this environment")
 // It is the smallest thing all environments can offer. What only some can do
 // is an interface of its own, found by type assertion: see [Killer], [Pauser],
 // [PrimaryFinder], [LinkController], [NetAdmin], [Executor], [Limiter],
-// [DiskLimiter], [Stopper], [LogCollector], [LogFollower] and [ContainerNamer].
+// [DiskLimiter], [Stopper], [LogCollector], [LogFollower], [ContainerNamer] and
+// [Commander].
 type Environment interface {
 	// Topology lists the nodes and links. It does not change while the
 	// environment lives; which database node is primary is not part of it.

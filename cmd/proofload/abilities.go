@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/command"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
@@ -25,7 +26,8 @@ func abilitiesOf(target string, file *remote.Target) *abilities {
 	a := &abilities{all: catalog()}
 	switch {
 	case file != nil:
-		a.env = file.Attach()
+		env := file.Attach()
+		a.env, a.all = env, command.Catalog(a.all, env, nil)
 	case isAddress(target):
 		a.env = urlEnv{target}
 	case target == simTarget:

@@ -109,6 +109,7 @@ func (a *app) explore(ctx context.Context, flags exploreFlags) error {
 	if err := flags.check(); err != nil {
 		return exit(reports.ExitUsage, err)
 	}
+	flags.target = namedTarget(flags.target, "")
 	if flags.seed == 0 {
 		flags.seed = rand.Uint64N(1<<32) + 1 // short enough to be typed again
 	}
@@ -154,7 +155,7 @@ func (a *app) newExploration(flags exploreFlags) (*exploration, error) {
 		return p.target.Permits(verb, params.Target)
 	}
 	e.deck, err = explore.NewDeck(explore.Config{
-		Topology: topology, Catalog: catalog(), Policy: allowed.policy, Kinds: flags.kinds, Able: able,
+		Topology: topology, Catalog: a.faults(p.target), Policy: allowed.policy, Kinds: flags.kinds, Able: able,
 		Within: flags.within, Most: flags.most,
 	})
 	if err != nil {

@@ -166,7 +166,7 @@ func (a *app) healFrom(ctx context.Context, dir reports.Directory, m *reports.Ma
 	}
 	if isDeployed(m.Target) { // the journal says all that is needed
 		tell(m.Target)
-		return heal(ctx, catalog(), urlEnv{m.Target}, journal)
+		return heal(ctx, a.faults(nil), urlEnv{m.Target}, journal)
 	}
 	cfg := stackConfig(m.Target, m.Options, m.Run, nil)
 	cfg.ID, cfg.AsIs = m.Stack, true

@@ -54,6 +54,7 @@ guard, and undone, 6 it may still be in effect, 130 interrupted and undone.`,
   proofload inject latency link:app->store delay=200ms --target ./store.yaml`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			flags.target = namedTarget(flags.target, "")
 			i, err := a.newInjection(args[0], args[1], args[2:], flags, last)
 			if err == nil {
 				err = i.license(allow)
@@ -79,15 +80,17 @@ type injection struct {
 	app    *app
 	kind   chaos.Kind
 	params chaos.Params
-	config stack.Config
-	remote *remote.Target // nil unless the target is a file
-	target string
-	found  string // by what it is found again, see [reports.Manifest]
-	shape  sut.Topology
-	dir    reports.Directory
-	id     string
-	held   *holding
-	unlock func() error // the directory is ours until the process ends
+
+	catalog chaos.Catalog
+	config  stack.Config
+	remote  *remote.Target // nil unless the target is a file
+	target  string
+	found   string // by what it is found again, see [reports.Manifest]
+	shape   sut.Topology
+	dir     reports.Directory
+	id      string
+	held    *holding
+	unlock  func() error // the directory is ours until the process ends
 
 	allowed license
 }
@@ -95,16 +98,18 @@ type injection struct {
 // newInjection resolves what the command line says. It touches nothing.
 func (a *app) newInjection(name, ref string, values []string, flags stackFlags, last time.Duration) (*injection, error) {
 	c := catalog()
-	kind, ok := c[name]
-	if !ok {
+	if _, ok := c[name]; !ok {
 		hint := scenarios.DidYouMean(name, c.Names())
 		return nil, fmt.Errorf("no fault %q: %s; proofload faults lists them", name, hint)
 	}
-	i := &injection{app: a, kind: kind, target: flags.target, found: flags.target}
+	i := &injection{app: a, target: flags.target, found: flags.target}
 	err := i.describe(flags)
 	if err != nil {
 		return nil, err
 	}
+	i.catalog = a.faults(i.remote)
+	kind := i.catalog[name]
+	i.kind = kind
 	i.params = chaos.Params{For: last, Values: map[string]string{}}
 	if i.params.Target, err = i.shape.Select(ref); err != nil {
 		return nil, meantComponent(ref, i.shape, err)
@@ -153,7 +158,9 @@ func meantComponent(ref string, shape sut.Topology, err error) error {
 // describe finds out what the target is, without touching it.
 func (i *injection) describe(flags stackFlags) (err error) {
 	if isFile(flags.target) && len(flags.options) == 0 {
-		if i.remote, err = i.app.readTarget(flags.target, nil); err != nil {
+		if i.remote, err = i.app.readTarget(flags.target, nil); errors.As(err, new(noTargetError)) {
+			return fmt.Errorf("--target: %w; %s", err, meantTarget(flags.target, ""))
+		} else if err != nil {
 			return err
 		}
 		i.shape = i.remote.Topology()
@@ -173,6 +180,9 @@ func (i *injection) describe(flags stackFlags) (err error) {
 // license reads what may be broken, and refuses what may not.
 func (i *injection) license(file string) (err error) {
 	if i.allowed, err = i.app.readLicense(file, i.shape); err != nil {
+		return err
+	}
+	if err = open(i.remote, i.params.For); err != nil {
 		return err
 	}
 	return i.allowed.policy.Allows(i.kind.Name, i.params)
@@ -197,6 +207,11 @@ func (i *injection) carryOut(ctx context.Context) (err error) {
 	if err = i.allowed.clear(ctx, env); err != nil {
 		return exit(reports.ExitStopped, err)
 	}
+	policy, err := policyOf(i.remote)
+	if err != nil {
+		return exit(reports.ExitUsage, err)
+	}
+	journal.Require(policy.Permit(i.shape))
 	alarms := i.allowed.bind(journal, i.shape)
 	if i.held != nil {
 		lease, startErr := startGuard(ctx, i.dir, i.held)
@@ -294,7 +309,7 @@ func (i *injection) note(now time.Time) (err error) {
 
 // live takes the fault through its life.
 func (i *injection) live(ctx context.Context, env sut.Environment, journal *chaos.Journal) error {
-	c := catalog()
+	c := i.catalog
 	fault, err := c.New(i.kind.Name, env, chaos.NewTargets(env), i.params)
 	if err != nil {
 		return exit(reports.ExitUsage, err)

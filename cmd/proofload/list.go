@@ -20,7 +20,6 @@ import (
 	"github.com/proofload/proofload/reports/check"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/library"
-	"github.com/proofload/proofload/sut/remote"
 	"github.com/proofload/proofload/sut/stack"
 )
 
@@ -208,7 +207,7 @@ func (a *app) listTargets() ([]listed, error) {
 	}
 	all[len(all)-1].value["options"] = known
 	return append(all, ownFiles("target", func(name string, src []byte) (string, map[string]any, error) {
-		t, err := remote.Parse(name, src, a.lookup)
+		t, err := a.parseTarget(name, src)
 		if err != nil {
 			return "", nil, err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/proofload/proofload/loadgen/httpload"
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
 )
 
@@ -230,7 +231,7 @@ func checkFile(page, text string) error {
 		}
 		return workload(text)
 	case "target":
-		_, err := remote.Parse(page, []byte(text), anything)
+		_, err := remote.Parse(page, []byte(text), remote.Options{Lookup: anything, Secret: func(sut.Secret) (string, bool) { return "s3cret", true }})
 		return err
 	case "permit":
 		_, err := scenarios.ParsePermit(page, []byte(text), anything)

@@ -113,13 +113,16 @@ func (a *app) resolve(sc *scenarios.Scenario, f planFlags, draft bool, found *mi
 		seed = rand.Uint64N(1 << 32) // short enough to be typed again
 	}
 	var err error
-	p.Plan, err = plan.Build(sc, topology, catalog(), known, plan.Options{
+	p.Plan, err = plan.Build(sc, topology, a.faults(p.target), known, plan.Options{
 		Seed: seed, Repeat: f.repeat, Policy: allowed.policy, Open: openBeside(sc.File), Answers: answers,
 		Able: abilitiesOf(sc.Target, p.target).fault, Draft: draft,
 	})
 	found.add(err)
 	if p.Plan != nil {
 		p.Needs = needs(sc.Target, topology)
+		if p.target != nil {
+			p.Allows = allows(p.target)
+		}
 	}
 	if placed {
 		found.add(p.permitted())
@@ -154,9 +157,15 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (*planned, sut.Topo
 
 // readSystem reads what a scenario runs against. Without a name, it is not known.
 func (a *app) readSystem(sc *scenarios.Scenario, f planFlags, p *planned, found *mistakes) (topology sut.Topology) {
-	file := beside(sc.File, sc.Target)
+	file := ""
 	if f.target != "" {
-		sc.Target, file = f.target, f.target
+		sc.Target = namedTarget(f.target, "")
+		file = sc.Target
+	} else {
+		if named := namedTarget(sc.Target, sc.File); named != sc.Target {
+			sc.Target = asWritten(sc.File, named)
+		}
+		file = beside(sc.File, sc.Target)
 	}
 	var err error
 	switch {
@@ -184,7 +193,7 @@ func (a *app) readOperations(sc *scenarios.Scenario, topology sut.Topology, p *p
 		return nil, nil
 	}
 	var err error
-	p.workload, err = a.scenarioWorkload(sc)
+	p.workload, err = a.scenarioWorkload(sc, p.target)
 	found.add(err)
 	switch placed := topology.Name != ""; {
 	case p.workload == nil && err != nil:

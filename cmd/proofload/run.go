@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -161,6 +162,9 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	err = a.attended(p, flags)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err = open(p.target, time.Duration(len(p.Drills))*p.Duration()); err != nil {
+		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	if strings.HasPrefix(p.Target, stackPrefix) {
 		if _, err = stack.Engine(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proofload/proofload/chaos"
+	"github.com/proofload/proofload/chaos/command"
 	"github.com/proofload/proofload/chaos/data/balancer"
 	"github.com/proofload/proofload/chaos/data/broker"
 	"github.com/proofload/proofload/chaos/data/cache"
@@ -35,6 +36,16 @@ func catalog() chaos.Catalog {
 		netfault.Kinds(), proc.Kinds(), resource.Kinds(),
 		postgres.Kinds(), cache.Kinds(), broker.Kinds(), balancer.Kinds(),
 	)
+}
+
+// faults lists all faults there are, of which those that a target file has commands
+// for are made by them. It may be nil.
+func (a *app) faults(t *remote.Target) chaos.Catalog {
+	var own sut.Commander
+	if t != nil {
+		own = t.Attach()
+	}
+	return command.Catalog(catalog(), own, a.secretAt)
 }
 
 // readScenario reads a scenario by the path of its file or by its name in the

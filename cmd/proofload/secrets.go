@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/proofload/proofload/sut"
 )
 
 const (
@@ -42,17 +44,8 @@ func (s *secrets) learn(src []byte, lookup func(string) (string, bool)) func(str
 	found := map[string]string{}
 	for _, m := range secretPattern.FindAllSubmatch(src, -1) {
 		name := string(m[1])
-		value, ok := lookup(name)
-		if file, named := lookup(name + fileSuffix); named && (!ok || value == "") {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				continue // it is not set, and that is said at its place
-			}
-			value, ok = strings.TrimRight(string(text), "\r\n"), true
-		}
-		if ok {
+		if value, ok := s.find(sut.Secret{Env: name}, lookup); ok {
 			found[name] = value
-			s.add(value)
 		}
 	}
 	return func(name string) (string, bool) {
@@ -61,6 +54,33 @@ func (s *secrets) learn(src []byte, lookup func(string) (string, bool)) func(str
 		}
 		return lookup(name)
 	}
+}
+
+// find returns a secret from where it is, and notes it. What is not there is said
+// at its place.
+func (s *secrets) find(where sut.Secret, lookup func(string) (string, bool)) (value string, ok bool) {
+	file, named := where.File, where.File != ""
+	if !named {
+		if value, ok = lookup(where.Env); !ok || value == "" {
+			file, named = lookup(where.Env + fileSuffix)
+		}
+	}
+	if named {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", false
+		}
+		value, ok = strings.TrimRight(string(text), "\r\n"), true
+	}
+	if ok {
+		s.add(value)
+	}
+	return value, ok
+}
+
+// secretAt returns a secret from where it is, so that nothing shows it.
+func (a *app) secretAt(where sut.Secret) (value string, ok bool) {
+	return a.secrets.find(where, a.lookup)
 }
 
 // add notes one secret, in all its forms.

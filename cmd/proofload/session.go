@@ -141,11 +141,11 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
-	rig.Catalog, rig.Journal, rig.Ask = catalog(), journal, s.ask
+	rig.Catalog, rig.Journal, rig.Ask, rig.AllowHosts = s.app.faults(s.plan.target), journal, s.ask, s.hosts()
 	if s.flags.hasty {
 		sys.gone = s.isGone
 	}
-	rig.Client = loadgen.Config{TLS: s.plan.Client.TLS, Timeouts: loadgen.Timeouts{Total: run.LongestRequest}}.Client()
+	rig.Client = loadgen.Config{AllowHosts: s.hosts(), TLS: s.plan.Client.TLS, Timeouts: loadgen.Timeouts{Total: run.LongestRequest}}.Client()
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
@@ -192,6 +192,14 @@ func (s *session) letGo() error {
 	return s.held.release()
 }
 
+// hosts are those beside this machine that the target's file lets load be sent to.
+func (s *session) hosts() []string {
+	if s.plan.target == nil {
+		return nil
+	}
+	return s.plan.target.Hosts
+}
+
 // licensed holds the run to what the owner of the target allows.
 func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 	topology := rig.Env.Topology()
@@ -202,6 +210,11 @@ func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 	if err := allowed.clear(ctx, rig.Env); err != nil {
 		return err
 	}
+	policy, err := policyOf(s.plan.target)
+	if err != nil {
+		return err
+	}
+	rig.Journal.Require(policy.Permit(topology))
 	rig.Alarms = append(rig.Alarms, allowed.bind(rig.Journal, topology)...)
 	return nil
 }
@@ -231,7 +244,7 @@ func (s *session) bringUp(ctx context.Context) (*system, error) {
 	if s.plan.Target == simTarget {
 		return bringUpSim(ctx, s.plan.Options)
 	}
-	client := loadgen.Config{TLS: s.plan.Client.TLS, Timeouts: s.plan.Client.Timeouts}.Client()
+	client := loadgen.Config{AllowHosts: s.hosts(), TLS: s.plan.Client.TLS, Timeouts: s.plan.Client.Timeouts}.Client()
 	switch {
 	case s.plan.target != nil:
 		return attachTarget(s.plan.target, client), nil

@@ -7,15 +7,16 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios"
+	"github.com/proofload/proofload/scenarios/plan"
 	"github.com/proofload/proofload/sut"
 	"github.com/proofload/proofload/sut/remote"
-	"github.com/proofload/proofload/sut/stack"
 )
 
 // errNoOptions is wrapped by the error that gives options to a target that has
@@ -27,14 +28,83 @@ func (a *app) readTarget(file string, options map[string]string) (*remote.Target
 	src, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no target file %s", file)
+		return nil, noTargetError{file}
 	case err != nil:
 		return nil, fmt.Errorf("read target: %w", err)
 	case len(options) > 0:
 		return nil, fmt.Errorf("the target %s %w", file, errNoOptions)
 	}
-	return remote.Parse(file, src, a.origins.noting(a.lookup))
+	return a.parseTarget(file, src)
 }
+
+// parseTarget parses a target file.
+func (a *app) parseTarget(file string, src []byte) (*remote.Target, error) {
+	t, err := remote.Parse(file, src, remote.Options{Lookup: a.origins.noting(a.lookup), Secret: a.secretAt})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := policyOf(t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// policyOf is what a target file says of when something may be broken, and in what
+// class of system; what may be broken is for [remote.Target.Permits] to say. The
+// zero policy is that of no file.
+func policyOf(t *remote.Target) (chaos.Policy, error) {
+	if t == nil {
+		return chaos.Policy{}, nil
+	}
+	policy, _, err := plan.Policy(&scenarios.Permit{
+		File: t.File, Source: t.Source, Class: t.Class, System: scenarios.Placed{Text: t.Topology().Name},
+		Allow: scenarios.Allow{Windows: t.Allow.Windows},
+	}, t.Topology(), nil)
+	return policy, err
+}
+
+// open reports that now is not the time for what a target file allows, for as long
+// as something is done.
+func open(t *remote.Target, long time.Duration) error {
+	policy, err := policyOf(t)
+	if err != nil || t == nil {
+		return err
+	}
+	now := time.Now()
+	if err := policy.Within(now, now.Add(long)); err != nil {
+		return fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return nil
+}
+
+// allows says in words what a target file allows.
+func allows(t *remote.Target) string {
+	parts := []string{"load on " + t.Base}
+	if t.Allow.Rate > 0 {
+		parts[0] += fmt.Sprintf(" of up to %g/s", t.Allow.Rate)
+	}
+	if len(t.Allow.Faults) > 0 && len(t.Allow.On) > 0 {
+		parts = append(parts, strings.Join(t.Allow.Faults, ", ")+" on "+strings.Join(t.Allow.On, ", "))
+	} else {
+		parts = append(parts, "no faults")
+	}
+	var windows []string
+	for _, w := range t.Allow.Windows {
+		windows = append(windows, w.Text)
+	}
+	if len(windows) > 0 {
+		parts = append(parts, strings.Join(windows, ", "))
+	}
+	if t.Class != "" {
+		parts = append(parts, "class "+t.Class)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// A noTargetError says that there is no such target file.
+type noTargetError struct{ file string }
+
+func (e noTargetError) Error() string { return "there is no target file " + e.file }
 
 // misnamed tells at its place in a scenario what is wrong with the target that it
 // names, or with its options. What a flag said has no place there.
@@ -43,19 +113,20 @@ func misnamed(sc *scenarios.Scenario, f planFlags, err error) error {
 		return placed // in the target file
 	}
 	_, unknown := describeTarget(sc.Target, nil)
+	missing := errors.As(err, new(noTargetError)) || unknown != nil && !isFile(sc.Target)
 	switch {
 	case errors.Is(err, errNoOptions) && sc.OptionsPos.Line > 0:
 		return problemAt(sc, sc.OptionsPos, "{", err.Error(), "leave options: out: only a stack has them")
 	case errors.Is(err, errNoOptions):
 		return fmt.Errorf("--option: %w: only a stack has them", err)
-	case isFile(sc.Target) && f.target == "":
-		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), "the path of a target file is relative to the scenario")
-	case isFile(sc.Target):
-		return fmt.Errorf("--target: %w", err)
-	case unknown != nil && f.target != "":
+	case missing && f.target != "":
 		return fmt.Errorf("--target: %w; %s", err, meantTarget(sc.Target, ""))
-	case unknown != nil:
-		return problemAt(sc, sc.TargetPos, sc.Target, err.Error(), meantTarget(sc.Target, sc.File))
+	case isFile(sc.Target) && f.target != "":
+		return fmt.Errorf("--target: %w", err)
+	case missing:
+		return problemAtTarget(sc, err.Error(), meantTarget(sc.Target, sc.File))
+	case isFile(sc.Target):
+		return problemAtTarget(sc, err.Error(), "the path of a target file is relative to the scenario")
 	case len(f.options) > 0 || sc.OptionsPos.Line == 0:
 		return err
 	default:
@@ -87,33 +158,17 @@ func misfits(sc *scenarios.Scenario, err error) error {
 	return problems.Err()
 }
 
-// meantTarget is the hint for a target that there is not, with paths as they are
-// written in a scenario, or on the command line if that is empty.
-func meantTarget(target, scenario string) string {
-	files, err := filesIn("targets", "target")
-	if err != nil {
-		files = nil // there is none in it
-	}
-	titles := make([]string, len(files))
-	for i, f := range files {
-		titles[i] = title(f)
-		if inside, err := filepath.Rel(filepath.Dir(scenario), f); err == nil && scenario != "" {
-			files[i] = inside
-		}
-	}
-	if near := scenarios.Closest(target, append(slices.Clone(files), stackPrefix+stack.LedgerName)); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	if near := scenarios.Closest(title(target), titles); near != "" {
-		return fmt.Sprintf("did you mean %q?", files[slices.Index(titles, near)])
-	}
-	return "write " + stackPrefix + stack.LedgerName + ", http://localhost:PORT, or the path of a target file"
-}
-
 // problemAt is one mistake of a scenario.
 func problemAt(sc *scenarios.Scenario, pos scenarios.Pos, text, msg, hint string) error {
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
 	problems.Add(pos, utf8.RuneCountInString(text), msg, hint)
+	return problems.Err()
+}
+
+// problemAtTarget is a mistake of a scenario in the target that it names.
+func problemAtTarget(sc *scenarios.Scenario, msg, hint string) error {
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	problems.Add(sc.TargetPos, sc.TargetWidth, msg, hint)
 	return problems.Err()
 }
 
@@ -126,7 +181,7 @@ func (p *planned) permitted() error {
 	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
 	const hint = "what may be done to a system its target file says, in allow:"
 	if err := p.target.PermitsRate(p.perArrival() * p.Peak()); err != nil {
-		problems.Add(sc.TargetPos, len(p.Target), err.Error(), hint)
+		problems.Add(sc.TargetPos, sc.TargetWidth, err.Error(), hint)
 	}
 	for _, step := range p.Steps {
 		// One that happens again is refused once, where it is written.

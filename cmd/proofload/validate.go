@@ -13,7 +13,6 @@ import (
 	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/library"
-	"github.com/proofload/proofload/sut/remote"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -54,7 +53,7 @@ func (a *app) validate(root *cobra.Command, name string) error {
 	case "workload":
 		return a.validateWorkload(name)
 	case "target":
-		_, err = remote.Parse(name, src, a.lookup)
+		_, err = a.parseTarget(name, src)
 	case "permit":
 		_, err = scenarios.ParsePermit(name, src, a.lookup)
 	case "config":

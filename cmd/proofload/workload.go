@@ -20,6 +20,7 @@ import (
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/run"
+	"github.com/proofload/proofload/sut/remote"
 )
 
 func (a *app) workloadCommand() *cobra.Command {
@@ -83,11 +84,26 @@ func kindOf(src []byte) string {
 
 // parseWorkload reads a workload file.
 func (a *app) parseWorkload(path string) (*httpload.File, error) {
+	return a.parseWorkloadFor(path, nil)
+}
+
+// parseWorkloadFor reads a workload file for a target, whose file may say where its
+// secrets are.
+func (a *app) parseWorkloadFor(path string, t *remote.Target) (*httpload.File, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read workload: %w", err)
 	}
-	return httpload.Parse(path, src, httpload.Options{Lookup: a.secrets.learn(src, a.origins.noting(a.lookup))})
+	lookup := a.origins.noting(a.lookup)
+	return httpload.Parse(path, src, httpload.Options{Lookup: a.secrets.learn(src, func(name string) (string, bool) {
+		if t == nil {
+			return lookup(name)
+		}
+		if where, ok := t.Secrets()[name]; ok {
+			return a.secretAt(where)
+		}
+		return lookup(name)
+	})})
 }
 
 // draftCommand writes a workload from another file.
@@ -144,13 +160,13 @@ func isFile(name string) bool {
 
 // scenarioWorkload reads the workload file that a scenario names, relative to
 // itself. It returns nil where the workload is built in.
-func (a *app) scenarioWorkload(sc *scenarios.Scenario) (*httpload.File, error) {
+func (a *app) scenarioWorkload(sc *scenarios.Scenario, t *remote.Target) (*httpload.File, error) {
 	name := sc.Load.Workload
 	if !isFile(name) {
 		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
 	}
 	name = beside(sc.File, name)
-	f, err := a.parseWorkload(name)
+	f, err := a.parseWorkloadFor(name, t)
 	if errors.Is(err, fs.ErrNotExist) {
 		problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
 		problems.Add(sc.Load.WorkloadPos, len(sc.Load.Workload), "there is no workload file "+name, "its path is relative to the scenario")
@@ -191,7 +207,7 @@ func answerable(sc *scenarios.Scenario, f *httpload.File) error {
 func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err error) {
 	c := httpload.Config{
 		Seed: s.plan.Seed, BaseURL: rig.BaseURL, TLS: s.plan.Client.TLS, Timeouts: s.plan.Client.Timeouts,
-		Endpoint: rig.Env.Endpoint, NoAudit: !s.plan.workload.Counts(), Dir: s.dir.Path,
+		AllowHosts: rig.AllowHosts, Endpoint: rig.Env.Endpoint, NoAudit: !s.plan.workload.Counts(), Dir: s.dir.Path,
 	}
 	if _, err = rand.Read(c.Nonce[:]); err != nil {
 		return nil, fmt.Errorf("make a nonce: %w", err)

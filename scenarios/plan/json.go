@@ -22,7 +22,8 @@ type document struct {
 	About    string            `json:"about,omitempty"`
 	Target   string            `json:"target"`
 	Options  map[string]string `json:"options,omitempty"`
-	Needs    string            `json:"needs,omitempty"` // what the target takes of this machine
+	Needs    string            `json:"needs,omitempty"`  // what the target takes of this machine
+	Allows   string            `json:"allows,omitempty"` // what the owner of the target allows
 	Seed     uint64            `json:"seed"`
 
 	DurationMS int64           `json:"duration_ms"`        // of one drill
@@ -103,7 +104,7 @@ type warningDocument struct {
 func (p *Plan) WriteJSON(w io.Writer) error {
 	d := document{
 		Schema: schemaPlan, Scenario: p.Scenario.Name, File: p.Scenario.File, About: p.Scenario.About,
-		Target: p.Target, Options: p.Options, Needs: p.Needs, Seed: p.Seed,
+		Target: p.Target, Options: p.Options, Needs: p.Needs, Allows: p.Allows, Seed: p.Seed,
 		DurationMS: p.Duration().Milliseconds(), GatesMS: p.Open().Milliseconds(),
 		Workload: p.Workload, Arrivals: string(p.Arrivals), PeakPerS: p.Peak(), Operations: p.Operations(),
 		Phases: []phaseDocument{}, Timeline: []stepDocument{}, Objectives: []objectiveDocument{}, Warnings: []warningDocument{},
@@ -151,8 +152,8 @@ func (p *Plan) stepDocument(s Step) stepDocument {
 		d.Links = append(d.Links, l.Name)
 	}
 	if s.Fault {
-		kind := p.kinds[s.Verb]
-		d.About, d.Needs, d.Undone = kind.About, kind.Needs, s.Until
+		d.About, d.Needs = p.kinds[s.Verb].Tell(s.Params)
+		d.Undone = s.Until
 	}
 	return d
 }

@@ -28,6 +28,7 @@ type Plan struct {
 	Target   string
 	Options  map[string]string // of the target
 	Needs    string            // what the target takes of this machine, for people; the caller knows
+	Allows   string            // what the owner of the target allows, for people; the caller knows
 	Seed     uint64
 
 	Workload string

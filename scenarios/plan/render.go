@@ -67,6 +67,9 @@ func (d *drawing) head() {
 	if p.Needs != "" {
 		d.wrap("  ", "  ", "needs "+p.Needs)
 	}
+	if p.Allows != "" {
+		d.wrap("  ", "  ", "allows "+p.Allows)
+	}
 	d.linef("")
 }
 
@@ -145,10 +148,10 @@ func (d *drawing) steps() {
 			d.detail("to", "the moment of "+s.To)
 		}
 		if s.Fault {
-			kind := d.p.kinds[s.Verb]
-			d.detail("how", kind.About)
+			about, needs := d.p.kinds[s.Verb].Tell(s.Params)
+			d.detail("how", about)
 			d.detail("with", values(s.Params.Values))
-			d.detail("needs", kind.Needs)
+			d.detail("needs", needs)
 			d.detail("undone", s.Until)
 		}
 	}

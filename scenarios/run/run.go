@@ -40,6 +40,8 @@ type Rig struct {
 	Workload loadgen.Workload
 	BaseURL  string // of the system's entry point for clients; empty: it speaks no HTTP
 
+	AllowHosts []string // that load may be sent to, beside this machine
+
 	// Client sends the requests of the timeline, to hosts that load may be sent to.
 	Client *http.Client
 
@@ -195,6 +197,7 @@ func (r *Rig) drive(
 func (r *Rig) load(p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline, inFlight *atomic.Int64) loadgen.Config {
 	return loadgen.Config{
 		BaseURL:     r.BaseURL,
+		AllowHosts:  r.AllowHosts,
 		Phases:      p.Phases,
 		Arrivals:    p.Arrivals,
 		Holds:       tl.holds(),

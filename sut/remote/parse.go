@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,16 +14,40 @@ import (
 	"github.com/proofload/proofload/sut"
 )
 
-// Parse reads a target file. File names it in messages; lookup resolves ${VAR},
-// and may be nil.
+// The classes of systems. In production nothing is done, so that no file of it is
+// a target.
+const (
+	ClassSandbox    = "sandbox"
+	ClassStaging    = "staging"
+	ClassProduction = "production"
+)
+
+// Options are what a file is read with. All may be nil.
+type Options struct {
+	// Lookup resolves ${VAR}.
+	Lookup func(name string) (value string, ok bool)
+
+	// Secret returns a secret from where it is. The caller sees to it that its
+	// value appears nowhere.
+	Secret func(s sut.Secret) (value string, ok bool)
+}
+
+// Parse reads a target file. File names it in messages, and is what paths in it
+// are relative to.
 //
 // The error is *[scenarios.Problems] with every mistake of the file.
-func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*Target, error) {
-	r, root, err := scenarios.Open("target", file, src, lookup)
+func Parse(file string, src []byte, opts Options) (*Target, error) {
+	r, root, err := scenarios.Open("target", file, src, opts.Lookup)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{Reader: r, target: &Target{Health: Health{Status: http.StatusOK}, controls: map[string]string{}}}
+	p := &parser{Reader: r, find: opts.Secret, target: &Target{
+		File: file, Source: src, Health: Health{Status: http.StatusOK}, controls: map[string]string{},
+	}}
+	if p.find == nil {
+		p.find = func(sut.Secret) (string, bool) { return "", false }
+	}
+	p.secrets(root.Find("secrets"))
 	p.Mapping(root, "a target", p.fields())
 	p.target.topology.Name = cmp.Or(p.target.Name, "the target")
 	for _, n := range p.on { // now that all components are known
@@ -33,6 +58,7 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*T
 			p.target.Allow.On = append(p.target.Allow.On, ref)
 		}
 	}
+	p.named()
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -42,8 +68,27 @@ func Parse(file string, src []byte, lookup func(name string) (string, bool)) (*T
 type parser struct {
 	*scenarios.Reader
 
-	target *Target
-	on     []*scenarios.Node // of allow:
+	find      func(s sut.Secret) (value string, ok bool)
+	target    *Target
+	on        []*scenarios.Node // of allow:
+	elsewhere []place           // what is not on this machine
+}
+
+// A place is the host of an address, and where that is written.
+type place struct {
+	node *scenarios.Node
+	host string
+}
+
+// isWritten reports whether the host stands in the file as it is.
+func (e place) isWritten() bool {
+	_, rest, _ := strings.Cut(e.node.Text(), "://")
+	for _, host := range []string{e.host, "[" + e.host + "]"} {
+		if after, ok := strings.CutPrefix(rest, host); ok && (after == "" || strings.ContainsRune(":/", rune(after[0]))) {
+			return true
+		}
+	}
+	return false
 }
 
 // fields are the keys at the top of the file.
@@ -53,12 +98,43 @@ func (p *parser) fields() []scenarios.Field {
 		{Key: "proofload", Need: true, Set: func(_, _ *scenarios.Node) {}}, // read before all others
 		{Key: "name", Need: true, Set: func(k, v *scenarios.Node) { t.Name, _ = p.Name(v, k.Text()) }},
 		{Key: "about", Set: func(k, v *scenarios.Node) { t.About, _ = p.Words(v, k.Text()) }},
-		{Key: "base", Need: true, Set: func(k, v *scenarios.Node) { t.Base = p.address(k, v, "http", "https") }},
+		{Key: "class", Set: func(k, v *scenarios.Node) { p.class(k, v) }},
+		{Key: "base", Need: true, Set: func(k, v *scenarios.Node) {
+			var host string
+			t.Base, host = p.address(k, v, "http", "https")
+			if host != "" {
+				t.Hosts = append(t.Hosts, host)
+			}
+		}},
+		{Key: "secrets", Set: func(_, _ *scenarios.Node) {}}, // read before what uses them
 		{Key: "health", Set: func(_, v *scenarios.Node) { p.Mapping(v, "health", p.healthFields()) }},
 		{Key: "allow", Need: true, Set: func(_, v *scenarios.Node) { p.Mapping(v, "allow", p.allowFields()) }},
 		{Key: "components", Set: func(_, v *scenarios.Node) {
 			p.Pairs(v, "components and how they are broken", "{link:client->shop: {linkd: http://127.0.0.1:8474}}", p.component)
 		}},
+	}
+}
+
+// class reads what kind of system it is.
+func (p *parser) class(key, n *scenarios.Node) {
+	class, _ := p.OneOf(n, key.Text(), ClassSandbox, ClassStaging, ClassProduction)
+	if class == ClassProduction {
+		p.Add(n, "nothing is done to a system of class production, not even load", "write a file for a system in which something may go wrong: class: staging or class: sandbox")
+	}
+	p.target.Class = class
+}
+
+// named refuses what is not on this machine unless the file is clear about it: it
+// names the host itself, where a variable might name any, and says what class of
+// system that is.
+func (p *parser) named() {
+	for _, e := range p.elsewhere {
+		switch {
+		case !e.isWritten():
+			p.Add(e.node, e.host+" is not on this machine, and this file does not name it", "write the address out, without a variable: the file is what allows it")
+		case p.target.Class == "":
+			p.Add(e.node, e.host+" is not on this machine, and it is not said what class of system that is", "add class: staging or class: sandbox if it may be sent load and broken")
+		}
 	}
 }
 
@@ -73,6 +149,14 @@ func (p *parser) healthFields() []scenarios.Field {
 			h.Path = path
 		}},
 		{Key: "status", Set: func(k, v *scenarios.Node) { h.Status, _ = p.Count(v, k.Text()) }},
+		{Key: "headers", Set: func(_, v *scenarios.Node) {
+			h.Headers = http.Header{}
+			p.Pairs(v, "headers and their values", `{Authorization: "Bearer ${secret:API_TOKEN}"}`, func(name, value *scenarios.Node) {
+				if text, ok := p.Secret(value, name.Text(), p.secret); ok {
+					h.Headers.Set(name.Text(), text)
+				}
+			})
+		}},
 	}
 }
 
@@ -83,6 +167,7 @@ func (p *parser) allowFields() []scenarios.Field {
 			p.List(v, k.Text(), func(n *scenarios.Node) {
 				if fault, ok := p.Words(n, "a fault"); ok {
 					a.Faults = append(a.Faults, fault)
+					p.isFault(n, fault, scenarios.Asks()...)
 				}
 			})
 		}},
@@ -90,86 +175,64 @@ func (p *parser) allowFields() []scenarios.Field {
 			p.List(v, k.Text(), func(n *scenarios.Node) { p.on = append(p.on, n) })
 		}},
 		{Key: "rate", Set: func(k, v *scenarios.Node) { a.Rate, _ = p.Rate(v, k.Text()) }},
+		{Key: "window", Set: func(_, v *scenarios.Node) { p.window(v) }},
 	}
 }
 
-// component reads one link of the system.
-func (p *parser) component(name, n *scenarios.Node) {
-	link, isLink := strings.CutPrefix(name.Text(), "link:")
-	from, to, isPair := strings.Cut(link, "->")
-	if !isLink || !isPair || from == "" || to == "" {
-		p.Add(name, fmt.Sprintf("%q is not a link", name.Text()), "write link:FROM->TO; other components cannot be broken in a system that somebody else runs")
-		return
-	}
-	proxy := linkProxy{name: link}
-	p.Mapping(n, "a link", p.componentFields(&proxy))
-	switch {
-	case proxy.linkd != nil && proxy.name != link:
-		p.Add(name, "linkd names a link as this file does", "leave out proxy:, which is for a Toxiproxy server")
-	case (proxy.linkd == nil) == (proxy.toxiproxy == nil):
-		p.Add(name, "a link has one proxy", "give it linkd: or toxiproxy:, the address of the proxy's control interface, and not both")
-	}
-	t := &p.target.topology
-	t.Links = append(t.Links, sut.Link{Name: link, From: from, To: to, Carries: sut.TrafficHTTP})
-	if _, known := t.Node(to); !known {
-		t.Nodes = append(t.Nodes, sut.Node{Name: to, Role: sut.RoleService})
-	}
-	p.target.controls[link] = proxy.control(link)
-}
-
-// A linkProxy is what carries a link.
-type linkProxy struct {
-	linkd, toxiproxy *string // control interface; one of them
-	name             string  // of the proxy in a Toxiproxy server
-}
-
-// control returns the control interface of the link, in which a fragment names
-// the proxy of a Toxiproxy server.
-func (l linkProxy) control(link string) string {
-	switch {
-	case l.linkd != nil:
-		return linkControl(*l.linkd, link)
-	case l.toxiproxy != nil:
-		return strings.TrimRight(*l.toxiproxy, "/") + "#" + l.name
-	}
-	return ""
-}
-
-func (p *parser) componentFields(l *linkProxy) []scenarios.Field {
-	address := func(into **string) func(k, v *scenarios.Node) {
-		return func(k, v *scenarios.Node) {
-			at := p.address(k, v, "http")
-			*into = &at
+// isFault reports a name that no fault has, nor any of some other verbs.
+func (p *parser) isFault(n *scenarios.Node, name string, others ...string) bool {
+	known := others
+	for _, v := range scenarios.Verbs() {
+		if v.Fault {
+			known = append(known, v.Name)
 		}
 	}
-	return []scenarios.Field{
-		{Key: "linkd", Set: address(&l.linkd)},
-		{Key: "toxiproxy", Set: address(&l.toxiproxy)},
-		{Key: "proxy", Set: func(k, v *scenarios.Node) { l.name, _ = p.Words(v, k.Text()) }},
+	if !slices.Contains(known, name) {
+		p.Add(n, fmt.Sprintf("no fault %q", name), scenarios.DidYouMean(name, known))
+		return false
 	}
+	return true
 }
 
-// address reads where something on this machine is.
-func (p *parser) address(key, n *scenarios.Node, schemes ...string) string {
+// window reads when something may be done: one stretch of time, or several.
+func (p *parser) window(n *scenarios.Node) {
+	one := func(n *scenarios.Node) {
+		if text, ok := p.Words(n, "a window"); ok {
+			p.target.Allow.Windows = append(p.target.Allow.Windows, scenarios.Placed{Text: text, Pos: n.Pos()})
+		}
+	}
+	if n.IsList() {
+		p.List(n, "windows", one)
+		return
+	}
+	one(n)
+}
+
+// address reads where something is. Host is set if that is not on this machine.
+func (p *parser) address(key, n *scenarios.Node, schemes ...string) (at, host string) {
 	text, ok := p.Words(n, key.Text())
 	if !ok {
-		return ""
+		return "", ""
 	}
 	const hint = "write for example http://127.0.0.1:8080"
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		p.Add(n, "this is no address", hint)
-		return ""
+		return "", ""
 	}
-	known := false
-	for _, s := range schemes {
-		known = known || u.Scheme == s
-	}
-	switch {
-	case !known:
+	if !slices.Contains(schemes, u.Scheme) {
 		p.Add(n, "the address begins with "+strconv.Quote(u.Scheme+"://"), hint)
-	case u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback():
-		p.Add(n, u.Hostname()+" is not on this machine", "systems elsewhere cannot be targets yet; "+hint)
+	} else if u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+		host = u.Hostname()
+		p.elsewhere = append(p.elsewhere, place{n, host})
 	}
-	return strings.TrimRight(text, "/")
+	return strings.TrimRight(text, "/"), host
+}
+
+// addNode adds a node that is known by its name alone.
+func (p *parser) addNode(n sut.Node) {
+	t := &p.target.topology
+	if _, known := t.Node(n.Name); !known {
+		t.Nodes = append(t.Nodes, n)
+	}
 }

@@ -1,43 +1,55 @@
 // Package remote is a system that somebody else runs, as a target file says:
 // where it is, what may be done to it, and how.
 //
-// The file is the authorisation. So far it covers systems on this machine, and
-// the links to them that linkd carries.
+// The file is the authorisation: what it does not name is sent nothing, and what
+// it does not allow is not done. Links are broken by the proxies that carry them,
+// and every other part by commands of the owner's own.
 package remote
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
 )
 
 // A Target is a parsed target file.
 type Target struct {
+	File   string // as it was named
+	Source []byte // as read
+
 	Name, About string
-	Base        string // of the system, for clients
+	Class       string   // of the system; empty: it is on this machine, and not said
+	Base        string   // of the system, for clients
+	Hosts       []string // that load may be sent to, beside this machine
 	Health      Health
 	Allow       Allow
 
-	controls map[string]string // control interface of each link
+	secrets  map[string]sut.Secret
+	controls map[string]string                  // control interface of each link that has a proxy
+	commands map[string]map[string]sut.Commands // by component and fault
 	topology sut.Topology
 }
 
 // Health is how the system says that it is well.
 type Health struct {
-	Path   string // empty: any answer will do
-	Status int
+	Path    string // empty: any answer will do
+	Status  int
+	Headers http.Header
 }
 
 // Allow is what may be done to the system.
 type Allow struct {
-	Faults []string
-	On     []string // components, as scenarios name them
-	Rate   float64  // of operations per second, at most; 0: as many as are wanted
+	Faults  []string
+	On      []string           // components, as scenarios name them
+	Rate    float64            // of operations per second, at most; 0: as many as are wanted
+	Windows []scenarios.Placed // when; none: at any time
 }
 
 // Topology lists the links, and the node that each of them leads to.
@@ -110,12 +122,19 @@ func (e *Environment) LinkControl(link string) (string, bool) {
 	return base, ok
 }
 
+// Commands implements [sut.Commander].
+func (e *Environment) Commands(fault, component string) (sut.Commands, bool) {
+	c, ok := e.target.commands[component][fault]
+	return c, ok
+}
+
 // Ready asks the system once, with client, whether it is well.
 func (t *Target) Ready(ctx context.Context, client *http.Client) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.Base+t.Health.Path, http.NoBody)
 	if err != nil {
 		return fmt.Errorf("ask %s whether it is well: %w", t.Name, err)
 	}
+	maps.Copy(req.Header, t.Health.Headers)
 	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask %s whether it is well: %w", t.Name, err)

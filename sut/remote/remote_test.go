@@ -42,7 +42,7 @@ allow: {faults: [stall], on: ["link:client->shop"], rate: 500/s}
 components:
   link:client->shop: {toxiproxy: "http://127.0.0.1:8474/", proxy: shop}
   link:shop->store: {linkd: "http://localhost:8475"}
-`), nil)
+`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +123,9 @@ func TestReady(t *testing.T) {
 
 // TestLint has what a user sees of each mistake.
 func TestLint(t *testing.T) {
-	for _, name := range []string{"mistakes", "missing"} {
+	for _, name := range []string{"mistakes", "missing", "elsewhere"} {
 		file := filepath.Join("testdata", name+".yaml")
-		_, err := Parse(file, contents(t, file), nil)
+		_, err := Parse(file, contents(t, file), Options{})
 		if err == nil {
 			t.Fatal("no problem found")
 		}
@@ -144,7 +144,7 @@ func TestLint(t *testing.T) {
 // TestLibrary parses the target that ships.
 func TestLibrary(t *testing.T) {
 	const file = "../../scenarios/library/targets/object-store.yaml"
-	target, err := Parse(file, contents(t, file), nil)
+	target, err := Parse(file, contents(t, file), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,6 +160,9 @@ type object struct {
 	Definitions map[string]object `json:"definitions"`
 	Additional  any               `json:"additionalProperties"`
 	Description string            `json:"description"`
+	Names       struct {
+		Enum []string `json:"enum"`
+	} `json:"propertyNames"`
 }
 
 // TestSchemaKnowsTheKeysOfTheParser holds the schema against the tables that
@@ -170,6 +173,26 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &parser{target: &Target{}}
+	component := root.Definitions["component"]
+	names := map[string]bool{}
+	for _, name := range component.Names.Enum {
+		names[name] = true
+	}
+	for _, f := range p.componentFields(&linkProxy{}) {
+		if !names[f.Key] || component.Properties[f.Key].Description == "" {
+			t.Errorf("component: the schema does not know %s", f.Key)
+		}
+		delete(names, f.Key)
+	}
+	for _, v := range scenarios.Verbs() {
+		if v.Fault != names[v.Name] {
+			t.Errorf("component: the schema takes %s: %t, want %t", v.Name, names[v.Name], v.Fault)
+		}
+		delete(names, v.Name)
+	}
+	if len(names) > 0 {
+		t.Errorf("component: the schema takes also %v", names)
+	}
 	for _, tc := range []struct {
 		name   string
 		object object
@@ -178,7 +201,8 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		{"target", root, p.fields()},
 		{"health", root.Properties["health"], p.healthFields()},
 		{"allow", root.Properties["allow"], p.allowFields()},
-		{"component", root.Definitions["component"], p.componentFields(&linkProxy{})},
+		{"commands", root.Definitions["commands"], p.commandFields(&sut.Commands{})},
+		{"secret", root.Definitions["secret"], p.secretFields(&sut.Secret{})},
 	} {
 		var keys, need, properties []string
 		for _, f := range tc.fields {
@@ -211,7 +235,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(contents(f, file))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		target, err := Parse("f.yaml", src, nil)
+		target, err := Parse("f.yaml", src, Options{})
 		if err == nil {
 			if !strings.Contains(target.Base, "://") {
 				t.Fatalf("base = %q", target.Base)

@@ -27,8 +27,38 @@ func (p *parser) does(e *draftEvent, verb Verb, key, n *node) {
 
 // with reads the parameters of an entry.
 func (p *parser) with(e *draftEvent, key, n *node) {
+	n = p.headers(e, n)
 	e.with, e.withNode, e.WithPos = key, n, n.pos
 	e.With, e.WithSpots = p.texts(n, "parameters", "{delay: 200ms}")
+}
+
+// WithHeaders is the parameter of a request that has several.
+const WithHeaders = "headers"
+
+// headers reads those of a request, and returns the other parameters. A secret that
+// is named in one stays a name: see [Reveal].
+func (p *parser) headers(e *draftEvent, n *node) *node {
+	headers := n.Find(WithHeaders)
+	if headers == nil || headers.isNull() {
+		return n
+	}
+	rest := &node{kind: mapNode, pos: n.pos, width: n.width}
+	for i, key := range n.keys {
+		if n.items[i] == headers {
+			e.headers = key
+			continue
+		}
+		rest.keys, rest.items = append(rest.keys, key), append(rest.items, n.items[i])
+	}
+	e.Headers, e.HeaderSpots = map[string]string{}, map[string]Spot{}
+	p.Pairs(headers, "headers and their values", `{Authorization: "Bearer ${secret:API_TOKEN}"}`, func(name, value *node) {
+		text, ok := p.Secret(value, name.text, func(secret string) (string, bool) { return "${" + secretPrefix + secret + "}", IsVariable(secret) })
+		if ok {
+			e.Headers[name.text] = text
+			e.HeaderSpots[name.text] = Spot{Key: name.pos, Value: value.pos, KeyWidth: name.width, ValueWidth: value.width}
+		}
+	})
+	return rest
 }
 
 // parameters takes those that stand inside the verb's value for those of with:,

@@ -79,7 +79,8 @@ type (
 		Event
 		at, as, length, value *node
 		with, again, within   *node
-		withNode              *node  // its value
+		withNode              *node  // its value, without headers
+		headers               *node  // of with:, the key
 		inside                *node  // parameters that stand in the verb's value
 		on, place             *node  // the key and its value
 		where                 string // which on: says

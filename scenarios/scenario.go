@@ -94,6 +94,7 @@ type Event struct {
 	Somewhere          bool              // of http: Target is a component; otherwise the request is for the target as a whole
 	For                time.Duration     // zero: until something else ends it
 	With               map[string]string // parameters of the fault, as written; only the catalogue understands them
+	Headers            map[string]string // of http; secrets are named in them, see [Reveal]
 	Again              Again             // more of the same
 	To                 string            // of a restore: the mark that it goes back to; empty: as far as the log goes
 	As                 string            // its name; the parser fills in VERB-N where the file says none
@@ -102,6 +103,7 @@ type Event struct {
 	VerbPos, TargetPos Pos
 	WithPos            Pos
 	WithSpots          map[string]Spot
+	HeaderSpots        map[string]Spot
 }
 
 // A Spot is where a key of a mapping and its value are written. Widths are in

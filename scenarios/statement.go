@@ -41,6 +41,8 @@ func (p *parser) statement(e *draftEvent) {
 	}
 	if verb.Takes == TakesRequest {
 		p.request(e)
+	} else if e.headers != nil {
+		p.add(e.headers, fmt.Sprintf("%q has no headers", e.Verb), "only a request has: http: GET /PATH")
 	}
 }
 
@@ -52,7 +54,7 @@ func (p *parser) request(e *draftEvent) {
 	if e.withNode == nil || e.withNode.kind != mapNode {
 		return
 	}
-	known := []string{WithBody, WithType, WithStatus}
+	known := []string{WithBody, WithType, WithStatus, WithHeaders}
 	for i, key := range e.withNode.keys {
 		if !slices.Contains(known, key.text) {
 			p.add(key, fmt.Sprintf("a request has no %q", key.text), DidYouMean(key.text, known))

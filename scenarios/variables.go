@@ -71,6 +71,27 @@ func showable(texts ...string) *mistake {
 // secretPrefix begins, within ${...}, the name of a secret.
 const secretPrefix = "secret:"
 
+// revealed finds the secrets that are named in a text.
+var revealed = regexp.MustCompile(`\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// Reveal puts the values of secrets into a text in which they are named, such as
+// that of a header in [Event]. What is made of it is to be sent, and kept nowhere.
+func Reveal(text string, find func(name string) (value string, ok bool)) (string, error) {
+	var missing error
+	all := revealed.ReplaceAllStringFunc(text, func(named string) string {
+		name := revealed.FindStringSubmatch(named)[1]
+		value := ""
+		if find != nil {
+			value, _ = find(name)
+		}
+		if value == "" && missing == nil {
+			missing = fmt.Errorf("the secret %s is not set", name)
+		}
+		return value
+	})
+	return all, missing
+}
+
 // expand returns what one variable stands for.
 func expand(inside string, lookup func(string) (string, bool), secrets bool) (string, *mistake) {
 	if name, ok := strings.CutPrefix(inside, secretPrefix); ok {

@@ -115,7 +115,7 @@ func tell(parts []part) string {
 			text += " Not looked at: what the commands exit with is believed."
 		}
 		if p.Lease > 0 {
-			text += fmt.Sprintf(" The system heals itself %s after it was last told.", p.Lease)
+			text += fmt.Sprintf(" The system heals itself %s after it was last told.", strings.Replace(p.Lease.String(), "m0s", "m", 1))
 		}
 		all = append(all, text)
 	}

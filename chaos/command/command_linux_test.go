@@ -166,7 +166,7 @@ func TestOthers(t *testing.T) {
 	if err := k.Heal(t.Context(), nil, chaos.Undo{Data: []byte(`{"links":[]}`)}); err == nil || err.Error() != "not by commands" {
 		t.Errorf("Heal of other data: %v", err)
 	}
-	const want = "Runs on this machine: a. Undone by: b. Not looked at: what the commands exit with is believed. The system heals itself 1m0s after it was last told."
+	const want = "Runs on this machine: a. Undone by: b. Not looked at: what the commands exit with is believed. The system heals itself 1m after it was last told."
 	if about, needs := k.Tell(zone("zone:b")); about != want || needs != "" {
 		t.Errorf("tells %q, %q", about, needs)
 	}

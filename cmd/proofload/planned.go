@@ -102,6 +102,9 @@ func (a *app) resolve(sc *scenarios.Scenario, f planFlags, draft bool, found *mi
 	topology := a.readSystem(sc, f, p, found)
 	known, answers := a.readOperations(sc, topology, p, found)
 	placed := topology.Name != ""
+	if placed {
+		found.add(a.missingSecrets(sc, p.target))
+	}
 	var allowed license
 	if placed {
 		var err error

@@ -18,7 +18,9 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/sut"
+	"github.com/proofload/proofload/sut/remote"
 )
 
 const (
@@ -81,6 +83,34 @@ func (s *secrets) find(where sut.Secret, lookup func(string) (string, bool)) (va
 // secretAt returns a secret from where it is, so that nothing shows it.
 func (a *app) secretAt(where sut.Secret) (value string, ok bool) {
 	return a.secrets.find(where, a.lookup)
+}
+
+// secretsOf returns what finds a secret by its name: where a target file says, which
+// may be nil, or in the variable of that name.
+func (a *app) secretsOf(t *remote.Target) func(name string) (value string, ok bool) {
+	return func(name string) (string, bool) {
+		if t != nil {
+			if where, ok := t.Secrets()[name]; ok {
+				return a.secretAt(where)
+			}
+		}
+		return a.secretAt(sut.Secret{Env: name})
+	}
+}
+
+// missingSecrets reports secrets that headers of a scenario name and that are not
+// set. Those that are, nothing shows from then on.
+func (a *app) missingSecrets(sc *scenarios.Scenario, t *remote.Target) error {
+	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
+	for _, e := range sc.Timeline {
+		for name, text := range e.Headers {
+			if _, err := scenarios.Reveal(text, a.secretsOf(t)); err != nil {
+				spot := e.HeaderSpots[name]
+				problems.Add(spot.Value, spot.ValueWidth, err.Error(), "set it in the environment, or say under secrets: of the target file where it is")
+			}
+		}
+	}
+	return problems.Err()
 }
 
 // add notes one secret, in all its forms.

@@ -29,18 +29,39 @@ const planted = `s3cret/pl ant+ed&"<x>'`
 
 const tellingDrill = `proofload: scenario/v1
 name: telling
-target: ${TARGET}
+target: gossip.yaml
 load:
   workload: orders.yaml
   send_lag: 2s
   phases:
     - {name: steady, for: 2s, rate: 40/s}
 timeline:
+  - {at: steady + 100ms, partition: "zone:b", for: 500ms}
   - {at: steady + 300ms, gate: "Go on?", within: 1m}
+  - {at: steady + 400ms, http: POST /orders, with: {headers: {X-Api-Key: "Key ${secret:TOKEN}"}}}
 objectives:
   steady: {errors: 0%, p99: 10s}
 verify: [acknowledged-writes]
 abort: {errors: 100%, for: 1m}
+`
+
+// tellingTarget has the secret by another name, in a header, and in the environment
+// of commands that repeat it.
+const tellingTarget = `proofload: target/v1
+name: gossip
+class: sandbox
+base: ${TARGET}
+secrets: {TOKEN: {env: PLANTED}}
+health: {get: /orders, status: 405, headers: {X-Api-Key: "${secret:TOKEN}"}}
+allow: {faults: [partition, kill, http], on: ["zone:b", db]}
+components:
+  zone:b:
+    partition:
+      inject: {exec: 'echo "$TOKEN" >&2; : >isolated'}
+      heal: {exec: 'echo "$TOKEN"; rm -f isolated'}
+      look: {exec: 'echo "it is $TOKEN"; [ -e isolated ]'}
+  db:
+    kill: {inject: {exec: 'echo "no way with $TOKEN"; exit 1'}, heal: {exec: 'echo "nor with $TOKEN"; exit 1'}}
 `
 
 const tellingOrders = `proofload: workload/v1
@@ -162,12 +183,13 @@ func forms(value string) []string {
 // with everything open that shows a run, and then tells of the run in every way.
 func TestSecretsAreInNoSink(t *testing.T) {
 	t.Chdir(t.TempDir())
+	t.Setenv("PLANTED", planted) // for guards
 	system := httptest.NewServer(gossip())
 	defer system.Close()
 	all := &sinks{text: map[string][]byte{}}
 	collector := httptest.NewServer(http.HandlerFunc(all.collect))
 	defer collector.Close()
-	for name, text := range map[string]string{"drill.yaml": tellingDrill, "orders.yaml": tellingOrders} {
+	for name, text := range map[string]string{"drill.yaml": tellingDrill, "orders.yaml": tellingOrders, "gossip.yaml": tellingTarget} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +232,7 @@ func TestSecretsAreInNoSink(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"file history.ndjson.zst", "workload", "file audit.ndjson"} {
+	for _, name := range []string{"file history.ndjson.zst", "workload", "file audit.ndjson", "inject"} {
 		if !bytes.Contains(all.text[name], []byte(hidden)) {
 			t.Errorf("%s: no secret came so far", name)
 		}
@@ -255,6 +277,7 @@ func tellAgain(t *testing.T, all *sinks, lookup func(string) (string, bool)) {
 		}
 	}
 	for _, call := range []string{
+		"validate gossip.yaml", "list targets", "inject partition zone:b --target gossip.yaml --for 1s", "inject kill db --target gossip.yaml --for 1s", "heal",
 		"check latest", "explain latest", "report latest", "report latest --format markdown", "report latest --format junit", "list runs", "list runs --json",
 		"schema --install", "plan drill.yaml", "plan drill.yaml --json", "plan drill.yaml --show-origin", "validate orders.yaml wrong.yaml",
 		"workload try orders.yaml --base " + lookupOr(lookup, "TARGET"), "workload try unreachable.yaml", "audit",

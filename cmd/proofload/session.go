@@ -145,6 +145,7 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if s.flags.hasty {
 		sys.gone = s.isGone
 	}
+	rig.Secret = s.app.secretsOf(s.plan.target)
 	rig.Client = loadgen.Config{AllowHosts: s.hosts(), TLS: s.plan.Client.TLS, Timeouts: loadgen.Timeouts{Total: run.LongestRequest}}.Client()
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {

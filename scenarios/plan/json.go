@@ -60,23 +60,24 @@ type phaseDocument struct {
 }
 
 type stepDocument struct {
-	Name   string            `json:"name"`
-	Verb   string            `json:"verb"`
-	AtMS   int64             `json:"at_ms"`
-	ForMS  int64             `json:"for_ms,omitempty"`
-	Phase  string            `json:"phase"`
-	Line   int               `json:"line"`
-	Target string            `json:"target,omitempty"` // as the scenario says it
-	Nodes  []string          `json:"nodes,omitempty"`  // that it may act on
-	Links  []string          `json:"links,omitempty"`
-	With   map[string]string `json:"with,omitempty"`
-	Text   string            `json:"text,omitempty"`   // of a note, a gate or a statement
-	To     string            `json:"to,omitempty"`     // of a restore
-	Backup sut.BackupKind    `json:"backup,omitempty"` // full or incremental
-	Fault  bool              `json:"fault"`
-	About  string            `json:"about,omitempty"` // of a fault: what it does
-	Needs  string            `json:"needs,omitempty"`
-	Undone string            `json:"undone,omitempty"`
+	Name    string            `json:"name"`
+	Verb    string            `json:"verb"`
+	AtMS    int64             `json:"at_ms"`
+	ForMS   int64             `json:"for_ms,omitempty"`
+	Phase   string            `json:"phase"`
+	Line    int               `json:"line"`
+	Target  string            `json:"target,omitempty"` // as the scenario says it
+	Nodes   []string          `json:"nodes,omitempty"`  // that it may act on
+	Links   []string          `json:"links,omitempty"`
+	With    map[string]string `json:"with,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"` // of a request; secrets are named in them
+	Text    string            `json:"text,omitempty"`    // of a note, a gate or a statement
+	To      string            `json:"to,omitempty"`      // of a restore
+	Backup  sut.BackupKind    `json:"backup,omitempty"`  // full or incremental
+	Fault   bool              `json:"fault"`
+	About   string            `json:"about,omitempty"` // of a fault: what it does
+	Needs   string            `json:"needs,omitempty"`
+	Undone  string            `json:"undone,omitempty"`
 }
 
 type objectiveDocument struct {
@@ -140,7 +141,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 func (p *Plan) stepDocument(s Step) stepDocument {
 	d := stepDocument{
 		Name: s.Entry.Name, Verb: s.Verb, AtMS: s.Entry.At.Milliseconds(), ForMS: s.Entry.For.Milliseconds(), Phase: s.Entry.Phase, Line: s.Entry.Line,
-		Target: s.Entry.Target, With: s.Params.Values, Text: s.Text, To: s.To, Backup: s.Backup, Fault: s.Fault,
+		Target: s.Entry.Target, With: s.Params.Values, Headers: s.Headers, Text: s.Text, To: s.To, Backup: s.Backup, Fault: s.Fault,
 	}
 	if verb, ok := scenarios.LookupVerb(s.Verb); ok && verb.Takes == scenarios.TakesText {
 		d.Target = "" // it is the text

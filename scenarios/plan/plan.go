@@ -51,14 +51,15 @@ type Plan struct {
 
 // A Step is an entry of the timeline with its target resolved.
 type Step struct {
-	Entry  check.Entry
-	Verb   string
-	Params chaos.Params // of a fault; Target also of a start
-	Fault  bool         // Verb is a kind of fault of the catalogue
-	Text   string       // of a note or a gate
-	To     string       // of a restore: the mark that it goes back to; empty: as far as the log goes
-	Backup sut.BackupKind
-	Until  string // of a fault, for people: what ends it
+	Entry   check.Entry
+	Verb    string
+	Params  chaos.Params      // of a fault; Target also of a start
+	Fault   bool              // Verb is a kind of fault of the catalogue
+	Text    string            // of a note or a gate
+	Headers map[string]string // of a request; secrets are named in them, see [scenarios.Reveal]
+	To      string            // of a restore: the mark that it goes back to; empty: as far as the log goes
+	Backup  sut.BackupKind
+	Until   string // of a fault, for people: what ends it
 }
 
 // A Drill is one pass through phases and timeline.

@@ -170,6 +170,7 @@ func (d *drawing) steps() {
 func (d *drawing) asks(s Step) {
 	d.detail("does", s.Text)
 	d.detail("with", values(s.Params.Values))
+	d.detail("headers", values(s.Headers))
 	if s.Verb == scenarios.VerbScale {
 		undone := "by another scale, or when the load of the drill ends"
 		if s.Entry.For > 0 {

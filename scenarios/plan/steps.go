@@ -34,7 +34,7 @@ func (b *builder) timeline() {
 		case ok && verb.Takes == scenarios.TakesText:
 			s.Text = e.Target
 		case ok && e.Statement != "":
-			s.Text, s.Params.Values = e.Statement, e.With
+			s.Text, s.Params.Values, s.Headers = e.Statement, e.With, e.Headers
 			if e.Somewhere {
 				s.Params.Target = b.component(e)
 			}

@@ -129,6 +129,13 @@ func (r *Rig) send(ctx context.Context, base string, s plan.Step) (string, error
 	if values[scenarios.WithBody] != "" {
 		req.Header.Set("Content-Type", cmp.Or(values[scenarios.WithType], "application/json"))
 	}
+	for name, text := range s.Headers {
+		value, revealErr := scenarios.Reveal(text, r.Secret)
+		if revealErr != nil {
+			return "", fmt.Errorf("make the request: %w", revealErr)
+		}
+		req.Header.Set(name, value)
+	}
 	resp, err := r.Client.Do(req)
 	if err != nil {
 		if refused, ok := errors.AsType[*url.Error](err); ok {

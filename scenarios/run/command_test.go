@@ -133,6 +133,8 @@ func TestRequest(t *testing.T) {
 		case "/flags", "/two/flags":
 			w.WriteHeader(http.StatusCreated)
 			_, _ = io.WriteString(w, strings.Join([]string{r.Method, r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)}, "|")) //nolint:gosec // no browser reads it
+		case "/who":
+			_, _ = io.WriteString(w, r.Header.Get("Authorization")) //nolint:gosec // no browser reads it
 		case "/moved":
 			http.Redirect(w, r, "/flags", http.StatusFound)
 		case "/slow":
@@ -154,6 +156,8 @@ func TestRequest(t *testing.T) {
 		{"node", "pg-2", "GET /flags", nil, "answered 201 GET|||", false},
 		{"unwanted", "", "GET /flags", map[string]string{"status": "204"}, "carry out flip: GET /flags: answered 201 GET|||, want 204", true},
 		{"wanted error", "", "GET /gone", map[string]string{"status": "404"}, "answered 404 " + strings.Repeat("no ", 66) + "no...", false},
+		{"header", "", "GET /who", nil, "answered 200 Bearer s3cret", false},
+		{"header without its secret", "", "POST /who", nil, "carry out flip: make the request: the secret TOKEN is not set", true},
 		{"redirect", "", "GET /moved", nil, `carry out flip: GET /moved: answered 302 <a href="/flags">Found</a>., want 2xx`, true},
 		{"slow", "", "GET /slow", nil, "carry out flip: GET /slow: not answered within 50ms", true},
 		{"nowhere", "pg-1", "GET /flags", nil, "carry out flip: find pg-1: it has no address of its own: not supported by this environment", true},
@@ -169,6 +173,10 @@ func TestRequest(t *testing.T) {
 			if tt.on != "" {
 				s.Entry.Target = tt.on
 				s.Params.Target, _ = fakeEnv{}.Topology().Select(tt.on)
+			}
+			if strings.HasPrefix(tt.name, "header") {
+				s.Headers = map[string]string{"Authorization": "Bearer ${secret:TOKEN}"}
+				rig.Secret = func(string) (string, bool) { return map[bool]string{true: "s3cret"}[tt.name == "header"], true }
 			}
 			if tt.name == "slow" {
 				s.Entry.For = 50 * time.Millisecond

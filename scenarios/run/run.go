@@ -42,6 +42,10 @@ type Rig struct {
 
 	AllowHosts []string // that load may be sent to, beside this machine
 
+	// Secret returns a secret that a header of such a request names. Nil: there
+	// are none.
+	Secret func(name string) (value string, ok bool)
+
 	// Client sends the requests of the timeline, to hosts that load may be sent to.
 	Client *http.Client
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/proofload/proofload/loadgen"
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/sut/remote"
 )
 
 // firstName is what a first scenario may be called, which is also the name of
@@ -24,11 +27,14 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write a first scenario, with comments, and what editors and CI need for it",
 		Long: `Write scenarios/NAME.yaml, with a comment on every part, and the schemas that let
 an editor complete and explain it. For a system of your own, whose address
---target gives, also workloads/NAME.yaml. A workflow for GitHub, which begins by
-hand, carries out all scenarios and keeps their reports; --workflow=false leaves it
-out. Files that are there stay as they are.`,
+--target gives, also workloads/NAME.yaml, and targets/NAME.yaml, which says what
+may be done to it: read that before anything else where it is not on this machine.
+A workflow for GitHub, which begins by hand, carries out all scenarios and keeps
+their reports; --workflow=false leaves it out. Files that are there stay as they
+are.`,
 		Example: `  proofload init
-  proofload init checkout --target http://localhost:8080`,
+  proofload init checkout --target http://localhost:8080
+  proofload init outage --target https://staging.example.com`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := "first"
@@ -41,7 +47,7 @@ out. Files that are there stay as they are.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&target, "target", "stack/ledger", "what is tested: stack/ledger, or the address of a system on this machine")
+	cmd.Flags().StringVar(&target, "target", "stack/ledger", "what is tested: stack/ledger, or the address of a system")
 	cmd.Flags().BoolVar(&workflow, "workflow", true, "write "+workflowFile)
 	return cmd
 }
@@ -51,14 +57,23 @@ func (a *app) init(name, target string, workflow bool) error {
 	if !firstName.MatchString(name) {
 		return fmt.Errorf("%q is not a name: use 2 to 63 characters of a to z, 0 to 9 and -, and begin with a letter", name)
 	}
-	if _, err := describeTarget(target, nil); err != nil {
+	_, err := describeTarget(target, nil)
+	elsewhere := isURL(target) && errors.Is(err, loadgen.ErrHostNotAllowed)
+	if err != nil && !elsewhere { // which the target file is going to name
 		return fmt.Errorf("%w; %s", err, meantTarget(target, ""))
 	}
 	file, workload := filepath.Join("scenarios", name+".yaml"), filepath.Join("workloads", name+".yaml")
-	fill := strings.NewReplacer("NAME", name, "TARGET", target)
+	class := remote.ClassSandbox
+	if elsewhere {
+		class = remote.ClassStaging
+	}
+	fill := strings.NewReplacer("NAME", name, "TARGET", strings.TrimRight(target, "/"), "CLASS", class)
 	files := map[string]string{file: fill.Replace(firstDrill)}
 	if isURL(target) {
-		files = map[string]string{file: fill.Replace(firstGate), workload: fill.Replace(firstWorkload)}
+		files = map[string]string{
+			file: fill.Replace(firstGate), workload: fill.Replace(firstWorkload),
+			filepath.Join("targets", name+".yaml"): fill.Replace(firstTarget),
+		}
 	}
 	if err := isNew(slices.Collect(maps.Keys(files))...); err != nil {
 		return err
@@ -77,14 +92,17 @@ func (a *app) init(name, target string, workflow bool) error {
 			return err
 		}
 	}
-	a.sayNext(file, workload, target)
+	a.sayNext(file, workload, target, elsewhere)
 	return nil
 }
 
 // sayNext says what one would do next.
-func (a *app) sayNext(file, workload, target string) {
+func (a *app) sayNext(file, workload, target string, elsewhere bool) {
 	fmt.Fprintln(a.stdout, "\nnext:")
-	if isURL(target) {
+	switch {
+	case elsewhere:
+		fmt.Fprintf(a.stdout, "  read targets/%s: it says that this may be done to a system that is not on this machine\n", filepath.Base(file))
+	case isURL(target):
 		fmt.Fprintf(a.stdout, "  proofload workload try %s --base %s   # each request once\n", workload, target)
 	}
 	fmt.Fprintf(a.stdout, "  proofload plan %s          # what would happen; touches nothing\n", file)
@@ -145,8 +163,8 @@ tags: [gate]
 
 vars: {peak: 20/s}                    # proofload run --set peak=50/s gives another value
 
-# Where: a system that runs already on this machine.
-target: TARGET
+# Where: targets/NAME.yaml says where that is, and what may be done to it.
+target: NAME
 
 # What clients do. Phases follow one another; objectives name them.
 load:
@@ -165,6 +183,31 @@ objectives:
 
 # When to stop for safety.
 abort: {errors: 50%, for: 15s}
+`
+
+// firstTarget allows load, and no faults.
+const firstTarget = modeline + `target.schema.json
+proofload: target/v1
+name: NAME
+about: Where the system is, and what may be done to it. All else is refused before anything is done.
+class: CLASS                          # sandbox or staging: nothing is done to production
+
+base: TARGET
+# health: {get: /readyz, status: 200} # asked for before each drill; without it any answer will do
+
+# secrets: {API_TOKEN: {env: STAGING_API_TOKEN}}             # where ${secret:API_TOKEN} is
+
+allow:
+  rate: 50/s                          # of operations, at most
+  # faults: [stall, kill]             # proofload list faults
+  # on: ["link:client->NAME", db]     # of the components below
+  # window: Mon-Fri 09:00-16:00 Europe/London
+
+# How parts of it are broken: by a proxy on a link, or by commands of your own.
+# components:
+#   link:client->NAME: {linkd: "http://127.0.0.1:8474"}
+#   db:
+#     kill: {inject: {exec: ssh ops@bastion stop db}, heal: {exec: ssh ops@bastion start db}}
 `
 
 // firstWorkload asks for what every web application has.

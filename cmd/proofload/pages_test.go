@@ -37,6 +37,8 @@ func readers() map[string]reader {
 	const (
 		work    = "proofload: workload/v1\nname: work\nrequests: [{name: look, get: /, expect: {status: 200}}]\n"
 		mine    = "proofload: scenario/v1\nname: mine\ntarget: stack/ledger\nload:\n  workload: ledger/mixed\n  send_lag: 2s\n  phases: [{name: steady, for: 1m, rate: 20/s}]\nverify: [balances]\n"
+		isolated = "proofload: target/v1\nname: staging\nbase: ${SHOP}\nallow: {faults: [partition], on: [\"zone:b\"]}\n" +
+			"components: {\"zone:b\": {partition: {inject: {exec: touch isolated}, heal: {exec: rm -f isolated}, look: {exec: test -e isolated}}}}\n"
 		openapi = "openapi: 3.0.3\ninfo: {title: shop, version: '1'}\npaths: {/: {get: {responses: {'200': {description: ok}}}}}\n"
 	)
 	recordedRun := "recorded gate-passed .proofload/runs/20261128-085229-532a\nsymlink .proofload/runs/latest -> 20261128-085229-532a\n"
@@ -48,6 +50,7 @@ func readers() map[string]reader {
 		"scenarios/README.md":        {files: map[string]string{"gate.yaml": gate("./work.yaml"), "work.yaml": work}},
 		"loadgen/httpload/README.md": {files: map[string]string{"openapi.yaml": openapi, "scenario.yaml": gate("./orders.yaml")}},
 		"chaos/README.md":            {},
+		"sut/remote/README.md":       {files: map[string]string{"targets/staging.yaml": isolated}},
 		"reports/check/README.md":    {setup: recordedRun},
 		"reports/history/README.md":  {setup: recordedRun + "cd .proofload/runs/latest\n"},
 	}

@@ -212,7 +212,8 @@ func heal(ctx context.Context, catalog Catalog, env sut.Environment, journal *Jo
 // Insist calls do until it succeeds, with growing pauses, for as long as
 // within, and returns its last error. The context that do gets is not done
 // when ctx is, because what must be mended must be mended after a cancellation
-// too. An error that wraps [sut.ErrUnsupported] is not tried again.
+// too. An error that wraps [sut.ErrUnsupported] or [sut.ErrNoSecret] is not tried
+// again.
 func Insist(ctx context.Context, within time.Duration, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
@@ -220,7 +221,7 @@ func Insist(ctx context.Context, within time.Duration, do func(context.Context) 
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 2*time.Second
 	for tries := 1; ; tries++ {
 		err := do(ctx)
-		if err == nil || errors.Is(err, sut.ErrUnsupported) {
+		if err == nil || errors.Is(err, sut.ErrUnsupported) || errors.Is(err, sut.ErrNoSecret) {
 			return err
 		}
 		select {

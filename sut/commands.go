@@ -1,6 +1,9 @@
 package sut
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Commands are how the owner of a system makes one fault of one part of it, and
 // undoes it: commands of a shell that run on this machine, in a directory of it.
@@ -16,6 +19,10 @@ type Commands struct {
 	Dir     string            // absolute
 	Secrets map[string]Secret // that the commands have in their environment, by name
 }
+
+// ErrNoSecret is wrapped by errors that say that a secret is not where it should be.
+// Waiting does not bring it there.
+var ErrNoSecret = errors.New("there is no such secret")
 
 // A Secret says where a secret is. Its value is in no file of ours.
 type Secret struct {

@@ -204,7 +204,7 @@ func TestVariables(t *testing.T) {
 		t.Errorf("by hand: %s, %v, told %q", out, err, tr.holds("mended"))
 	}
 	value = ""
-	const want = "find the secret TOKEN: there is none in STAGING_TOKEN"
+	const want = "find the secret TOKEN in STAGING_TOKEN: there is no such secret"
 	if err := tr.kind.Heal(t.Context(), nil, undo); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Heal without the secret: %v, want %s", err, want)
 	}

@@ -143,7 +143,7 @@ func (d partData) environment(find Finder) ([]string, error) {
 			value, _ = find(where) // one that is empty is none
 		}
 		if value == "" {
-			return nil, fmt.Errorf("find the secret %s: there is none in %s", name, where.Env+where.File)
+			return nil, fmt.Errorf("find the secret %s in %s: %w", name, where.Env+where.File, sut.ErrNoSecret)
 		}
 		list = append(list, name+"="+value)
 	}

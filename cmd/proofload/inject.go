@@ -182,7 +182,7 @@ func (i *injection) license(file string) (err error) {
 	if i.allowed, err = i.app.readLicense(file, i.shape); err != nil {
 		return err
 	}
-	if err = open(i.remote, i.params.For); err != nil {
+	if err = inWindow(i.remote, i.params.For); err != nil {
 		return err
 	}
 	return i.allowed.policy.Allows(i.kind.Name, i.params)

@@ -35,8 +35,8 @@ func readers() map[string]reader {
 			"\n  send_lag: 2s\n  phases: [{name: steady, for: 1m, rate: 20/s}]\nobjectives: {steady: {errors: 1%}}\n"
 	}
 	const (
-		work    = "proofload: workload/v1\nname: work\nrequests: [{name: look, get: /, expect: {status: 200}}]\n"
-		mine    = "proofload: scenario/v1\nname: mine\ntarget: stack/ledger\nload:\n  workload: ledger/mixed\n  send_lag: 2s\n  phases: [{name: steady, for: 1m, rate: 20/s}]\nverify: [balances]\n"
+		work     = "proofload: workload/v1\nname: work\nrequests: [{name: look, get: /, expect: {status: 200}}]\n"
+		mine     = "proofload: scenario/v1\nname: mine\ntarget: stack/ledger\nload:\n  workload: ledger/mixed\n  send_lag: 2s\n  phases: [{name: steady, for: 1m, rate: 20/s}]\nverify: [balances]\n"
 		isolated = "proofload: target/v1\nname: staging\nbase: ${SHOP}\nallow: {faults: [partition], on: [\"zone:b\"]}\n" +
 			"components: {\"zone:b\": {partition: {inject: {exec: touch isolated}, heal: {exec: rm -f isolated}, look: {exec: test -e isolated}}}}\n"
 		openapi = "openapi: 3.0.3\ninfo: {title: shop, version: '1'}\npaths: {/: {get: {responses: {'200': {description: ok}}}}}\n"

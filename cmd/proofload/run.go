@@ -163,7 +163,7 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = open(p.target, time.Duration(len(p.Drills))*p.Duration()); err != nil {
+	if err = inWindow(p.target, time.Duration(len(p.Drills))*p.Duration()); err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	if strings.HasPrefix(p.Target, stackPrefix) {

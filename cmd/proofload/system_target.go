@@ -43,7 +43,7 @@ func (a *app) parseTarget(file string, src []byte) (*remote.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := policyOf(t); err != nil {
+	if _, err = policyOf(t); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -63,15 +63,15 @@ func policyOf(t *remote.Target) (chaos.Policy, error) {
 	return policy, err
 }
 
-// open reports that now is not the time for what a target file allows, for as long
+// inWindow reports that now is not the time for what a target file allows, for as long
 // as something is done.
-func open(t *remote.Target, long time.Duration) error {
+func inWindow(t *remote.Target, long time.Duration) error {
 	policy, err := policyOf(t)
 	if err != nil || t == nil {
 		return err
 	}
 	now := time.Now()
-	if err := policy.Within(now, now.Add(long)); err != nil {
+	if err = policy.Within(now, now.Add(long)); err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}
 	return nil

@@ -92,8 +92,9 @@ func asWritten(scenario, file string) string {
 	if err != nil {
 		return file
 	}
-	if inside, err := filepath.Rel(dir, path); err == nil {
-		return filepath.ToSlash(inside)
+	inside, err := filepath.Rel(dir, path)
+	if err != nil {
+		return path
 	}
-	return path
+	return filepath.ToSlash(inside)
 }

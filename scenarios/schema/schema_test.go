@@ -83,8 +83,10 @@ func TestEditorOfOtherFiles(t *testing.T) {
 			"6:5 Property gett is not allowed.",
 		},
 		"target": {
+			"10:8 Write sandbox or staging: nothing is done to a system of class production.",
 			"5:15 Write a path that begins with /, for example /readyz.",
 			"6:9 Property fault is not allowed.",
+			"9:12 Write linkd, toxiproxy, proxy, or the name of a fault: proofload list faults.",
 		},
 	} {
 		if diff := cmp.Diff(want, ask(t, "testdata/"+file+"-broken.yaml").Diagnostics); diff != "" {
@@ -97,6 +99,7 @@ func TestEditorOfOtherFiles(t *testing.T) {
 		{"workload", "9:5", "a write that is counted", "POST to this path."},
 		{"target", "7:3", "load alone", "Operations per second, at most"},
 		{"target", "10:5", "a link that linkd carries", "Address of the control interface of linkd"},
+		{"target", "13:7", "commands", "Makes the fault, on this machine"},
 	} {
 		got := ask(t, "testdata/"+tc.file+"-clean.yaml", tc.place)
 		if len(got.Diagnostics) > 0 {

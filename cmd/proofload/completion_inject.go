@@ -25,7 +25,7 @@ func (a *app) completeInject(cmd *cobra.Command, args []string, start string) ([
 	if len(args) > 1 {
 		return completeParameters(kind, args[2:], start), noFiles | noSpace
 	}
-	target := cmd.Flag("target").Value.String()
+	target := namedTarget(cmd.Flag("target").Value.String(), "")
 	if !isFile(target) {
 		topology, err := describeTarget(target, nil)
 		if err != nil {
@@ -38,6 +38,7 @@ func (a *app) completeInject(cmd *cobra.Command, args []string, start string) ([
 	if err != nil {
 		return nil, noFiles
 	}
+	kind = a.faults(file)[args[0]]
 	can := func(p chaos.Params) error {
 		return errors.Join(file.Permits(kind.Name, p.Target), abilitiesOf(target, file).fault(kind.Name, p))
 	}
@@ -103,7 +104,7 @@ func components(t sut.Topology) []cobra.Completion {
 	all = append(all, links(t)...)
 	var zones []string
 	for _, n := range t.Nodes {
-		if n.Zone != "" {
+		if n.Zone != "" && n.Name != "zone:"+n.Zone { // or it is a node of its own, and was named
 			zones = append(zones, n.Zone)
 		}
 	}

@@ -188,12 +188,19 @@ func (d *Deck) goes(f Fault, target sut.Selection, others []Fault, theirs []sut.
 			continue
 		}
 		together = append(together, theirs[i])
-		err := d.cfg.Catalog.Conflict(o.Verb, chaos.Params{Target: theirs[i]}, f.Verb, chaos.Params{Target: target})
-		if err != nil || o.Verb == f.Verb && o.Target == f.Target {
+		if d.excludes(o, theirs[i], f, target) || o.Verb == f.Verb && o.Target == f.Target {
 			return false
 		}
 	}
 	return len(together) <= d.cfg.Active && d.spares(together)
+}
+
+// excludes reports whether two faults that overlap cannot be combined.
+func (d *Deck) excludes(one Fault, a sut.Selection, other Fault, b sut.Selection) bool {
+	if other.At < one.At {
+		one, a, other, b = other, b, one, a
+	}
+	return d.cfg.Catalog.Conflict(one.Verb, chaos.Params{Target: a}, other.Verb, chaos.Params{Target: b}) != nil
 }
 
 // spares reports whether a majority of each role with several nodes stays whole,

@@ -126,6 +126,10 @@ type Kind struct {
 	// Leads says that it leads the links to its targets elsewhere.
 	Leads bool
 
+	// Kernel is the option that the kernel under its targets must be built with,
+	// for example NET_SCH_NETEM, if it is one that kernels may lack.
+	Kernel string
+
 	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
 	// if the environment lacks what the fault needs. It is nil-safe in env's
 	// capabilities only through type assertion.

@@ -182,7 +182,7 @@ func (s Script) values(p Params) []string {
 			values[name] = strconv.FormatFloat(s.Percent(p, param.Name), 'f', -1, 64)
 		case Size:
 			values[name] = strconv.FormatInt(s.Size(p, param.Name), 10)
-		case Count, Text:
+		case Count, Text, Component:
 			values[name] = s.Value(p, param.Name)
 		}
 	}

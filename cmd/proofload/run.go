@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -161,6 +162,9 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	err = a.attended(p, flags)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err = p.able(os.DirFS("/")); err != nil {
+		return nil, nil, exit(reports.ExitEnvironment, err)
 	}
 	if strings.HasPrefix(p.Target, stackPrefix) {
 		if _, err = stack.Engine(ctx); err != nil {

@@ -234,6 +234,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			p.Warnings = append(p.Warnings, p.lacking(os.DirFS("/"))...)
 			if asked {
 				return p.WriteJSON(a.stdout)
 			}

@@ -170,7 +170,11 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	if !resolved {
 		return
 	}
-	if wrong := kind.Mistakes(s.Params); len(wrong) > 0 {
+	wrong := kind.Mistakes(s.Params)
+	if len(wrong) == 0 {
+		wrong = kind.Misnamed(b.topo, s.Params)
+	}
+	if len(wrong) > 0 {
 		b.misfits(e, kind, wrong)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -162,6 +163,9 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	err = a.attended(p, flags)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err = p.Opens(p.allowed, time.Now()); err != nil {
+		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	if err = p.able(os.DirFS("/")); err != nil {
 		return nil, nil, exit(reports.ExitEnvironment, err)

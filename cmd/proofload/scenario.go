@@ -139,7 +139,8 @@ type planned struct {
 	workload *httpload.File
 	target   *remote.Target
 
-	targetFile string // path of target's file, absolute and without links
+	allowed    chaos.Policy // by a permit
+	targetFile string       // path of target's file, absolute and without links
 }
 
 // realPath is the one path of a file that all others lead to.

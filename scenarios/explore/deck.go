@@ -72,7 +72,7 @@ func (d *Deck) fits(verb string, target sut.Selection) bool {
 	with, ok := values(kind)
 	p := chaos.Params{Target: target, For: d.longest(), Values: with}
 	return ok && kind.CheckAll(p) == nil && d.cfg.Policy.Allows(verb, p) == nil &&
-		(d.cfg.Able == nil || d.cfg.Able(verb, p) == nil) && d.spares([]sut.Selection{target})
+		d.cfg.Policy.AllowsBeside(d.cfg.Topology, nil, verb, target) == nil && (d.cfg.Able == nil || d.cfg.Able(verb, p) == nil) && d.spares([]sut.Selection{target})
 }
 
 // values are parameters with which a kind can be drawn: its own defaults, and
@@ -192,7 +192,8 @@ func (d *Deck) goes(f Fault, target sut.Selection, others []Fault, theirs []sut.
 			return false
 		}
 	}
-	return len(together) <= d.cfg.Active && d.spares(together)
+	return len(together) <= d.cfg.Active && d.spares(together) &&
+		d.cfg.Policy.AllowsBeside(d.cfg.Topology, together[1:], f.Verb, target) == nil
 }
 
 // excludes reports whether two faults that overlap cannot be combined.

@@ -93,14 +93,19 @@ func (b *builder) again(s Step, a scenarios.Again) []Step {
 // still in effect when it begins.
 func (b *builder) combines(i int) {
 	next := b.plan.Steps[i]
+	var others []sut.Selection
 	for j, s := range b.plan.Steps[:i] {
 		if !s.Fault || endOf(b.plan.Steps, j) <= next.Entry.At-b.leap(s.Entry, next.Entry) {
 			continue
 		}
+		others = append(others, s.Params.Target)
 		if err := b.catalog.Conflict(s.Verb, s.Params, next.Verb, next.Params); err != nil {
 			b.add(b.placeOf(next), next.Entry.Target, err.Error(),
 				fmt.Sprintf("%s lasts %s: end it before, or break something else", s.Entry.Name, lasting(s)))
 		}
+	}
+	if err := b.policy.AllowsBeside(b.topo, others, next.Verb, next.Params.Target); err != nil {
+		b.add(b.placeOf(next), next.Entry.Target, err.Error(), hintOfPolicy)
 	}
 }
 
@@ -147,6 +152,9 @@ func (b *builder) component(e scenarios.Event) sut.Selection {
 	return sel
 }
 
+// hintOfPolicy is the mend of what is not allowed.
+const hintOfPolicy = "the owner of the target says so: see its file"
+
 // suits checks that there is such a fault, and that it can act on its target.
 func (b *builder) suits(e scenarios.Event, s Step) {
 	target := s.Params.Target
@@ -179,7 +187,7 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 		return
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
-		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
+		b.add(e.TargetPos, e.Target, err.Error(), hintOfPolicy)
 		return
 	}
 	if b.able == nil {

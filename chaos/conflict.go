@@ -123,7 +123,7 @@ func picks(sel sut.Selection) int {
 	switch {
 	case sel.Member == "":
 		return len(sel.Nodes) + len(sel.Links)
-	case sel.Member == sut.MemberReplica && sel.Index == 0:
+	case sel.Member == sut.MemberReplica && sel.Index == 0 && len(sel.Links) == 0:
 		return len(sel.Nodes) - 1
 	}
 	return 1

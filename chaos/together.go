@@ -32,11 +32,13 @@ func touchedOf(nodes []sut.Node, targets []sut.Selection) int {
 	var touched []string
 	most := 0
 	for _, sel := range targets {
-		if sel.Member == "" {
-			touched = append(touched, names(sel)...)
-		} else if slices.ContainsFunc(sel.Nodes, func(n sut.Node) bool { return slices.Contains(nodes, n) }) {
-			most = max(most, picks(sel))
+		if sel.Member != "" {
+			if slices.ContainsFunc(sel.Nodes, func(n sut.Node) bool { return slices.Contains(nodes, n) }) {
+				most = max(most, picks(sel))
+			}
+			continue
 		}
+		touched = append(touched, names(sel)...)
 		for _, l := range sel.Links {
 			touched = append(touched, l.From, l.To)
 		}

@@ -34,6 +34,7 @@ func TestAllowsBeside(t *testing.T) {
 		{"two of three", quorum, []sut.Selection{node(0)}, node(1), "kill pg-2: the target does not allow it: of postgres 2 of 3 nodes would be broken"},
 		{"the same twice", quorum, []sut.Selection{node(1)}, link, ""},
 		{"a node, and a link of another", quorum, []sut.Selection{node(0)}, link, "2 of 3 nodes"},
+		{"a link of some member", quorum, []sut.Selection{node(0)}, sut.Selection{Ref: "link", Links: link.Links, Member: sut.MemberPrimary}, ""},
 		{"all of the role", quorum, nil, sut.Selection{Ref: "postgres", Nodes: databases}, "3 of 3 nodes"},
 		{"all replicas", quorum, nil, member(sut.MemberReplica, 0), "2 of 3 nodes"},
 		{"a replica", quorum, nil, member(sut.MemberReplica, 1), ""},

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -263,7 +262,7 @@ func until(steps []Step, i int) string {
 	if fault.Entry.For > 0 {
 		return "after " + scenarios.FormatDuration(fault.Entry.For)
 	}
-	return "when the load of the drill ends"
+	return "when the load of the drill ends, after " + scenarios.FormatDuration(fault.Params.TTL()) + " at most"
 }
 
 // endOf says when the i-th step, which is a fault, is over.
@@ -272,10 +271,7 @@ func endOf(steps []Step, i int) time.Duration {
 	if s, ok := ender(steps, i); ok {
 		return s.Entry.At
 	}
-	if fault.Entry.For > 0 {
-		return fault.Entry.At + fault.Entry.For
-	}
-	return math.MaxInt64
+	return fault.Entry.At + fault.Params.TTL()
 }
 
 // ender returns the step that ends the i-th before its own time is over.

@@ -38,6 +38,10 @@ test-pages: engine build ## carry out every command of README and guides that ne
 test-unit: compiler ## the tests that need no container
 	$(GO) test -race -shuffle=on ./...
 
+.PHONY: test-links
+test-links: ## send 1 GiB through a link while each of its toxics comes and goes, and compare checksums
+	LINKD_TEST_MIB=1024 $(GO) test -count=1 -timeout=30m -run='^TestNoByteIsLost$$' -v ./cmd/linkd
+
 .PHONY: build
 build: ## build proofload, ledgerd and linkd into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/proofload

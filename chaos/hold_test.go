@@ -45,13 +45,20 @@ func TestConflict(t *testing.T) {
 		{Name: "freeze", Freezes: true},
 		{Name: "fill", Touches: []string{TouchesDisk}, Inside: true},
 		{Name: "hog", Touches: []string{TouchesCPU}, Inside: true},
+		{Name: "lose", Ends: Always, Down: true},
+		{Name: "restart", Ends: Always},
+		{Name: "failover", Leads: true},
+		{Name: "latency", Touches: []string{"delay"}},
 	})
 	on := func(member string, nodes ...string) Params {
-		sel := sut.Selection{Member: member}
+		sel := sut.Selection{Member: member, Ref: "pg." + member}
 		for _, n := range nodes {
 			sel.Nodes = append(sel.Nodes, sut.Node{Name: n})
 		}
 		return Params{Target: sel}
+	}
+	link := func(to string) Params {
+		return Params{Target: sut.Selection{Links: []sut.Link{{Name: "api-1->" + to, From: "api-1", To: to}}}}
 	}
 	for _, tt := range []struct {
 		one, other string
@@ -68,6 +75,21 @@ func TestConflict(t *testing.T) {
 		{"fill", "hog", on("", "api-1"), on("", "api-1"), ""},
 		{"freeze", "partition", on("", "api-1"), on("", "api-1"), ""},
 		{"kill", "kill", on(sut.MemberPrimary, "pg-1", "pg-2"), on(sut.MemberPrimary, "pg-1", "pg-2"), ""}, // another one by then
+		{"kill", "pause", on(sut.MemberPrimary, "pg-1", "pg-2"), on("", "pg-1", "pg-2", "api-1"), "process of pg.primary"},
+		{"pause", "kill", on("", "pg-1", "pg-2"), on(sut.MemberOldPrimary, "pg-1", "pg-2"), "process of pg.old-primary"},
+		{"kill", "pause", on(sut.MemberPrimary, "pg-1", "pg-2"), on("", "pg-1", "api-1"), ""}, // perhaps another
+		{"kill", "pause", on(sut.MemberReplica, "pg-1", "pg-2", "pg-3"), on("", "pg-1", "pg-2"), "process of pg.replica"},
+		{"kill", "pause", on(sut.MemberReplica, "pg-1", "pg-2", "pg-3"), on("", "pg-1"), ""},
+		{"kill", "pause", on(sut.MemberReplica, "pg-1", "pg-2", "pg-3"), on(sut.MemberPrimary, "pg-1", "pg-2", "pg-3"), ""},
+		{"lose", "hog", on("", "api-1", "redis"), on("", "redis"), "lose and hog want ended and running processes of redis"},
+		{"hog", "lose", on("", "redis"), on("", "redis"), "want ended and running processes"},
+		{"lose", "partition", on("", "redis"), on("", "redis"), "want ended and running processes"}, // its network goes too
+		{"lose", "hog", on("", "api-1"), on("", "redis"), ""},
+		{"hog", "restart", on("", "redis"), on("", "redis"), "want ended and running processes"},
+		{"restart", "hog", on("", "redis"), on("", "redis"), ""}, // others run by then
+		{"latency", "failover", link("redis"), on("", "redis"), "latency and failover lead and break the path of api-1->redis"},
+		{"failover", "latency", on("", "redis"), link("redis"), "lead and break the path of api-1->redis"},
+		{"failover", "latency", on("", "redis"), link("rabbitmq"), ""},
 	} {
 		err := c.Conflict(tt.one, tt.a, tt.other, tt.b)
 		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), tt.want)) {

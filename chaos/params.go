@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/proofload/proofload/sut"
 )
 
 // A Measure says how a parameter is written.
@@ -16,11 +18,12 @@ type Measure string
 
 // The measures of parameters.
 const (
-	Duration Measure = "duration" // 200ms, above zero
-	Percent  Measure = "percent"  // 20%, from above 0 to 100
-	Count    Measure = "count"    // a whole number above zero
-	Size     Measure = "size"     // 64MiB; KiB, MiB and GiB are known
-	Text     Measure = "text"
+	Duration  Measure = "duration"  // 200ms, above zero
+	Percent   Measure = "percent"   // 20%, from above 0 to 100
+	Count     Measure = "count"     // a whole number above zero
+	Size      Measure = "size"      // 64MiB; KiB, MiB and GiB are known
+	Component Measure = "component" // nodes other than the target, as a target is written; or the default
+	Text      Measure = "text"
 )
 
 // A Param is a parameter of a kind of fault, beside its target and how long it
@@ -115,6 +118,42 @@ func (k Kind) Mistakes(p Params) []error {
 	return nil
 }
 
+// Misnamed lists, as [*ParamError], the parameters that name components which a
+// system of that shape does not have, or none but the target itself. It is pure.
+func (k Kind) Misnamed(topology sut.Topology, p Params) []error {
+	var errs []error
+	for _, known := range k.Params {
+		ref := k.Value(p, known.Name)
+		if known.Measure != Component || ref == known.Default {
+			continue
+		}
+		if err := other(topology, ref, p.Target); err != nil {
+			errs = append(errs, &ParamError{known.Name, false, fmt.Errorf("%s: the parameter %s=%s: %w", k.Name, known.Name, ref, err)})
+		}
+	}
+	return errs
+}
+
+// IsComponent reports whether a parameter names a component.
+func (k Kind) IsComponent(param string) bool {
+	return slices.ContainsFunc(k.Params, func(p Param) bool { return p.Name == param && p.Measure == Component })
+}
+
+// other reports that a reference names no nodes, or for one of the targets none
+// but itself.
+func other(topology sut.Topology, ref string, target sut.Selection) error {
+	sel, err := topology.Select(ref)
+	switch {
+	case err != nil:
+		return err
+	case len(sel.Nodes) == 0:
+		return errors.New("want nodes, and this is a link")
+	case len(sel.Nodes) == 1 && slices.Contains(target.Nodes, sel.Nodes[0]):
+		return fmt.Errorf("for %s that is nobody else", sel.Nodes[0].Name)
+	}
+	return nil
+}
+
 // paramHint says which parameters there are.
 func (k Kind) paramHint() string {
 	if len(k.Params) == 0 {
@@ -145,7 +184,7 @@ func (p Param) check(value string) error {
 		_, err = parseCount(value)
 	case Size:
 		_, err = parseSize(value)
-	case Text:
+	case Text, Component:
 	}
 	if err != nil {
 		return fmt.Errorf("the parameter %s=%s: %w", p.Name, value, err)

@@ -1,15 +1,19 @@
 package chaos
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // TestPitfalls keeps the list of what goes wrong with tools that break things,
 // and of the tests that say it does not here. A test that is gone from its file
-// is missed.
+// is missed, and so is one that no test of its package comes to any more.
 func TestPitfalls(t *testing.T) {
 	for _, p := range []struct {
 		pitfall string
@@ -59,6 +63,7 @@ func TestPitfalls(t *testing.T) {
 			"chaos/journal_test.go":                      "TestInsist",
 			"chaos/guard_test.go":                        "TestGuardInsists",
 			"cmd/proofload/conformance_pitfalls_test.go": "testEngineAway",
+			"cmd/proofload/inject_away_test.go":          "TestEngineGoesAwayDuringRecovery",
 		}},
 		{"something else undoes the fault while it should last", map[string]string{
 			"chaos/hold_test.go":            "TestHold",
@@ -76,10 +81,61 @@ func TestPitfalls(t *testing.T) {
 			t.Errorf("no test says that this does not happen: %s", p.pitfall)
 		}
 		for file, name := range p.tests {
-			src, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
+			path := filepath.Join("..", filepath.FromSlash(file))
+			src, err := os.ReadFile(path)
 			if err != nil || !strings.Contains(string(src), "\nfunc "+name+"(t *testing.T") {
 				t.Errorf("%s: no test %s in %s: %v", p.pitfall, name, file, err)
+			} else if !slices.Contains(carriedOut(t, filepath.Dir(path)), name) {
+				t.Errorf("%s: nothing calls %s in %s", p.pitfall, name, file)
 			}
 		}
 	}
+}
+
+// carriedOut lists the functions that the tests of a package come to, whatever
+// they are built for.
+func carriedOut(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reached []string
+	uses := map[string][]string{} // what functions name
+	for _, file := range files {
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range tree.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv != nil {
+				continue
+			}
+			if strings.HasPrefix(f.Name.Name, "Test") {
+				reached = append(reached, f.Name.Name)
+			}
+			uses[f.Name.Name] = namedIn(f)
+		}
+	}
+	for i := 0; i < len(reached); i++ {
+		for _, name := range uses[reached[i]] {
+			if _, ours := uses[name]; ours && !slices.Contains(reached, name) {
+				reached = append(reached, name)
+			}
+		}
+	}
+	return reached
+}
+
+// namedIn lists the names in the body of a function.
+func namedIn(f *ast.FuncDecl) []string {
+	var names []string
+	ast.Inspect(f.Body, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			names = append(names, id.Name)
+		}
+		return true
+	})
+	return names
 }

@@ -48,6 +48,10 @@ type Script struct {
 	Undo   string
 	Gone   string
 	By     string // what the observations are
+
+	// Met, optional, exits with 0 once something other than Look has met the fault
+	// since it was injected, and prints what. Without it, Look counts as traffic.
+	Met string
 }
 
 // Fault makes the catalogue entry. It sets New, Check and Heal, and what the
@@ -182,7 +186,7 @@ func (s Script) values(p Params) []string {
 			values[name] = strconv.FormatFloat(s.Percent(p, param.Name), 'f', -1, 64)
 		case Size:
 			values[name] = strconv.FormatInt(s.Size(p, param.Name), 10)
-		case Count, Text:
+		case Count, Text, Component:
 			values[name] = s.Value(p, param.Name)
 		}
 	}
@@ -238,11 +242,33 @@ type scriptInjection struct {
 	scripted
 
 	called time.Time // the last inject or recover call
+	met    bool      // by what its Met asks for, on some node
 }
 
 // Settle implements [Injection].
 func (i *scriptInjection) Settle(ctx context.Context) (Evidence, error) {
-	return i.observe(ctx, i.script.Look)
+	seen, err := i.observe(ctx, i.script.Look)
+	if err != nil || i.script.Met == "" || i.met {
+		return seen, err
+	}
+	seen.Saw += "; " + i.askMet(ctx)
+	seen.Idle = !i.met
+	return seen, nil
+}
+
+// askMet asks each node whether anything met the fault there, and returns what
+// they say. One that cannot say has not been met.
+func (i *scriptInjection) askMet(ctx context.Context) string {
+	said := make([]string, len(i.data.Nodes))
+	for n, node := range i.data.Nodes {
+		saw, err := i.data.run(ctx, i.exec, node, i.script.Met)
+		if err != nil && saw == "" {
+			saw = "what met it is not known"
+		}
+		said[n] = node + ": " + saw
+		i.met = i.met || err == nil
+	}
+	return strings.Join(said, "; ")
 }
 
 // Recover implements [Injection].

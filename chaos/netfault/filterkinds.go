@@ -41,7 +41,7 @@ func all(chaos.Kind, chaos.Params) cut { return cut{} }
 func (f filterKind) kind() chaos.Kind {
 	f.Needs = "an environment that lets packet filters be set on nodes; they are of IPv4"
 	f.Undone = "The rules are removed. The kernel stops applying them by itself a few seconds after the fault should have ended."
-	f.Touches = []string{"packets"}
+	f.Touches = []string{chaos.TouchesPackets}
 	entry := f.Kind
 	f.Check = func(p chaos.Params) error {
 		if err := checkNodes(f.Name, p); err != nil {
@@ -71,7 +71,7 @@ func filterParams(own ...chaos.Param) []chaos.Param {
 	return append(own,
 		chaos.Param{Name: "direction", Measure: chaos.Text, Default: "both", About: "in, to the node; out, from the node; or both", Limits: "in, out or both"},
 		chaos.Param{
-			Name: "peer", Measure: chaos.Text, Default: everybody,
+			Name: "peer", Measure: chaos.Component, Default: everybody,
 			About: "the other side: a node, a role or zone:NAME. What goes through a link proxy has the proxy for a peer, so break the link instead",
 		},
 	)

@@ -22,7 +22,8 @@ type netemKind struct {
 func (n netemKind) kind() chaos.Kind {
 	n.Needs = "an environment that lets queueing disciplines be set on nodes, and a kernel that has netem, which is tried out"
 	n.Undone = "The discipline is removed. A process beside the node removes it a few seconds after the fault should have ended."
-	n.Touches = []string{"packets"}
+	n.Touches = []string{chaos.TouchesPackets}
+	n.Kernel = "NET_SCH_NETEM"
 	entry := n.Kind
 	n.Check = func(p chaos.Params) error {
 		if err := checkNodes(n.Name, p); err != nil {

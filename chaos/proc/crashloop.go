@@ -30,6 +30,8 @@ func crashLoopKind() chaos.Kind {
 		Needs:   "an environment that can kill and start nodes",
 		Undone:  "Nobody crashes it any more and it is started if it is down; by the guard if the run died, and the loop with it.",
 		Touches: []string{chaos.TouchesProcess},
+		Ends:    chaos.Always,
+		Down:    true,
 		Params: []chaos.Param{{
 			Name: "every", Measure: chaos.Duration, Default: "3s",
 			About: "how long the node lives between its start and the next crash", Limits: "up to " + longestLife.String(),

@@ -29,6 +29,8 @@ func Kinds() []chaos.Kind {
 			Undone:  "The node is started, or its processes are by what supervises them; by the guard if the run died.",
 			Params:  []chaos.Param{whichProcess(), pointParam()},
 			Touches: []string{chaos.TouchesProcess},
+			Ends:    func(p chaos.Params) bool { return processName(p) == "" },
+			Down:    true,
 			New:     newKill,
 			Check: func(p chaos.Params) error {
 				return errors.Join(needsNodes(kindKill, p), checkPoint(kindKill, p), checkProcess(kindKill, p))
@@ -43,6 +45,8 @@ func Kinds() []chaos.Kind {
 			Needs:   "an environment that can stop and start nodes",
 			Undone:  "The node is started; by the guard if the run died.",
 			Touches: []string{chaos.TouchesProcess},
+			Ends:    chaos.Always,
+			Down:    true,
 			New:     newStop,
 			Check:   func(p chaos.Params) error { return needsNodes("stop", p) },
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {

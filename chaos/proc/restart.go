@@ -20,6 +20,7 @@ func restartKind() chaos.Kind {
 		Needs:   "an environment that can stop and start nodes",
 		Undone:  "The node is started if it is down; by the guard if the run died.",
 		Touches: []string{chaos.TouchesProcess},
+		Ends:    chaos.Always,
 		New:     newRestart,
 		Check:   func(p chaos.Params) error { return needsNodes(kindRestart, p) },
 		Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {

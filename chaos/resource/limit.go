@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ func cpuThrottle() chaos.Kind {
 		// The second version of control groups says "quota period", the first
 		// has a file each.
 		read: `cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us`,
+		hits: `cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null | sed -n 's/^nr_throttled //p'`,
+		ours: 5,
+		says: "throttled in %d periods",
 	})
 }
 
@@ -63,6 +67,8 @@ func memoryLimit() chaos.Kind {
 		},
 		flags: func(was sut.Limits) string { return fmt.Sprintf("--memory=%d --memory-swap=%[1]d", was.Memory) },
 		read:  `cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes`,
+		hits:  `{ sed -n 's/^max //p' /sys/fs/cgroup/memory.events || cat /sys/fs/cgroup/memory/memory.failcnt; } 2>/dev/null`,
+		says:  "ran into it %d times",
 	})
 }
 
@@ -73,6 +79,20 @@ type cgroup struct {
 	setBack func(ctx context.Context, l sut.Limiter, node string, was sut.Limits) error
 	flags   func(was sut.Limits) string // that set it back by hand
 	read    string                      // prints it, as the kernel has it
+
+	hits string // prints how often the node ran into it
+	ours int64  // how often one look of ours does, at most
+	says string // that, with the number
+}
+
+// hit reads how often a node ran into its limit; 0 if the kernel does not say.
+func (c cgroup) hit(ctx context.Context, exec sut.Executor, node string) int64 {
+	out, err := exec.NodeExec(ctx, node, nil, "sh", "-c", c.hits)
+	n, parseErr := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	if err != nil || parseErr != nil {
+		return 0
+	}
+	return n
 }
 
 // limited makes the catalogue entry of a limit.
@@ -160,7 +180,11 @@ func (c cgroup) kernel(ctx context.Context, exec sut.Executor, node string) (str
 
 // Inject implements [chaos.Fault].
 func (f *limit) Inject(ctx context.Context) (chaos.Injection, error) {
-	in := &limitInjection{limit: *f, called: time.Now()}
+	in := &limitInjection{limit: *f, hits: make([]int64, len(f.nodes)), looks: make([]int64, len(f.nodes))}
+	for i, node := range f.nodes {
+		in.hits[i] = f.cgroup.hit(ctx, f.exec, node)
+	}
+	in.called = time.Now()
 	err := chaos.Each(f.nodes, func(node string) error {
 		return f.cgroup.set(ctx, f.limiter, node, f.params)
 	})
@@ -211,11 +235,31 @@ type limitInjection struct {
 	limit
 
 	called time.Time // the last inject or recover call
+	hits   []int64   // by node, before
+	looks  []int64   // of ours since, by node
 }
 
-// Settle implements [chaos.Injection].
+// Settle implements [chaos.Injection]. A limit that nothing ran into but what
+// looks at it has no effect: it is idle.
 func (i *limitInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
-	return i.observe(ctx, func(was, is string) bool { return was != is })
+	seen, err := i.observe(ctx, func(was, is string) bool { return was != is })
+	if err != nil {
+		return seen, err
+	}
+	seen.Idle = true
+	for n, node := range i.nodes {
+		if chaos.IsDown(ctx, i.env, node) {
+			seen.Idle = false
+			continue
+		}
+		since := i.cgroup.hit(ctx, i.exec, node) - i.hits[n]
+		i.looks[n]++
+		if since > i.cgroup.ours*i.looks[n] || since < 0 { // the kernel ended it, and it was started again
+			seen.Idle = false
+		}
+		seen.Saw += fmt.Sprintf("; %s "+i.cgroup.says, node, max(0, since))
+	}
+	return seen, nil
 }
 
 // Recover implements [chaos.Injection].
@@ -236,12 +280,11 @@ func (i *limitInjection) observe(ctx context.Context, want func(was, is string) 
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		return chaos.Each(chaos.Indices(said), func(n int) error {
 			node := i.nodes[n]
-			if killer, ok := i.env.(sut.Killer); ok {
-				if state, err := killer.State(ctx, node); err == nil && state == sut.Down {
-					said[n] = node + " is down"
-					return nil
-				}
+			if chaos.IsDown(ctx, i.env, node) {
+				said[n] = node + " is down"
+				return nil
 			}
+			i.looks[n]++
 			is, err := i.cgroup.kernel(ctx, i.exec, node)
 			if err != nil {
 				return err

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -177,6 +178,7 @@ type fakeLimits struct {
 	sut.Environment
 
 	limits sut.Limits
+	hits   int // that the node ran into, and what looks at it
 }
 
 func (f *fakeLimits) Topology() sut.Topology {
@@ -195,6 +197,9 @@ func (f *fakeLimits) LimitMemory(_ context.Context, _ string, bytes int64) error
 }
 
 func (f *fakeLimits) NodeExec(_ context.Context, _ string, _ []string, argv ...string) (string, error) {
+	if strings.Contains(argv[2], "nr_throttled") || strings.Contains(argv[2], "memory.events") {
+		return fmt.Sprintln(f.hits), nil
+	}
 	if strings.Contains(argv[2], "cpu") {
 		return map[bool]string{true: "max 100000\n", false: "limited 100000\n"}[f.limits.CPU == 0], nil
 	}
@@ -211,6 +216,43 @@ func TestLimits(t *testing.T) {
 			env := &fakeLimits{limits: was}
 			p := chaos.Params{Target: sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}, Values: values}
 			chaostest.TestFault(t, env, kind(t, name), p, func(context.Context) (bool, error) { return env.limits != was, nil })
+		})
+	}
+}
+
+// TestLimitsThatNobodyMeets wants a limit that a node does not run into to be idle,
+// whatever looking at it costs.
+func TestLimitsThatNobodyMeets(t *testing.T) {
+	for name, tt := range map[string]struct {
+		values    map[string]string
+		few, many int
+		says      string
+	}{
+		"cpu-throttle": {map[string]string{"share": "20%"}, 5, 40, "api-1 throttled in 45 periods"},
+		"memory-limit": {map[string]string{"size": "64MiB"}, 0, 1, "api-1 ran into it 1 times"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := &fakeLimits{limits: sut.Limits{Memory: 1 << 30}, hits: 7}
+			p := chaos.Params{Target: sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}, Values: tt.values}
+			f, err := kind(t, name).New(env, chaos.NewTargets(env), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = f.Prepare(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			in, err := f.Inject(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			env.hits += tt.few
+			if seen, err := in.Settle(t.Context()); err != nil || !seen.Idle {
+				t.Errorf("only looked at: %+v, %v, want it to be idle", seen, err)
+			}
+			env.hits += tt.many
+			if seen, err := in.Settle(t.Context()); err != nil || seen.Idle || !strings.Contains(seen.Saw, tt.says) {
+				t.Errorf("run into: %+v, %v, want %q", seen, err, tt.says)
+			}
 		})
 	}
 }

@@ -26,7 +26,9 @@ const sizeVariable = "LINKD_TEST_MIB"
 
 // TestNoByteIsLost sends data both ways while a toxic comes and goes, each
 // alone and all together, and compares checksums. Between two toxics the link
-// takes its fast path, so that the change to it and back is tested too.
+// takes its fast path, so that the change to it and back is tested too. Those that
+// end or empty connections come and go for half of them, and the data passes over
+// one that they do not act on.
 func TestNoByteIsLost(t *testing.T) {
 	size := int64(64 << 20)
 	if mib, err := strconv.ParseInt(os.Getenv(sizeVariable), 10, 32); err == nil {
@@ -39,12 +41,22 @@ func TestNoByteIsLost(t *testing.T) {
 		t.Run(typ, func(t *testing.T) { transfer(t, size, typ) })
 	}
 	t.Run("all", func(t *testing.T) { transfer(t, size, all...) })
+	for _, typ := range slices.Sorted(maps.Keys(harsh())) {
+		t.Run(typ, func(t *testing.T) { transfer(t, size, typ) })
+	}
 }
 
 func transfer(t *testing.T, size int64, types ...string) {
 	t.Helper()
 	d := start(t, map[string]string{"a->b": echo(t)})
-	c := d.dial(t, "a->b")
+	var c net.Conn
+	_, spares := harsh()[types[0]]
+	if spares {
+		c = d.spared(t, "a->b")
+	} else {
+		c = d.dial(t, "a->b")
+	}
+	before := d.counters(t, "a->b")
 	var changes atomic.Int64
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -83,10 +95,13 @@ func transfer(t *testing.T, size int64, types ...string) {
 	}
 	wait(t, "connection closed", func() bool { return d.counters(t, "a->b").Connections == 0 })
 	got := d.counters(t, "a->b")
-	if got.UpstreamPieces+got.DownstreamPieces == 0 {
+	if !spares && got.UpstreamPieces+got.DownstreamPieces == 0 {
 		t.Error("no toxic met the data")
 	}
-	want := counters{UpstreamIn: all.bytes, UpstreamOut: all.bytes, DownstreamIn: all.bytes, DownstreamOut: all.bytes}
+	want := counters{
+		UpstreamIn: before.UpstreamIn + all.bytes, UpstreamOut: before.UpstreamOut + all.bytes,
+		DownstreamIn: before.DownstreamIn + all.bytes, DownstreamOut: before.DownstreamOut + all.bytes,
+	}
 	got.UpstreamPieces, got.UpstreamWaited, got.DownstreamPieces, got.DownstreamWaited = 0, 0, 0, 0
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
@@ -104,16 +119,71 @@ func gentle() map[string]string {
 	}
 }
 
+// harsh are the toxics that end or empty the connections that they act on.
+func harsh() map[string]string {
+	return map[string]string{
+		typeLimit:    `{"bytes":1000}`,
+		typeHalfOpen: `{}`,
+		typeReset:    `{"timeout":0}`,
+	}
+}
+
+// spared returns a connection on which toxics of half of them do not act, the only
+// one that is left of several of which some were acted on.
+func (d linkd) spared(t *testing.T, link string) (spared net.Conn) {
+	t.Helper()
+	d.share(t, link, typeStall, "upstream", `{}`, 0.5)
+	const n = 20
+	var conns []net.Conn
+	for range n {
+		c := d.dial(t, link)
+		io.WriteString(c, "x")
+		conns = append(conns, c)
+	}
+	passed := 0
+	wait(t, "what is not held has passed", func() bool {
+		c := d.counters(t, link)
+		passed = int(c.DownstreamOut)
+		return c.UpstreamIn == n && c.DownstreamOut == c.UpstreamOut
+	})
+	for _, c := range conns {
+		c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		if _, err := io.ReadFull(c, make([]byte, 1)); err == nil && spared == nil {
+			spared = c
+			continue
+		}
+		c.Close()
+	}
+	if spared == nil || passed == n {
+		t.Fatalf("of %d connections %d are spared", n, passed)
+	}
+	spared.SetReadDeadline(time.Time{})
+	d.remove(t, link, typeStall, "upstream")
+	wait(t, "the others are closed", func() bool { return d.counters(t, link).Connections == 1 })
+	return spared
+}
+
+// share adds a toxic that acts on a share of the connections.
+func (d linkd) share(t *testing.T, link, typ, stream, attributes string, toxicity float64) {
+	t.Helper()
+	d.must(t, "POST", link, "/proxies/link/toxics",
+		fmt.Sprintf(`{"name":"%s_%s","type":"%[1]s","stream":"%[2]s","attributes":%s,"toxicity":%g}`, typ, stream, attributes, toxicity))
+}
+
 // harass adds and removes toxics at random until stop, and counts that.
 func (d linkd) harass(t *testing.T, link string, changes *atomic.Int64, stop <-chan struct{}, types ...string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	present := map[[2]string]bool{}
 	toggle := func(key [2]string) {
-		if present[key] {
+		attributes, gently := gentle()[key[0]]
+		switch {
+		case present[key]:
 			d.remove(t, link, key[0], key[1])
-		} else {
-			d.add(t, link, key[0], key[1], gentle()[key[0]])
+		case gently:
+			d.add(t, link, key[0], key[1], attributes)
+		default:
+			d.share(t, link, key[0], key[1], harsh()[key[0]], 0.5)
 		}
 		present[key] = !present[key]
 		changes.Add(1)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"io/fs"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +30,17 @@ func examineKernel(root fs.FS) finding {
 		text, err := fs.ReadFile(root, need.file)
 		if err == nil && !strings.Contains(string(text), need.has) {
 			lacks = append(lacks, need.what)
+		}
+	}
+	wanted := map[string][]string{} // verbs by option
+	for _, verb := range catalog().Names() {
+		if option := catalog()[verb].Kernel; option != "" {
+			wanted[option] = append(wanted[option], verb)
+		}
+	}
+	for _, option := range slices.Sorted(maps.Keys(wanted)) {
+		if kernelLacks(root, option) {
+			lacks = append(lacks, option+" ("+strings.Join(wanted[option], ", ")+")")
 		}
 	}
 	if len(lacks) > 0 {

@@ -248,7 +248,7 @@ func (e *exploration) run(ctx context.Context, t explore.Timeline) (explore.Endi
 		return v.Outcome == check.Fail && (v.Check == "one-primary" || v.Check == "replicas-agree")
 	})
 	e.say("run %d, %s: %s in %s: %s", e.runs, t, ending, took.Round(time.Second), says)
-	return ending, e.stops(ctx, result)
+	return ending, e.stops(ctx, s, result)
 }
 
 // anew has a warm stack begin anew after a run in which not all was well: what was
@@ -276,8 +276,10 @@ func (e *exploration) anew(ctx context.Context) error {
 }
 
 // stops returns why nothing more may be run.
-func (e *exploration) stops(ctx context.Context, r *reports.Result) error {
+func (e *exploration) stops(ctx context.Context, s *session, r *reports.Result) error {
 	switch {
+	case r.Exit == reports.ExitEnvironment && notMade(s.ending) != nil: // it was set aside
+		return nil
 	case r.Exit == reports.ExitFaultsLeft:
 		return exit(r.Exit, errors.New(strings.Join(r.FaultsLeft, "\n")))
 	case ctx.Err() != nil:
@@ -288,10 +290,19 @@ func (e *exploration) stops(ctx context.Context, r *reports.Result) error {
 	return nil
 }
 
+// notMade returns what kept a run from breaking something, or nil.
+func notMade(end run.Ending) *run.StepError {
+	step, ok := errors.AsType[*run.StepError](errors.Join(end.NotReady, end.Failed))
+	if ok && (step.Step == "make" || step.Step == "inject") {
+		return step
+	}
+	return nil
+}
+
 // judge says what a run says. Once something has failed, only what fails in the
 // same way counts. A fault that the target cannot have is not drawn again.
 func (e *exploration) judge(s *session, r *reports.Result) (ending explore.Ending, says string) {
-	if step, ok := errors.AsType[*run.StepError](s.ending.Failed); ok && (step.Step == "make" || step.Step == "inject") {
+	if step := notMade(s.ending); step != nil {
 		if errors.Is(step, chaos.ErrConflict) { // the one before took a while to be mended
 			return explore.Unclear, step.Error()
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,7 @@ func (a *app) newExploration(flags exploreFlags) (*exploration, error) {
 	}
 	can := abilitiesOf(sc.Target, p.target)
 	able := func(verb string, params chaos.Params) error {
-		if lacks := can.fault(verb, params); lacks != nil || p.target == nil {
+		if lacks := cmp.Or(can.fault(verb, params), lacksOf(os.DirFS("/"), sc.Target, verb)); lacks != nil || p.target == nil {
 			return lacks
 		}
 		return p.target.Permits(verb, params.Target)

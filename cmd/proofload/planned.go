@@ -110,6 +110,7 @@ func (a *app) resolve(sc *scenarios.Scenario, f planFlags, draft bool, found *mi
 		var err error
 		allowed, err = a.readLicense(f.allow, topology)
 		found.add(err)
+		p.allowed = allowed.policy
 	}
 	seed := f.seed
 	if seed == 0 && sc.Seed == 0 {

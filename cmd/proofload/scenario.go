@@ -150,7 +150,8 @@ type planned struct {
 	workload *httpload.File
 	target   *remote.Target
 
-	targetFile string // path of target's file, absolute and without links
+	allowed    chaos.Policy // by a permit
+	targetFile string       // path of target's file, absolute and without links
 }
 
 // realPath is the one path of a file that all others lead to.
@@ -245,6 +246,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			p.Warnings = append(p.Warnings, p.lacking(os.DirFS("/"))...)
 			if asked {
 				return p.WriteJSON(a.stdout)
 			}

@@ -72,7 +72,7 @@ func (d *Deck) fits(verb string, target sut.Selection) bool {
 	with, ok := values(kind)
 	p := chaos.Params{Target: target, For: d.longest(), Values: with}
 	return ok && kind.CheckAll(p) == nil && d.cfg.Policy.Allows(verb, p) == nil &&
-		(d.cfg.Able == nil || d.cfg.Able(verb, p) == nil) && d.spares([]sut.Selection{target})
+		d.cfg.Policy.AllowsBeside(d.cfg.Topology, nil, verb, target) == nil && (d.cfg.Able == nil || d.cfg.Able(verb, p) == nil) && d.spares([]sut.Selection{target})
 }
 
 // values are parameters with which a kind can be drawn: its own defaults, and
@@ -188,12 +188,20 @@ func (d *Deck) goes(f Fault, target sut.Selection, others []Fault, theirs []sut.
 			continue
 		}
 		together = append(together, theirs[i])
-		err := d.cfg.Catalog.Conflict(o.Verb, chaos.Params{Target: theirs[i]}, f.Verb, chaos.Params{Target: target})
-		if err != nil || o.Verb == f.Verb && o.Target == f.Target {
+		if d.excludes(o, theirs[i], f, target) || o.Verb == f.Verb && o.Target == f.Target {
 			return false
 		}
 	}
-	return len(together) <= d.cfg.Active && d.spares(together)
+	return len(together) <= d.cfg.Active && d.spares(together) &&
+		d.cfg.Policy.AllowsBeside(d.cfg.Topology, together[1:], f.Verb, target) == nil
+}
+
+// excludes reports whether two faults that overlap cannot be combined.
+func (d *Deck) excludes(one Fault, a sut.Selection, other Fault, b sut.Selection) bool {
+	if other.At < one.At {
+		one, a, other, b = other, b, one, a
+	}
+	return d.cfg.Catalog.Conflict(one.Verb, chaos.Params{Target: a}, other.Verb, chaos.Params{Target: b}) != nil
 }
 
 // spares reports whether a majority of each role with several nodes stays whole,

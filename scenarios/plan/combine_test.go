@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/sut"
 )
 
 // TestCombinations refuses faults that would undo each other, and only them.
@@ -46,6 +48,54 @@ objectives:
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestPermitInThePlan refuses in the plan what a permit would refuse when it is
+// injected, each at its place, and says when a run may begin.
+func TestPermitInThePlan(t *testing.T) {
+	policy := chaos.Policy{Active: 2, Quorum: []sut.Role{sut.RoleDatabase}}
+	build := func(policy chaos.Policy) (*plan.Plan, error) {
+		return plan.Build(parse(t, "permit.yaml", []byte(`proofload: scenario/v1
+name: permit
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases:
+    - {name: steady, for: 10m, rate: 1/s}
+timeline:
+  - {at: steady, pause: "app[1]", for: 30s}
+  - {at: steady + 10s, pause: redis, for: 10s}
+  - {at: steady + 15s, pause: lb, for: 10s}
+  - {at: steady + 35s, pause: postgres, for: 10s}
+objectives:
+  steady: {errors: 1%}
+repeat: {times: 2}
+`)), topology(), catalog(), workloads(), plan.Options{Policy: policy})
+	}
+	_, err := build(policy)
+	for _, want := range []string{"permit.yaml:11:31: pause lb: the target does not allow it: 2 in effect by then", "permit.yaml:12:31: pause postgres: the target does not allow it: of postgres 3 of 3", "2 problems"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	window, err := chaos.ParseWindow("09:00-10:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy = chaos.Policy{Windows: []chaos.Window{window}}
+	p, err := build(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, opens := range map[string]bool{"09:00": true, "09:30": true, "09:50": false, "08:59": false, "23:00": false} {
+		now, err := time.Parse("15:04", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = p.Opens(policy, now); (err == nil) != opens {
+			t.Errorf("at %s: %v, want it to open: %t", at, err, opens)
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ func (b *builder) misfits(e scenarios.Event, kind chaos.Kind, wrong []error) {
 			}
 		case written:
 			pos, width = spot.Value, spot.ValueWidth
+			if near := scenarios.Closest(e.With[param.Name], components(b.topo)); near != "" && kind.IsComponent(param.Name) {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
 		}
 		b.problems.Add(pos, width, err.Error(), hint)
 	}

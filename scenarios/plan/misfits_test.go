@@ -1,10 +1,13 @@
 package plan_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
 )
@@ -58,5 +61,43 @@ misfits.yaml:13:33: latency: the parameter delay is missing: how long data waits
 	}
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestMisnamed checks parameters that name components, although no system is up
+// that could be asked for them.
+func TestMisnamed(t *testing.T) {
+	cat := chaos.NewCatalog([]chaos.Kind{{
+		Name:   "partition",
+		Params: []chaos.Param{{Name: "peer", Measure: chaos.Component, Default: "all"}},
+	}})
+	for peer, want := range map[string]string{
+		"all":              "",
+		"pg-2":             "",
+		"zone:a":           "",
+		"postgres.primary": "",
+		"nosuch":           `misnamed.yaml:8:50: partition: the parameter peer=nosuch: no component "nosuch" in stack/ledger`,
+		"redsi":            `did you mean "redis"?`,
+		"zone:z":           `no zone "z" in stack/ledger`,
+		"link:replication": "want nodes, and this is a link",
+		"app[1]":           "for api-1 that is nobody else",
+	} {
+		sc, err := scenarios.Parse("misnamed.yaml", fmt.Appendf(nil, `proofload: scenario/v1
+name: misnamed
+target: stack/ledger
+load:
+  workload: ledger/mixed
+  phases: [{name: steady, for: 1m, rate: 20/s}]
+timeline:
+  - {at: steady, partition: {on: "app[1]", peer: %q}, for: 5s}
+verify: [balances]
+`, peer), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = plan.Build(sc, topology(), cat, workloads(), plan.Options{})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("peer %s: %v, want %q", peer, err, want)
+		}
 	}
 }

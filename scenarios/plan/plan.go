@@ -7,6 +7,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"maps"
@@ -157,6 +158,24 @@ func (p *Plan) Open() time.Duration {
 		}
 	}
 	return open
+}
+
+// Opens reports that the policy allows nothing to be broken at a time at which a
+// run that begins now breaks something, should the target be up at once.
+func (p *Plan) Opens(policy chaos.Policy, now time.Time) error {
+	for _, d := range p.Drills {
+		began := now.Add(time.Duration(d.N-1)*p.Duration() + d.Jitter)
+		for _, s := range p.Steps {
+			if !s.Fault {
+				continue
+			}
+			at := began.Add(s.Entry.At)
+			if err := policy.AllowsAt(at, at.Add(s.Params.TTL())); err != nil {
+				return fmt.Errorf("%s %s: %w", s.Verb, s.Entry.Target, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Operations is how many operations one drill offers by its schedule. What

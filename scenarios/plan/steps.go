@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -93,14 +92,19 @@ func (b *builder) again(s Step, a scenarios.Again) []Step {
 // still in effect when it begins.
 func (b *builder) combines(i int) {
 	next := b.plan.Steps[i]
+	var others []sut.Selection
 	for j, s := range b.plan.Steps[:i] {
 		if !s.Fault || endOf(b.plan.Steps, j) <= next.Entry.At-b.leap(s.Entry, next.Entry) {
 			continue
 		}
+		others = append(others, s.Params.Target)
 		if err := b.catalog.Conflict(s.Verb, s.Params, next.Verb, next.Params); err != nil {
 			b.add(b.placeOf(next), next.Entry.Target, err.Error(),
 				fmt.Sprintf("%s lasts %s: end it before, or break something else", s.Entry.Name, lasting(s)))
 		}
+	}
+	if err := b.policy.AllowsBeside(b.topo, others, next.Verb, next.Params.Target); err != nil {
+		b.add(b.placeOf(next), next.Entry.Target, err.Error(), hintOfPolicy)
 	}
 }
 
@@ -147,6 +151,9 @@ func (b *builder) component(e scenarios.Event) sut.Selection {
 	return sel
 }
 
+// hintOfPolicy is the mend of what is not allowed.
+const hintOfPolicy = "the owner of the target says so: see its file"
+
 // suits checks that there is such a fault, and that it can act on its target.
 func (b *builder) suits(e scenarios.Event, s Step) {
 	target := s.Params.Target
@@ -170,12 +177,16 @@ func (b *builder) suits(e scenarios.Event, s Step) {
 	if !resolved {
 		return
 	}
-	if wrong := kind.Mistakes(s.Params); len(wrong) > 0 {
+	wrong := kind.Mistakes(s.Params)
+	if len(wrong) == 0 {
+		wrong = kind.Misnamed(b.topo, s.Params)
+	}
+	if len(wrong) > 0 {
 		b.misfits(e, kind, wrong)
 		return
 	}
 	if err := b.policy.Allows(e.Verb, s.Params); err != nil {
-		b.add(e.TargetPos, e.Target, err.Error(), "the owner of the target says so: see its file")
+		b.add(e.TargetPos, e.Target, err.Error(), hintOfPolicy)
 		return
 	}
 	if b.able == nil {
@@ -251,7 +262,7 @@ func until(steps []Step, i int) string {
 	if fault.Entry.For > 0 {
 		return "after " + scenarios.FormatDuration(fault.Entry.For)
 	}
-	return "when the load of the drill ends"
+	return "when the load of the drill ends, after " + scenarios.FormatDuration(fault.Params.TTL()) + " at most"
 }
 
 // endOf says when the i-th step, which is a fault, is over.
@@ -260,10 +271,7 @@ func endOf(steps []Step, i int) time.Duration {
 	if s, ok := ender(steps, i); ok {
 		return s.Entry.At
 	}
-	if fault.Entry.For > 0 {
-		return fault.Entry.At + fault.Entry.For
-	}
-	return math.MaxInt64
+	return fault.Entry.At + fault.Params.TTL()
 }
 
 // ender returns the step that ends the i-th before its own time is over.

@@ -163,7 +163,9 @@ func carryOut(t *testing.T, dir reports.Directory, f *fakeFault) Ending {
 	}
 	rig := &Rig{Env: fakeEnv{}, Catalog: f.catalog(), Journal: journal, Recorder: rec}
 	tl := newTimeline(rig, plan.Drill{N: 1}, steps(0))
-	tl.warm(t.Context())
+	if err := tl.warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	tl.begin(t.Context(), rec.Now(), func(error) {})
 	tl.wait()
 	end := Ending{Failed: tl.mend(t.Context()), Left: undone(journal)}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/scenarios"
 	"github.com/proofload/proofload/scenarios/plan"
+	"github.com/proofload/proofload/sut"
 )
 
 // instant are operations that are done at once.
@@ -117,6 +119,27 @@ func TestGateOfAStoppedLoad(t *testing.T) {
 	})
 }
 
+// TestNoMeans finds out while a drill is prepared that the system has no means for
+// a fault: there is no load for nothing.
+func TestNoMeans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var file bytes.Buffer
+		p := gatedPlan()
+		p.Steps = p.Steps[3:]
+		f := &fakeFault{prepareErr: fmt.Errorf("%w: netem on pg-1", sut.ErrUnsupported)}
+		end := brokenBy(t, &file, p, nil, f)
+		step, ok := errors.AsType[*StepError](end.NotReady)
+		if !ok || step.Step != "make" || !errors.Is(step, sut.ErrUnsupported) || len(end.Left) > 0 || f.broken > 0 {
+			t.Errorf("ended with %+v", end)
+		}
+		for e, err := range history.Read(bytes.NewReader(file.Bytes())) {
+			if err != nil || e.By == history.ByLoad || e.Op == history.RunDrill {
+				t.Errorf("recorded %+v, %v", e, err)
+			}
+		}
+	})
+}
+
 func gatedPlan() *plan.Plan {
 	entry := func(name, verb string, at, lasts time.Duration) plan.Step {
 		return plan.Step{Entry: check.Entry{Name: name, Verb: verb, Target: "pg-1", Phase: "calm", At: at, For: lasts}, Verb: verb, Fault: verb == "break", Params: chaos.Params{For: lasts}}
@@ -150,6 +173,12 @@ func gated(t *testing.T, file *bytes.Buffer, ask func(context.Context, Gate) (An
 // carriedOut carries out a plan and writes its history to file.
 func carriedOut(t *testing.T, file *bytes.Buffer, p *plan.Plan, ask func(context.Context, Gate) (Answer, error)) Ending {
 	t.Helper()
+	return brokenBy(t, file, p, ask, &fakeFault{})
+}
+
+// brokenBy is carriedOut with a fault of the test's own.
+func brokenBy(t *testing.T, file *bytes.Buffer, p *plan.Plan, ask func(context.Context, Gate) (Answer, error), f *fakeFault) Ending {
+	t.Helper()
 	rec, err := history.NewRecorder(file)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +188,7 @@ func carriedOut(t *testing.T, file *bytes.Buffer, p *plan.Plan, ask func(context
 		t.Fatal(err)
 	}
 	rig := &Rig{
-		Env: fakeEnv{}, Catalog: (&fakeFault{}).catalog(), Journal: journal, Recorder: rec, Workload: instant{}, Ask: ask,
+		Env: fakeEnv{}, Catalog: f.catalog(), Journal: journal, Recorder: rec, Workload: instant{}, Ask: ask,
 		Gate:  func(context.Context) error { return nil },
 		Watch: func(ctx context.Context) { <-ctx.Done() },
 		Audit: func(context.Context, int) error {

@@ -98,11 +98,11 @@ func (r *Rig) Run(ctx context.Context, p *plan.Plan) Ending {
 	var end Ending
 	for _, d := range p.Drills {
 		if err := r.Gate(ctx); err != nil {
-			r.noteGate(ctx, d, err, &end)
+			r.noteGate(ctx, d, "the system was not healthy before the drill", err, &end)
 			return end
 		}
 		r.drill(ctx, p, d, &end)
-		if end.Stopped != nil || end.Failed != nil || len(end.Left) > 0 || ctx.Err() != nil {
+		if errors.Join(end.NotReady, end.Stopped, end.Failed) != nil || len(end.Left) > 0 || ctx.Err() != nil {
 			break
 		}
 	}
@@ -112,7 +112,7 @@ func (r *Rig) Run(ctx context.Context, p *plan.Plan) Ending {
 
 // noteGate records why a drill was not begun. Before the first drill that is
 // the environment's failure; later it leaves the run unfinished.
-func (r *Rig) noteGate(ctx context.Context, d plan.Drill, err error, end *Ending) {
+func (r *Rig) noteGate(ctx context.Context, d plan.Drill, why string, err error, end *Ending) {
 	switch {
 	case ctx.Err() != nil:
 		end.Canceled = true
@@ -121,7 +121,7 @@ func (r *Rig) noteGate(ctx context.Context, d plan.Drill, err error, end *Ending
 	default:
 		end.Failed = fmt.Errorf("begin drill %d: %w", d.N, err)
 	}
-	r.record(history.RunAbort, d.N, "the system was not healthy before the drill: "+err.Error())
+	r.record(history.RunAbort, d.N, why+": "+err.Error())
 }
 
 // drill runs the phases of one drill beside its timeline.
@@ -131,7 +131,10 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 
 	tl := newTimeline(r, d, p.Steps)
 	tl.bound(p)
-	tl.warm(loading)
+	if err := tl.warm(loading); err != nil {
+		r.noteGate(ctx, d, "what the timeline does cannot be done to the system", err, end)
+		return
+	}
 
 	start := r.Recorder.Now() + leadIn
 	r.Recorder.Record(history.Event{At: start, Kind: history.Info, By: history.ByRun, Op: history.RunDrill, Drill: d.N})

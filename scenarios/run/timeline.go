@@ -41,7 +41,6 @@ type timeline struct {
 	faults []*fault // in the order of injection
 	errs   []error
 	made   map[string]chaos.Fault // by entry name
-	unmade map[string]error       // and why not
 
 	marks   map[string]time.Duration // by entry name, on the recorder's clock
 	backups chan struct{}            // holds something while one is taken
@@ -64,7 +63,7 @@ type fault struct {
 func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
 	return &timeline{
 		rig: r, drill: d, steps: steps, pauses: pauses(steps, d),
-		targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, unmade: map[string]error{}, marks: map[string]time.Duration{},
+		targets: chaos.NewTargets(r.Env), made: map[string]chaos.Fault{}, marks: map[string]time.Duration{},
 		backups: make(chan struct{}, 1),
 	}
 }
@@ -72,23 +71,32 @@ func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
 // warm makes all faults and prepares them once, ahead of their time, so that
 // what takes long (auxiliary containers) is there when the moment comes. They
 // are prepared again at the moment itself, when the primary may be another.
-func (t *timeline) warm(ctx context.Context) {
+//
+// Its error says what the environment turns out not to have the means for: the
+// load need not begin.
+func (t *timeline) warm(ctx context.Context) error {
+	var errs []error
 	for _, s := range t.steps {
 		if !s.Fault {
 			continue
 		}
 		f, err := t.rig.Catalog.New(s.Verb, t.rig.Env, t.targets, s.Params)
 		if err != nil {
-			t.unmade[s.Entry.Name] = t.fail(s, "make", err) // the drill ends when its time comes
+			errs = append(errs, t.fail(s, "make", err))
 			continue
 		}
 		t.made[s.Entry.Name] = f
 		// A target that cannot be resolved yet, such as the old primary, is
 		// not an error before its time.
-		if _, err := f.Prepare(ctx); err != nil {
+		_, err = f.Prepare(ctx)
+		switch {
+		case errors.Is(err, sut.ErrUnsupported):
+			errs = append(errs, t.fail(s, "make", err))
+		case err != nil:
 			t.rig.record(history.RunNote, t.drill.N, fmt.Sprintf("%s: prepared only at its time: %v", f, err))
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // begin starts one goroutine an entry. The drill's phases begin at start. An
@@ -154,9 +162,6 @@ func (t *timeline) carryOut(ctx context.Context, step int, at time.Duration) err
 
 // inject breaks something, sees that it is broken, and mends it after its time.
 func (t *timeline) inject(ctx context.Context, s plan.Step) error {
-	if err := t.unmade[s.Entry.Name]; err != nil {
-		return err
-	}
 	active, err := chaos.Arm(ctx, t.rig.Journal, t.rig.Catalog, t.rig.Env, t.made[s.Entry.Name], func(u chaos.Undo) {
 		t.noteTarget(s, history.FaultInject, u.Target)
 	})

@@ -39,6 +39,7 @@ func (fakeEnv) State(context.Context, string) (sut.State, error) { return sut.Ru
 type fakeFault struct {
 	broken                        int
 	injectErr, settleErr, healErr error
+	prepareErr                    error
 	recovered                     int           // calls that found something broken
 	endsAfter                     time.Duration // something else undoes it; 0: nothing does
 	idleFor                       time.Duration // nothing meets it
@@ -48,7 +49,7 @@ type fakeFault struct {
 func (f *fakeFault) String() string { return "break pg-1" }
 
 func (f *fakeFault) Prepare(context.Context) (chaos.Undo, error) {
-	return chaos.Undo{Kind: "break", Target: "pg-1", Data: json.RawMessage(`{}`)}, nil
+	return chaos.Undo{Kind: "break", Target: "pg-1", Data: json.RawMessage(`{}`)}, f.prepareErr
 }
 
 func (f *fakeFault) Inject(context.Context) (chaos.Injection, error) {
@@ -168,7 +169,9 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 				rig, ops := newTestRig(t, &tt.fault)
 
 				tl := newTimeline(rig, plan.Drill{N: 1}, steps(tt.start))
-				tl.warm(ctx)
+				if err := tl.warm(ctx); err != nil {
+					t.Error(err)
+				}
 				tl.begin(ctx, rig.Recorder.Now(), func(error) {})
 				tl.wait()
 				err := tl.mend(ctx)

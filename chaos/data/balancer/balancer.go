@@ -2,8 +2,9 @@
 //
 // The balancer has to be prepared: its runtime API listens on port 9999 of the
 // node itself, and it answers, delays or drops requests as a map says whose keys
-// are paths (/etc/haproxy/faults.map). Without faults that costs each request one
-// lookup in an empty map.
+// are paths (/etc/haproxy/faults.map), and counts which fault was hit how often in
+// a table called hits. Without faults that costs each request one lookup in an
+// empty map.
 //
 // What is injected is in the memory of the balancer, and so dies with it. A
 // process that is left beside it ends it when its time is over.
@@ -111,8 +112,11 @@ tell "del map ` + faults + ` $P_PATH"`
 if ask "show map ` + faults + `" | grep -q " $P_PATH "; then echo "requests to $P_PATH have a fault already"; exit 1; fi`,
 		Inject: shellBalancer + chaos.ShellLater(remove) + `
 share=${P_SHARE%.*}
-tell "add map ` + faults + ` $P_PATH ` + action + `:$share:$P_METHOD:` + ms + `"`,
+tell "add map ` + faults + ` $P_PATH ` + action + `:$share:$P_METHOD:` + ms + `:$ID"`,
 		Look: shellBalancer + look,
+		Met: shellBalancer + `
+n=$(ask "show table hits key $ID" | sed -n 's/.* gpc0=\([0-9]*\).*/\1/p')
+echo "${n:-0} requests of others hit it"; [ "${n:-0}" -gt 0 ]`,
 		Undo: chaos.ShellEnd + remove,
 		Gone: `(` + chaos.ShellEnded + `) || exit 1` + shellBalancer + `see 2; ` + untouched,
 		By:   "a request of the probe, which the balancer answers itself",

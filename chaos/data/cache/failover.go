@@ -27,6 +27,7 @@ func failover() chaos.Kind {
 			"Should nobody be left, the next start does it.",
 		Touches: []string{touchesRole, touchesClients},
 		Inside:  true,
+		Leads:   true,
 		Check: func(p chaos.Params) error {
 			if len(p.Target.Nodes) != 1 || p.Target.Nodes[0].Role != sut.RoleCache {
 				return fmt.Errorf("%s acts on one node of the role %s, and %q is none: write for example redis", kindFailover, sut.RoleCache, p.Target.Ref)

@@ -201,6 +201,50 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestLockThatNobodyMeets wants a lock to be idle until somebody else than the probe
+// waits for the table.
+func TestLockThatNobodyMeets(t *testing.T) {
+	s := newServer(t)
+	p := chaos.Params{Target: sut.Selection{Ref: node, Nodes: s.Topology().Nodes}, For: time.Minute, Values: map[string]string{"table": "transfers"}}
+	f, err := chaos.NewCatalog(Kinds()).New("pg-lock-table", s, chaos.NewTargets(s), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in, err := f.Inject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := in.Recover(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	seen, err := in.Settle(t.Context())
+	if err != nil || !seen.Idle || !strings.Contains(seen.Saw, "0 clients wait for transfers") {
+		t.Errorf("nobody asks for it: %+v, %v, want it to be idle", seen, err)
+	}
+	client := exec.CommandContext(t.Context(), "psql", "-XqAtw", "-h", s.dir, "-U", "ledger", "-d", "ledger", "-c", "select from transfers")
+	if err = client.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = client.Process.Kill() // if it waits still
+		_ = client.Wait()
+	}()
+	s.await(t, func(ctx context.Context) error {
+		if seen, err = in.Settle(ctx); err == nil && seen.Idle {
+			err = errors.New("idle: " + seen.Saw)
+		}
+		return err
+	})
+	if !strings.Contains(seen.Saw, "1 clients wait for transfers") {
+		t.Errorf("a client waits: %+v", seen)
+	}
+}
+
 // TestEndsByItself injects faults and forgets them.
 func TestEndsByItself(t *testing.T) {
 	s := newServer(t)

@@ -100,10 +100,19 @@ echo "a statement on $P_TABLE: ${out:-done}"
 		Inject: shellSession + `session -c "begin; lock table $P_TABLE in access exclusive mode; select pg_sleep($TTL)"`,
 		Look:   shellSQL + statement + `case "$out" in *"lock timeout"*) ;; *) exit 1 ;; esac`,
 		Undo:   chaos.ShellEnd,
+		Met:    shellSQL + waiters,
 		Gone:   shellOver + statement + `[ -z "$out" ]`,
 		By:     "a statement of the probe",
 	}
 }
+
+// waiters counts the clients that wait for the table. The probe, whose statement
+// is over, is none of them.
+const waiters = `
+n=$(sql -c "select count(*) from pg_locks l join pg_stat_activity a using (pid) where l.relation = '$P_TABLE'::regclass
+	and not l.granted and a.backend_type = 'client backend'") || exit 1
+echo "$n clients wait for $P_TABLE"; [ "$n" -gt 0 ]
+`
 
 // slowQueries makes statements wait, and then succeed.
 func slowQueries() chaos.Script {

@@ -117,11 +117,10 @@ type Kind struct {
 	// not combined: what is inside could not be seen, nor undone in time.
 	Inside, Freezes bool
 
-<<<<<<< HEAD
 	// Tells says of one fault what About and Needs say of the kind, where that
 	// differs; nil: it does not.
 	Tells func(p Params) (about, needs string)
-=======
+
 	// Ends reports whether all processes of its targets end when it is injected,
 	// and with them what was made inside; nil: they do not. Down says that none
 	// runs from then on until it is undone, so that nothing can be made inside.
@@ -134,7 +133,6 @@ type Kind struct {
 	// Kernel is the option that the kernel under its targets must be built with,
 	// for example NET_SCH_NETEM, if it is one that kernels may lack.
 	Kernel string
->>>>>>> plan5
 
 	// New makes a fault, or reports an error that wraps [sut.ErrUnsupported]
 	// if the environment lacks what the fault needs. It is nil-safe in env's

@@ -164,18 +164,15 @@ func (a *app) perform(ctx context.Context, sc *scenarios.Scenario, flags runFlag
 	if err != nil {
 		return nil, nil, err
 	}
-<<<<<<< HEAD
 	if err = inWindow(p.target, time.Duration(len(p.Drills))*p.Duration()); err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}
-=======
 	if err = p.Opens(p.allowed, time.Now()); err != nil {
 		return nil, nil, exit(reports.ExitUsage, err)
 	}
 	if err = p.able(os.DirFS("/")); err != nil {
 		return nil, nil, exit(reports.ExitEnvironment, err)
 	}
->>>>>>> plan5
 	if strings.HasPrefix(p.Target, stackPrefix) {
 		if _, err = stack.Engine(ctx); err != nil {
 			return nil, nil, exit(reports.ExitEnvironment, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -18,17 +17,6 @@ const injectTimeout = 30 * time.Second
 
 // healTimeout bounds mending one fault from its undo data, with all retries.
 const healTimeout = 30 * time.Second
-
-// How often a fault in effect is looked at again, and how long it may take to
-// be seen once more before it counts as ended.
-const (
-	holdInterval = 2 * time.Second
-	holdPatience = 10 * time.Second
-)
-
-// ErrEnded is wrapped by the error of [Active.Hold] when a fault is no longer
-// in effect although nobody recovered it.
-var ErrEnded = errors.New("the fault ended early")
 
 // A MissedError is the error of an inject call that waited for a moment to strike
 // at, and broke nothing because it did not come.
@@ -47,7 +35,8 @@ type Active struct {
 
 	Undo Undo // as journalled
 
-	met     atomic.Bool // by something that it has an effect on
+	met     bool          // by something that it has an effect on
+	took    time.Duration // the last look that saw it in effect
 	journal *Journal
 	id      string
 }
@@ -106,51 +95,6 @@ func (a *Active) Settle(ctx context.Context) (Evidence, error) {
 	seen, err := a.look(ctx)
 	a.noteSeen("settled", seen, err)
 	return seen, err
-}
-
-// look observes that the fault is in effect, and remembers if anything met it.
-func (a *Active) look(ctx context.Context) (Evidence, error) {
-	seen, err := a.Injection.Settle(ctx)
-	if err == nil && !seen.Idle {
-		a.met.Store(true)
-	}
-	return seen, err
-}
-
-// Met reports whether anything has met the fault since it was injected. If not,
-// it looks once more; a fault that is not in effect any more cannot be met. It
-// must not run beside [Active.Hold], nor after [Active.Recover].
-func (a *Active) Met(ctx context.Context) bool {
-	if !a.met.Load() {
-		_, _ = a.look(ctx) // what it says is remembered
-	}
-	return a.met.Load()
-}
-
-// Hold looks at the fault again and again, by the observation that it settled
-// with, until ctx is done. Its error wraps [ErrEnded] and says what was seen
-// instead: something else undid the fault, or the target is not the one any
-// more that was broken. It must not run beside [Active.Recover].
-func (a *Active) Hold(ctx context.Context) error {
-	tick := time.NewTicker(holdInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		looking, cancel := context.WithTimeout(ctx, holdPatience)
-		_, err := a.look(looking)
-		cancel()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			a.journal.note("ended early", a.Undo, err.Error())
-			return fmt.Errorf("%w: %w", ErrEnded, err)
-		}
-	}
 }
 
 // Recovered implements [Injection].

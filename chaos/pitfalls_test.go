@@ -61,8 +61,8 @@ func TestPitfalls(t *testing.T) {
 			"cmd/proofload/conformance_pitfalls_test.go": "testEngineAway",
 		}},
 		{"something else undoes the fault while it should last", map[string]string{
-			"chaos/hold_test.go":            "TestHold",
-			"chaos/proc/proc_linux_test.go": "TestNotInEffect",
+			"chaos/hold_test.go":            "TestHoldShort",
+			"chaos/proc/proc_linux_test.go": "TestResumedEarly",
 			"chaos/netfault/links_test.go":  "TestLinkFaultEndedEarly",
 		}},
 		{"a proxy accepts what its upstream would refuse, and clients who go through it see another recovery time", map[string]string{

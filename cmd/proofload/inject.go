@@ -328,19 +328,23 @@ func (i *injection) live(ctx context.Context, env sut.Environment, journal *chao
 
 // observe sees the fault in effect until its time is over, or says why not.
 func (i *injection) observe(ctx context.Context, active *chaos.Active) error {
-	ctx, cancel := context.WithTimeout(ctx, i.params.For)
+	lasting, cancel := context.WithTimeout(ctx, i.params.For)
 	defer cancel()
-	settling, end := context.WithTimeout(ctx, injectSettle)
+	settling, end := context.WithTimeout(lasting, injectSettle)
 	seen, err := active.Settle(settling)
 	end()
 	if err != nil {
-		if ctx.Err() == nil {
+		if lasting.Err() == nil {
 			i.say("not seen in effect: %v", err)
 		}
 		return fmt.Errorf("settle %s: %w", i.kind.Name, err)
 	}
 	i.say("in effect after %s on %s: %s: %s", seen.Took.Round(time.Millisecond), active.Undo.Target, seen.By, seen.Saw)
-	return active.Hold(ctx)
+	if err = active.Hold(lasting); err != nil {
+		return err
+	}
+	_, err = active.Last(ctx)
+	return err
 }
 
 // recover undoes the fault and sees it gone, also when ctx is done.

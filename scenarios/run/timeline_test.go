@@ -60,8 +60,9 @@ func (f *fakeFault) Inject(context.Context) (chaos.Injection, error) {
 	return f, nil
 }
 
-func (f *fakeFault) Settle(context.Context) (chaos.Evidence, error) {
+func (f *fakeFault) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if f.endsAfter > 0 && time.Since(f.began) > f.endsAfter {
+		<-ctx.Done() // as a real one would: it waits until it is in effect
 		return chaos.Evidence{}, errors.New("pg-1 is running")
 	}
 	return chaos.Evidence{By: "eye", Saw: "it is broken", Idle: time.Since(f.began) < f.idleFor}, f.settleErr
@@ -142,6 +143,10 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 		},
 		{
 			name: "undone by something else", fault: fakeFault{endsAfter: 20 * time.Second}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
+		},
+		{
+			name: "undone by something else at the end", fault: fakeFault{endsAfter: 59 * time.Second}, deadline: time.Hour,
 			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
 		},
 		{

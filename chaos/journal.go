@@ -47,12 +47,17 @@ func (e Entry) Until() time.Time {
 // what this one left behind if it dies, whenever that is.
 //
 // The file has one JSON record a line and only grows. A record that is not
-// whole was being written when its writer died; nothing had been done on the
-// strength of it yet, so it is passed over.
+// whole was being written when its writer died, or when the disk was full; nothing
+// was done on the strength of it, so it is passed over. So is one that does not
+// fit those before it, which never keeps the others from being mended: see Odd.
 type Journal struct {
 	mu      sync.Mutex
 	file    *os.File
 	entries []Entry // in the order they were armed
+	odd     []string
+	given   int   // identifiers, also of records that could not be written
+	torn    bool  // the last line may have no end
+	failed  error // why nothing can be relied on to be on the disk any more
 	permits []Permit
 	observe func(action string, u Undo, detail string)
 }
@@ -126,35 +131,44 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// read replays the file. If it ends within a record, it ends that line, so
-// that the next record has one to itself.
+// read replays the file. If it ends within a record, the next one begins a line
+// of its own.
 func (j *Journal) read() error {
 	data, err := io.ReadAll(j.file)
 	if err != nil {
 		return err
 	}
-	err = j.replay(data)
-	if err != nil {
-		return err
-	}
-	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
-		_, err = j.file.WriteString("\n")
-	}
-	return err
+	j.replay(data)
+	j.torn = len(data) > 0 && !bytes.HasSuffix(data, []byte("\n"))
+	return nil
 }
 
-// replay takes all whole records into account.
-func (j *Journal) replay(data []byte) error {
+// replay takes all records into account that can be.
+func (j *Journal) replay(data []byte) {
+	n := 0
 	for line := range bytes.Lines(data) {
-		var e Entry
-		if json.Unmarshal(line, &e) != nil {
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if err := j.apply(e); err != nil {
-			return err
+		var e Entry
+		err := json.Unmarshal(line, &e)
+		if err == nil {
+			err = j.apply(e)
+		}
+		if err != nil {
+			j.odd = append(j.odd, fmt.Sprintf("line %d: %v", n, err))
 		}
 	}
-	return nil
+	j.given = n // at least as many as were given
+}
+
+// Odd lists the lines of the file that were passed over when it was opened, and
+// why: of what they said nothing is known.
+func (j *Journal) Odd() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.odd)
 }
 
 // ReadPending returns what is pending in the journal of a process that may be
@@ -168,17 +182,18 @@ func ReadPending(file string) ([]Entry, error) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	j := &Journal{}
-	if err := j.replay(data); err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", file, err)
-	}
+	j.replay(data)
 	return j.Pending(), nil
 }
 
 // apply takes a record into account.
 func (j *Journal) apply(e Entry) error {
-	i := slices.IndexFunc(j.entries, func(old Entry) bool { return old.ID == e.ID })
+	i := j.index(e.ID)
 	switch {
-	case e.State == Armed && e.Undo != nil && i < 0:
+	case e.State == Armed && e.Undo != nil:
+		if i >= 0 { // two faults of one name: neither may be lost
+			j.entries[i].ID += "@" + strconv.Itoa(len(j.entries))
+		}
 		e.Began = e.At
 		j.entries = append(j.entries, e)
 	case (e.State == Healed || e.State == Failed) && i >= 0:
@@ -189,18 +204,33 @@ func (j *Journal) apply(e Entry) error {
 	return nil
 }
 
-// write appends a record and returns when it is on the disk.
+// index returns where an entry is, or -1.
+func (j *Journal) index(id string) int {
+	return slices.IndexFunc(j.entries, func(e Entry) bool { return e.ID == id })
+}
+
+// write appends a record and returns when it is on the disk. If that fails, what
+// is there of it does not become a part of the next one.
 func (j *Journal) write(e Entry) error {
 	e.At = time.Now().UTC()
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
+	line = append(line, '\n')
+	if j.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err := j.file.Write(line); err != nil {
+		j.torn = true
 		return fmt.Errorf("write journal: %w", err)
 	}
+	j.torn = false
 	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+		// What the disk has is not known from here on, not even after a Sync
+		// that succeeds: the kernel tells of a loss but once.
+		j.failed = fmt.Errorf("write journal: %w", err)
+		return j.failed
 	}
 	return j.apply(e)
 }
@@ -217,12 +247,16 @@ func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, bes
 	}()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.failed != nil {
+		return "", nil, fmt.Errorf("the journal cannot be relied on any more: %w", j.failed)
+	}
 	beside = j.pending()
 	err = check(beside)
 	if err != nil {
 		return "", nil, err
 	}
-	id = strconv.Itoa(len(j.entries) + 1)
+	j.given++
+	id = strconv.Itoa(j.given)
 	return id, beside, j.write(Entry{ID: id, State: Armed, Undo: &u})
 }
 
@@ -242,7 +276,7 @@ func (j *Journal) mark(id string, mending error) error {
 func (j *Journal) end(id string, mending error) (*Undo, JournalState, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	i := slices.IndexFunc(j.entries, func(e Entry) bool { return e.ID == id })
+	i := j.index(id)
 	if i < 0 || j.entries[i].State == Healed {
 		return nil, Healed, nil
 	}

@@ -124,14 +124,9 @@ func size(t *testing.T, file string) int {
 
 func TestOpenJournalErrors(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, "journal")
-	if err := os.WriteFile(file, []byte(`{"id":"1","state":"healed"}`+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for file, want := range map[string]string{
 		dir:                              "is a directory",
 		filepath.Join(dir, "no", "such"): "no such file",
-		file:                             `entry "1" cannot become "healed"`,
 	} {
 		if _, err := OpenJournal(file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("open %s: %v, want %q", file, err, want)

@@ -128,6 +128,12 @@ type Kind struct {
 	// Heal mends from the undo data alone. It is idempotent; a target that is
 	// gone counts as mended.
 	Heal func(ctx context.Context, env sut.Environment, u Undo) error
+
+	// Gone blocks until what the undo data describes was seen not to be in effect,
+	// or ctx is done. It only watches. A target that is down or gone has no fault
+	// but that of being down. Whether it serves is not asked: that may be up to
+	// others. Nil: nothing is observed.
+	Gone func(ctx context.Context, env sut.Environment, u Undo) error
 }
 
 // A Catalog holds the known kinds of fault by name.
@@ -187,6 +193,18 @@ func (c Catalog) Heal(ctx context.Context, env sut.Environment, u Undo) error {
 	}
 	if err := k.Heal(ctx, env, u); err != nil {
 		return fmt.Errorf("heal %s %s: %w", u.Kind, u.Target, err)
+	}
+	return nil
+}
+
+// Gone blocks until what an undo describes was seen not to be in effect.
+func (c Catalog) Gone(ctx context.Context, env sut.Environment, u Undo) error {
+	k, ok := c[u.Kind]
+	if !ok || k.Gone == nil {
+		return nil
+	}
+	if err := k.Gone(ctx, env, u); err != nil {
+		return fmt.Errorf("heal %s %s: undone, but not seen to be gone: %w", u.Kind, u.Target, err)
 	}
 	return nil
 }

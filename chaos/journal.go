@@ -21,7 +21,8 @@ type JournalState string
 // The states of a fault in the journal. Only healed is final.
 const (
 	Armed  JournalState = "armed"  // about to be injected, or injected
-	Healed JournalState = "healed" // mended
+	Undone JournalState = "undone" // mended by who injected it, and not seen to be gone yet
+	Healed JournalState = "healed" // mended, and seen to be
 	Failed JournalState = "failed" // mending failed, and may be tried again
 )
 
@@ -196,7 +197,7 @@ func (j *Journal) apply(e Entry) error {
 		}
 		e.Began = e.At
 		j.entries = append(j.entries, e)
-	case (e.State == Healed || e.State == Failed) && i >= 0:
+	case (e.State == Undone || e.State == Healed || e.State == Failed) && i >= 0:
 		j.entries[i].State, j.entries[i].At = e.State, e.At
 	default:
 		return fmt.Errorf("entry %q cannot become %q", e.ID, e.State)
@@ -236,7 +237,7 @@ func (j *Journal) write(e Entry) error {
 }
 
 // arm notes that a fault is about to be injected, unless check speaks against
-// that, and returns the entry's id and what is pending beside it. Nothing else is
+// that, and returns the entry's id and what is in effect beside it. Nothing else is
 // armed between the check and the note, so that of two that are armed at the same
 // moment one sees the other.
 func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, beside []Entry, err error) {
@@ -250,7 +251,7 @@ func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, bes
 	if j.failed != nil {
 		return "", nil, fmt.Errorf("the journal cannot be relied on any more: %w", j.failed)
 	}
-	beside = j.pending()
+	beside = slices.DeleteFunc(j.pending(), func(e Entry) bool { return e.State == Undone })
 	err = check(beside)
 	if err != nil {
 		return "", nil, err
@@ -260,35 +261,38 @@ func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, bes
 	return id, beside, j.write(Entry{ID: id, State: Armed, Undo: &u})
 }
 
-// mark notes how mending an entry ended. Once healed, it stays healed.
+// mark notes how mending an entry ended.
 func (j *Journal) mark(id string, mending error) error {
-	undo, state, err := j.end(id, mending)
-	if undo != nil && mending != nil {
-		j.note(string(state), *undo, mending.Error())
-	} else if undo != nil {
-		j.note(string(state), *undo, "")
+	if mending != nil {
+		return j.markAs(id, Failed, mending.Error())
+	}
+	return j.markAs(id, Healed, "")
+}
+
+// markAs notes what became of an entry. Once healed, it stays healed.
+func (j *Journal) markAs(id string, state JournalState, detail string) error {
+	undo, err := j.change(id, state)
+	if undo != nil {
+		j.note(string(state), *undo, detail)
 	}
 	return err
 }
 
-// end writes how mending an entry ended and returns whose end that was, or nil
-// if it had ended before.
-func (j *Journal) end(id string, mending error) (*Undo, JournalState, error) {
+// change writes the state of an entry and returns whose that is, or nil if it was
+// healed before.
+func (j *Journal) change(id string, state JournalState) (*Undo, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	i := j.index(id)
 	if i < 0 || j.entries[i].State == Healed {
-		return nil, Healed, nil
+		return nil, nil
 	}
-	state := Healed
-	if mending != nil {
-		state = Failed
-	}
-	return j.entries[i].Undo, state, j.write(Entry{ID: id, State: state})
+	return j.entries[i].Undo, j.write(Entry{ID: id, State: state})
 }
 
 // Pending returns the entries that are not healed, in the order they were
-// armed. The faults that they describe may be in effect.
+// armed. The faults that they describe may be in effect, or what they broke is not
+// whole yet.
 func (j *Journal) Pending() []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -202,7 +202,7 @@ func (c cut) remove(ctx context.Context, env sut.Environment, node string) error
 
 // gone reports that no rule is left on a node.
 func (c cut) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, node string) error {
-	if chaos.IsDown(ctx, env, node) {
+	if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 		return nil
 	}
 	listing, err := net.NetExec(ctx, node, "sh", "-c", iptables+" -S")
@@ -213,6 +213,21 @@ func (c cut) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, no
 		return fmt.Errorf("chain %s is still listed on %s", c.chain(), node)
 	}
 	return nil
+}
+
+// goneCut is the observation of [chaos.Kind.Gone] that none of the rules is left.
+func goneCut(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	c, err := readCut(u)
+	if err != nil {
+		return err
+	}
+	net, ok := env.(sut.NetAdmin)
+	if !ok {
+		return fmt.Errorf("packet filters: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(c.Nodes, func(node string) error {
+		return chaos.Watch(ctx, func(ctx context.Context) error { return c.gone(ctx, env, net, node) })
+	})
 }
 
 // undo describes how to remove the rules, for the journal and for people.

@@ -54,7 +54,7 @@ func (l linkKind) kind() chaos.Kind {
 		}
 		return &linkFault{kind: l, env: env, controller: controller, targets: targets, params: p}, nil
 	}
-	l.Heal = healStall
+	l.Heal, l.Gone = healStall, goneLinks
 	return l.Kind
 }
 

@@ -209,7 +209,7 @@ func (in *netemInjection) Recovered(ctx context.Context) (chaos.Evidence, error)
 
 // gone reports that no discipline is left on a node. One that is down has none.
 func (n netem) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, node string) error {
-	if chaos.IsDown(ctx, env, node) {
+	if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 		return nil
 	}
 	listing, err := net.NetExec(ctx, node, "tc", "qdisc", "show")
@@ -253,4 +253,19 @@ func healNetem(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 		return fmt.Errorf("read undo data: %w", err)
 	}
 	return n.removeAll(ctx, env)
+}
+
+// goneNetem is the observation of [chaos.Kind.Gone] that no discipline is left.
+func goneNetem(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	var n netem
+	if err := json.Unmarshal(u.Data, &n); err != nil {
+		return fmt.Errorf("read undo data: %w", err)
+	}
+	net, ok := env.(sut.NetAdmin)
+	if !ok {
+		return fmt.Errorf("queueing disciplines: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(n.Nodes, func(node string) error {
+		return chaos.Watch(ctx, func(ctx context.Context) error { return n.gone(ctx, env, net, node) })
+	})
 }

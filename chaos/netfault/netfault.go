@@ -30,6 +30,7 @@ func Kinds() []chaos.Kind {
 			New:     newStall,
 			Check:   checkStall,
 			Heal:    healStall,
+			Gone:    goneLinks,
 		},
 		{
 			Name:    kindLose,
@@ -40,6 +41,7 @@ func Kinds() []chaos.Kind {
 			New:     newLoss(kindLose),
 			Check:   checkLose,
 			Heal:    healLose,
+			Gone:    goneLoss,
 		},
 		{
 			Name:    kindZoneOutage,
@@ -50,6 +52,7 @@ func Kinds() []chaos.Kind {
 			New:     newLoss(kindZoneOutage),
 			Check:   checkZone,
 			Heal:    healLose,
+			Gone:    goneLoss,
 		},
 	})
 }

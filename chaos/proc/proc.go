@@ -34,6 +34,7 @@ func Kinds() []chaos.Kind {
 				return errors.Join(needsNodes(kindKill, p), checkPoint(kindKill, p), checkProcess(kindKill, p))
 			},
 			Heal: healKill,
+			Gone: isNot(sut.Down),
 		},
 		restartKind(),
 		crashLoopKind(),
@@ -48,6 +49,7 @@ func Kinds() []chaos.Kind {
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, startNode)
 			},
+			Gone: isNot(sut.Down),
 		},
 		{
 			Name:    "pause",
@@ -61,6 +63,7 @@ func Kinds() []chaos.Kind {
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, resumeNode)
 			},
+			Gone: isNot(sut.Paused),
 		},
 	}
 }

@@ -87,7 +87,7 @@ func overdue(file string, now time.Time) bool {
 		return false
 	}
 	for _, e := range pending {
-		if now.After(e.Until().Add(overdueAfter)) {
+		if e.State != chaos.Undone && now.After(e.Until().Add(overdueAfter)) {
 			return true
 		}
 	}

@@ -48,7 +48,8 @@ proofload faults lists the kinds, and what they need to be told.
 Exit codes: 0 it was in effect for all of its time and is gone, 2 usage or refused,
 nothing touched, 3 the stack is not up, 4 it was not seen in effect, ended early, or
 waited for a moment that never came, 5 stopped by a kill switch or the loss of its
-guard, and undone, 6 it may still be in effect, 130 interrupted and undone.`,
+guard, and undone, 6 it may still be in effect, or was not seen to be gone, 130
+interrupted and undone.`,
 		Example: `  proofload inject pause app[1] --for 20s
   proofload inject stall link:replication --for 1m
   proofload inject latency link:app->store delay=200ms --target ./store.yaml`,
@@ -356,7 +357,7 @@ func (i *injection) recover(ctx context.Context, active *chaos.Active) error {
 	defer cancel()
 	seen, err := active.Recovered(watching)
 	if err != nil {
-		return exit(reports.ExitInconclusive, fmt.Errorf("undone, but %s is not seen to be whole: %w", active.Undo.Target, err))
+		return exit(reports.ExitFaultsLeft, fmt.Errorf("undone, but %s is not seen to be whole: %w%s", active.Undo.Target, err, byHand(i.dir)))
 	}
 	i.say("gone after %s: %s: %s", seen.Took.Round(time.Millisecond), seen.By, seen.Saw)
 	return nil

@@ -57,8 +57,9 @@ type fault struct {
 	settled bool           // and held
 	ended   bool           // before its time, by something else
 
-	mu   sync.Mutex // one recovery at a time; the second finds it done
-	done bool
+	mu    sync.Mutex // one recovery at a time; the second finds it done
+	done  bool
+	whole bool // seen to be
 }
 
 func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
@@ -350,9 +351,10 @@ func (t *timeline) seeRecovered(ctx context.Context, f *fault) {
 	defer cancel()
 	seen, err := f.active.Recovered(watching)
 	if err != nil {
-		_ = t.fail(f.step, "see recovered", err)
+		_ = t.fail(f.step, "see recovered", err) // it stays in the journal
 		return
 	}
+	f.whole = true
 	t.note(f.step, history.FaultRecovered, history.OK, evidence(seen))
 }
 
@@ -365,7 +367,7 @@ func (t *timeline) seeRecovered(ctx context.Context, f *fault) {
 func (t *timeline) mend(ctx context.Context) error {
 	var gone []*fault
 	for _, f := range slices.Backward(t.injected()) {
-		if t.undo(ctx, f) {
+		if t.undo(ctx, f) || f.done && !f.whole { // it may have waited for another one
 			gone = append(gone, f)
 		}
 	}

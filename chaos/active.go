@@ -70,11 +70,7 @@ func Arm(
 		}
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
-	if ctx.Err() != nil {
-		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, context.Cause(ctx)), journal.mark(id, nil))
-	}
-	if err = journal.permit(beside, undo); err != nil {
-		journal.note("refused", undo, err.Error())
+	if err = mayBreak(ctx, journal, beside, undo); err != nil {
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, err), journal.mark(id, nil))
 	}
 	if injecting != nil {
@@ -92,6 +88,21 @@ func Arm(
 	}
 	journal.note("injected", undo, "")
 	return &Active{Injection: injection, Undo: undo, journal: journal, id: id}, nil
+}
+
+// mayBreak returns nil if what is armed may be injected now.
+func mayBreak(ctx context.Context, journal *Journal, beside []Entry, undo Undo) error {
+	if err := journal.tell(string(Armed), undo, ""); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := journal.permit(beside, undo)
+	if err != nil {
+		journal.note("refused", undo, err.Error())
+	}
+	return err
 }
 
 // Settle implements [Injection].

@@ -134,6 +134,11 @@ type Kind struct {
 	// but that of being down. Whether it serves is not asked: that may be up to
 	// others. Nil: nothing is observed.
 	Gone func(ctx context.Context, env sut.Environment, u Undo) error
+
+	// Marks lists what faults have left in an environment, as far as that is seen
+	// without a journal and at once: what is called as ours, or what only faults do.
+	// What cannot be looked at is left out. Optional.
+	Marks func(ctx context.Context, env sut.Environment) []Undo
 }
 
 // A Catalog holds the known kinds of fault by name.
@@ -150,6 +155,22 @@ func NewCatalog(kinds ...[]Kind) Catalog {
 		c[k.Name] = k
 	}
 	return c
+}
+
+// Marks lists what faults have left in an environment that no journal is known of,
+// with the commands that mend it: see [Kind.Marks].
+func (c Catalog) Marks(ctx context.Context, env sut.Environment) []Undo {
+	var left []Undo
+	for _, name := range c.Names() {
+		if c[name].Marks == nil {
+			continue
+		}
+		for _, u := range c[name].Marks(ctx, env) {
+			u.Manual = byHand(env, u.Manual)
+			left = append(left, u)
+		}
+	}
+	return left
 }
 
 // Names lists the kinds in alphabetical order.

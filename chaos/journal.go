@@ -60,7 +60,7 @@ type Journal struct {
 	torn    bool  // the last line may have no end
 	failed  error // why nothing can be relied on to be on the disk any more
 	permits []Permit
-	observe func(action string, u Undo, detail string)
+	observe func(action string, u Undo, detail string) error
 }
 
 // A Permit says whether a fault may be injected while others are pending. It is
@@ -75,8 +75,9 @@ func (j *Journal) Require(p Permit) {
 }
 
 // Observe has every action on a fault of this journal, and each that is noted,
-// told to a function.
-func (j *Journal) Observe(observe func(action string, u Undo, detail string)) {
+// told to a function. Where it fails to keep that a fault is armed, nothing is
+// injected.
+func (j *Journal) Observe(observe func(action string, u Undo, detail string) error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.observe = observe
@@ -99,14 +100,18 @@ func (j *Journal) permit(pending []Entry, next Undo) error {
 // journal, such as a statement, or what stopped a run.
 func (j *Journal) Note(action, target, detail string) { j.note(action, Undo{Target: target}, detail) }
 
-// note tells the observer of an action.
-func (j *Journal) note(action string, u Undo, detail string) {
+// note tells the observer of an action that was done, whatever becomes of that.
+func (j *Journal) note(action string, u Undo, detail string) { _ = j.tell(action, u, detail) }
+
+// tell tells the observer of an action.
+func (j *Journal) tell(action string, u Undo, detail string) error {
 	j.mu.Lock()
 	observe := j.observe
 	j.mu.Unlock()
-	if observe != nil {
-		observe(action, u, detail)
+	if observe == nil {
+		return nil
 	}
+	return observe(action, u, detail)
 }
 
 // OpenJournal opens the journal in a file, or makes one, and reads what it
@@ -241,11 +246,6 @@ func (j *Journal) write(e Entry) error {
 // armed between the check and the note, so that of two that are armed at the same
 // moment one sees the other.
 func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, beside []Entry, err error) {
-	defer func() {
-		if err == nil {
-			j.note(string(Armed), u, "")
-		}
-	}()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.failed != nil {

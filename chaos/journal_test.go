@@ -334,6 +334,29 @@ func TestUndone(t *testing.T) {
 	}
 }
 
+// TestArmAudited injects nothing of which there would be no trace.
+func TestArmAudited(t *testing.T) {
+	full := errors.New("no space left on the disk of the audit log")
+	for missing, injected := range map[string]bool{"armed": false, "injected": true, "settled": true} {
+		var log []string
+		j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+		j.Observe(func(action string, _ Undo, _ string) error {
+			if action == missing {
+				return full
+			}
+			return nil
+		})
+		f := &fakeFault{name: "x", log: &log, journal: j}
+		active, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, f, nil)
+		if injected != slices.Contains(log, "inject x") || injected != (active != nil) || injected == errors.Is(err, full) {
+			t.Errorf("%s cannot be noted: %v after %q", missing, err, log)
+		}
+		if !injected && len(j.Pending()) > 0 {
+			t.Errorf("%s cannot be noted: pending %v", missing, targets(j))
+		}
+	}
+}
+
 func TestInsist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

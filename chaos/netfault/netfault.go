@@ -31,6 +31,7 @@ func Kinds() []chaos.Kind {
 			Check:   checkStall,
 			Heal:    healStall,
 			Gone:    goneLinks,
+			Marks:   linkMarks,
 		},
 		{
 			Name:    kindLose,

@@ -198,7 +198,7 @@ func (i *injection) carryOut(ctx context.Context) (err error) {
 	if err = i.allowed.clear(ctx, env); err != nil {
 		return exit(reports.ExitStopped, err)
 	}
-	alarms := i.allowed.bind(journal, i.shape)
+	alarms := i.allowed.bind(ctx, journal, i.shape)
 	if i.held != nil {
 		lease, startErr := startGuard(ctx, i.dir, i.held)
 		if startErr != nil {
@@ -251,6 +251,9 @@ func (i *injection) attach(ctx context.Context) (env sut.Environment, done func(
 		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, i.held.release()))
 	}
 	done = func() error { return errors.Join(detach(), i.held.release(), i.letGo()) }
+	if _, err = marked(ctx, env); err != nil {
+		return nil, nil, exit(reports.ExitFaultsLeft, errors.Join(err, done()))
+	}
 	if err = errors.Join(i.note(now), i.held.own(i.id, i.dir)); err != nil {
 		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, done()))
 	}
@@ -307,6 +310,8 @@ func (i *injection) live(ctx context.Context, env sut.Environment, journal *chao
 		return exit(reports.ExitFaultsLeft, fmt.Errorf("%w%s", err, byHand(i.dir)))
 	case err != nil && ctx.Err() != nil:
 		return exit(reports.ExitInterrupted, err)
+	case errors.Is(err, chaos.ErrEngaged):
+		return exit(reports.ExitStopped, err)
 	case errors.As(err, new(*chaos.MissedError)):
 		return exit(reports.ExitInconclusive, err)
 	case err != nil:

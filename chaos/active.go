@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -16,19 +15,12 @@ import (
 // injectTimeout bounds the inject call.
 const injectTimeout = 30 * time.Second
 
-// healTimeout bounds mending one fault from its undo data, with all retries.
-const healTimeout = 30 * time.Second
-
-// How often a fault in effect is looked at again, and how long it may take to
-// be seen once more before it counts as ended.
+// The bounds on mending one fault from its undo data, with all retries, and on
+// seeing it gone.
 const (
-	holdInterval = 2 * time.Second
-	holdPatience = 10 * time.Second
+	healTimeout = 30 * time.Second
+	goneTimeout = 30 * time.Second
 )
-
-// ErrEnded is wrapped by the error of [Active.Hold] when a fault is no longer
-// in effect although nobody recovered it.
-var ErrEnded = errors.New("the fault ended early")
 
 // A MissedError is the error of an inject call that waited for a moment to strike
 // at, and broke nothing because it did not come.
@@ -47,7 +39,8 @@ type Active struct {
 
 	Undo Undo // as journalled
 
-	met     atomic.Bool // by something that it has an effect on
+	met     bool          // by something that it has an effect on
+	took    time.Duration // the last look that saw it in effect
 	journal *Journal
 	id      string
 }
@@ -77,11 +70,7 @@ func Arm(
 		}
 		return nil, fmt.Errorf("prepare %s: %w", fault, err)
 	}
-	if ctx.Err() != nil {
-		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, context.Cause(ctx)), journal.mark(id, nil))
-	}
-	if err = journal.permit(beside, undo); err != nil {
-		journal.note("refused", undo, err.Error())
+	if err = mayBreak(ctx, journal, beside, undo); err != nil {
 		return nil, errors.Join(fmt.Errorf("inject %s: %w", fault, err), journal.mark(id, nil))
 	}
 	if injecting != nil {
@@ -95,10 +84,25 @@ func Arm(
 	if err != nil {
 		err = fmt.Errorf("inject %s: %w", fault, err)
 		journal.note("inject failed", undo, err.Error())
-		return nil, errors.Join(err, heal(ctx, catalog, env, journal, id, undo))
+		return nil, errors.Join(err, healEntries(ctx, catalog, env, journal, []Entry{{ID: id, Undo: &undo}}))
 	}
 	journal.note("injected", undo, "")
 	return &Active{Injection: injection, Undo: undo, journal: journal, id: id}, nil
+}
+
+// mayBreak returns nil if what is armed may be injected now.
+func mayBreak(ctx context.Context, journal *Journal, beside []Entry, undo Undo) error {
+	if err := journal.tell(string(Armed), undo, ""); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := journal.permit(beside, undo)
+	if err != nil {
+		journal.note("refused", undo, err.Error())
+	}
+	return err
 }
 
 // Settle implements [Injection].
@@ -108,56 +112,12 @@ func (a *Active) Settle(ctx context.Context) (Evidence, error) {
 	return seen, err
 }
 
-// look observes that the fault is in effect, and remembers if anything met it.
-func (a *Active) look(ctx context.Context) (Evidence, error) {
-	seen, err := a.Injection.Settle(ctx)
-	if err == nil && !seen.Idle {
-		a.met.Store(true)
-	}
-	return seen, err
-}
-
-// Met reports whether anything has met the fault since it was injected. If not,
-// it looks once more; a fault that is not in effect any more cannot be met. It
-// must not run beside [Active.Hold], nor after [Active.Recover].
-func (a *Active) Met(ctx context.Context) bool {
-	if !a.met.Load() {
-		_, _ = a.look(ctx) // what it says is remembered
-	}
-	return a.met.Load()
-}
-
-// Hold looks at the fault again and again, by the observation that it settled
-// with, until ctx is done. Its error wraps [ErrEnded] and says what was seen
-// instead: something else undid the fault, or the target is not the one any
-// more that was broken. It must not run beside [Active.Recover].
-func (a *Active) Hold(ctx context.Context) error {
-	tick := time.NewTicker(holdInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		looking, cancel := context.WithTimeout(ctx, holdPatience)
-		_, err := a.look(looking)
-		cancel()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			a.journal.note("ended early", a.Undo, err.Error())
-			return fmt.Errorf("%w: %w", ErrEnded, err)
-		}
-	}
-}
-
-// Recovered implements [Injection].
+// Recovered implements [Injection]. What it says is noted in the journal: a fault
+// that was not seen to be gone is not healed.
 func (a *Active) Recovered(ctx context.Context) (Evidence, error) {
 	seen, err := a.Injection.Recovered(ctx)
 	a.noteSeen("recovered", seen, err)
-	return seen, err
+	return seen, errors.Join(err, a.journal.mark(a.id, err))
 }
 
 // noteSeen tells of an observation, or that there was none.
@@ -169,17 +129,19 @@ func (a *Active) noteSeen(what string, seen Evidence, err error) {
 	a.journal.note(what, a.Undo, seen.By+": "+seen.Saw)
 }
 
-// Recover undoes the fault and notes in the journal how that went. The caller
-// chooses the context, which had better not be the one that a cancelled run
-// was cancelled through: see [Insist].
+// Recover undoes the fault and notes in the journal how that went. It stays pending
+// until Recovered has seen it gone. The caller chooses the context, which had better
+// not be the one that a cancelled run was cancelled through: see [Insist].
 func (a *Active) Recover(ctx context.Context) error {
-	err := a.Injection.Recover(ctx)
-	return errors.Join(err, a.journal.mark(a.id, err))
+	if err := a.Injection.Recover(ctx); err != nil {
+		return errors.Join(err, a.journal.mark(a.id, err))
+	}
+	return a.journal.markAs(a.id, Undone, "")
 }
 
 // HealAll mends everything that the journal has pending, last armed first,
-// from the undo data alone, whether or not ctx is done. It goes on after a
-// failure; the error joins all of them and wraps [ErrLeft].
+// from the undo data alone, and sees it gone, whether or not ctx is done. It goes on
+// after a failure; the error joins all of them and wraps [ErrLeft].
 func HealAll(ctx context.Context, catalog Catalog, env sut.Environment, journal *Journal) error {
 	return healEntries(ctx, catalog, env, journal, journal.Pending())
 }
@@ -191,22 +153,32 @@ func HealAgain(ctx context.Context, catalog Catalog, env sut.Environment, journa
 	return healEntries(ctx, catalog, env, journal, journal.All())
 }
 
+// healEntries mends entries, and sees them gone once all are mended: what one breaks
+// may not come back before another is.
 func healEntries(ctx context.Context, catalog Catalog, env sut.Environment, journal *Journal, entries []Entry) error {
-	var errs []error
-	for _, e := range slices.Backward(entries) {
-		errs = append(errs, heal(ctx, catalog, env, journal, e.ID, *e.Undo))
+	errs := make([]error, len(entries))
+	for i, e := range slices.Backward(entries) {
+		errs[i] = Insist(ctx, healTimeout, func(ctx context.Context) error { return catalog.Heal(ctx, env, *e.Undo) })
 	}
+	for i, e := range slices.Backward(entries) {
+		if errs[i] == nil {
+			errs[i] = seeGone(ctx, catalog, env, *e.Undo)
+		}
+		noted := journal.mark(e.ID, errs[i])
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("%w: %w", ErrLeft, errs[i])
+		}
+		errs[i] = errors.Join(errs[i], noted)
+	}
+	slices.Reverse(errs)
 	return errors.Join(errs...)
 }
 
-// heal mends one entry of the journal and notes how that went.
-func heal(ctx context.Context, catalog Catalog, env sut.Environment, journal *Journal, id string, undo Undo) error {
-	err := Insist(ctx, healTimeout, func(ctx context.Context) error { return catalog.Heal(ctx, env, undo) })
-	noted := journal.mark(id, err)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrLeft, err)
-	}
-	return errors.Join(err, noted)
+// seeGone sees what was healed gone, whether or not ctx is done.
+func seeGone(ctx context.Context, catalog Catalog, env sut.Environment, undo Undo) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goneTimeout)
+	defer cancel()
+	return catalog.Gone(ctx, env, undo)
 }
 
 // Insist calls do until it succeeds, with growing pauses, for as long as

@@ -145,6 +145,17 @@ type Kind struct {
 	// Heal mends from the undo data alone. It is idempotent; a target that is
 	// gone counts as mended.
 	Heal func(ctx context.Context, env sut.Environment, u Undo) error
+
+	// Gone blocks until what the undo data describes was seen not to be in effect,
+	// or ctx is done. It only watches. A target that is down or gone has no fault
+	// but that of being down. Whether it serves is not asked: that may be up to
+	// others. Nil: nothing is observed.
+	Gone func(ctx context.Context, env sut.Environment, u Undo) error
+
+	// Marks lists what faults have left in an environment, as far as that is seen
+	// without a journal and at once: what is called as ours, or what only faults do.
+	// What cannot be looked at is left out. Optional.
+	Marks func(ctx context.Context, env sut.Environment) []Undo
 }
 
 // Tell says what a fault does and what it needs.
@@ -169,6 +180,22 @@ func NewCatalog(kinds ...[]Kind) Catalog {
 		c[k.Name] = k
 	}
 	return c
+}
+
+// Marks lists what faults have left in an environment that no journal is known of,
+// with the commands that mend it: see [Kind.Marks].
+func (c Catalog) Marks(ctx context.Context, env sut.Environment) []Undo {
+	var left []Undo
+	for _, name := range c.Names() {
+		if c[name].Marks == nil {
+			continue
+		}
+		for _, u := range c[name].Marks(ctx, env) {
+			u.Manual = byHand(env, u.Manual)
+			left = append(left, u)
+		}
+	}
+	return left
 }
 
 // Names lists the kinds in alphabetical order.
@@ -212,6 +239,18 @@ func (c Catalog) Heal(ctx context.Context, env sut.Environment, u Undo) error {
 	}
 	if err := k.Heal(ctx, env, u); err != nil {
 		return fmt.Errorf("heal %s %s: %w", u.Kind, u.Target, err)
+	}
+	return nil
+}
+
+// Gone blocks until what an undo describes was seen not to be in effect.
+func (c Catalog) Gone(ctx context.Context, env sut.Environment, u Undo) error {
+	k, ok := c[u.Kind]
+	if !ok || k.Gone == nil {
+		return nil
+	}
+	if err := k.Gone(ctx, env, u); err != nil {
+		return fmt.Errorf("heal %s %s: undone, but not seen to be gone: %w", u.Kind, u.Target, err)
 	}
 	return nil
 }

@@ -29,11 +29,75 @@ func TestHold(t *testing.T) {
 			t.Errorf("held for a minute: %v, %q", err, log)
 		}
 		woken := errors.New("x is running, not paused")
+		if _, err := active.Last(t.Context()); err != nil {
+			t.Errorf("the last look at a fault in effect: %v", err)
+		}
 		f.fail["settle"] = woken
 		if err := active.Hold(t.Context()); !errors.Is(err, ErrEnded) || !errors.Is(err, woken) {
 			t.Errorf("something else undid it: %v", err)
 		}
 	})
+}
+
+// waiting is a fault as real ones are: its observation waits until it is in effect,
+// which it is for a while.
+type waiting struct {
+	fakeFault
+
+	ends time.Time
+}
+
+func (w *waiting) Inject(context.Context) (Injection, error) { return w, nil }
+
+func (w *waiting) Settle(ctx context.Context) (Evidence, error) {
+	return Evidence{}, Watch(ctx, func(context.Context) error {
+		if !time.Now().Before(w.ends) {
+			return errors.New("x is running, not paused")
+		}
+		return nil
+	})
+}
+
+// TestHoldShort wants faults that something else ends to be noticed however little
+// time they had left.
+func TestHoldShort(t *testing.T) {
+	for _, tt := range []struct{ lasts, ends time.Duration }{
+		{time.Minute, 30 * time.Second},
+		{time.Minute, 55 * time.Second},
+		{11 * time.Second, 0},
+		{11 * time.Second, 10*time.Second + 900*time.Millisecond},
+		{time.Second, time.Second / 2},
+		{time.Minute, 0}, // 0: it does not end
+		{time.Second, 0},
+	} {
+		early := tt.ends > 0 || tt.lasts == 11*time.Second
+		t.Run(tt.lasts.String()+" "+tt.ends.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log []string
+				j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+				began := time.Now()
+				f := &waiting{fakeFault: fakeFault{name: "x", log: &log, journal: j}, ends: began.Add(tt.ends)}
+				if !early {
+					f.ends = began.Add(time.Hour)
+				}
+				active, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, f, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), tt.lasts)
+				defer cancel()
+				if err = active.Hold(ctx); err == nil {
+					_, err = active.Last(t.Context())
+				}
+				if early != errors.Is(err, ErrEnded) {
+					t.Errorf("ended after %s of %s: %v", tt.ends, tt.lasts, err)
+				}
+				if took := time.Since(began); took > tt.lasts+holdPatience {
+					t.Errorf("held a fault of %s for %s", tt.lasts, took)
+				}
+			})
+		})
+	}
 }
 
 func TestConflict(t *testing.T) {

@@ -21,7 +21,8 @@ type JournalState string
 // The states of a fault in the journal. Only healed is final.
 const (
 	Armed  JournalState = "armed"  // about to be injected, or injected
-	Healed JournalState = "healed" // mended
+	Undone JournalState = "undone" // mended by who injected it, and not seen to be gone yet
+	Healed JournalState = "healed" // mended, and seen to be
 	Failed JournalState = "failed" // mending failed, and may be tried again
 )
 
@@ -47,14 +48,19 @@ func (e Entry) Until() time.Time {
 // what this one left behind if it dies, whenever that is.
 //
 // The file has one JSON record a line and only grows. A record that is not
-// whole was being written when its writer died; nothing had been done on the
-// strength of it yet, so it is passed over.
+// whole was being written when its writer died, or when the disk was full; nothing
+// was done on the strength of it, so it is passed over. So is one that does not
+// fit those before it, which never keeps the others from being mended: see Odd.
 type Journal struct {
 	mu      sync.Mutex
 	file    *os.File
 	entries []Entry // in the order they were armed
+	odd     []string
+	given   int   // identifiers, also of records that could not be written
+	torn    bool  // the last line may have no end
+	failed  error // why nothing can be relied on to be on the disk any more
 	permits []Permit
-	observe func(action string, u Undo, detail string)
+	observe func(action string, u Undo, detail string) error
 }
 
 // A Permit says whether a fault may be injected while others are pending. It is
@@ -69,8 +75,9 @@ func (j *Journal) Require(p Permit) {
 }
 
 // Observe has every action on a fault of this journal, and each that is noted,
-// told to a function.
-func (j *Journal) Observe(observe func(action string, u Undo, detail string)) {
+// told to a function. Where it fails to keep that a fault is armed, nothing is
+// injected.
+func (j *Journal) Observe(observe func(action string, u Undo, detail string) error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.observe = observe
@@ -93,14 +100,18 @@ func (j *Journal) permit(pending []Entry, next Undo) error {
 // journal, such as a statement, or what stopped a run.
 func (j *Journal) Note(action, target, detail string) { j.note(action, Undo{Target: target}, detail) }
 
-// note tells the observer of an action.
-func (j *Journal) note(action string, u Undo, detail string) {
+// note tells the observer of an action that was done, whatever becomes of that.
+func (j *Journal) note(action string, u Undo, detail string) { _ = j.tell(action, u, detail) }
+
+// tell tells the observer of an action.
+func (j *Journal) tell(action string, u Undo, detail string) error {
 	j.mu.Lock()
 	observe := j.observe
 	j.mu.Unlock()
-	if observe != nil {
-		observe(action, u, detail)
+	if observe == nil {
+		return nil
 	}
+	return observe(action, u, detail)
 }
 
 // OpenJournal opens the journal in a file, or makes one, and reads what it
@@ -126,35 +137,44 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// read replays the file. If it ends within a record, it ends that line, so
-// that the next record has one to itself.
+// read replays the file. If it ends within a record, the next one begins a line
+// of its own.
 func (j *Journal) read() error {
 	data, err := io.ReadAll(j.file)
 	if err != nil {
 		return err
 	}
-	err = j.replay(data)
-	if err != nil {
-		return err
-	}
-	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
-		_, err = j.file.WriteString("\n")
-	}
-	return err
+	j.replay(data)
+	j.torn = len(data) > 0 && !bytes.HasSuffix(data, []byte("\n"))
+	return nil
 }
 
-// replay takes all whole records into account.
-func (j *Journal) replay(data []byte) error {
+// replay takes all records into account that can be.
+func (j *Journal) replay(data []byte) {
+	n := 0
 	for line := range bytes.Lines(data) {
-		var e Entry
-		if json.Unmarshal(line, &e) != nil {
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if err := j.apply(e); err != nil {
-			return err
+		var e Entry
+		err := json.Unmarshal(line, &e)
+		if err == nil {
+			err = j.apply(e)
+		}
+		if err != nil {
+			j.odd = append(j.odd, fmt.Sprintf("line %d: %v", n, err))
 		}
 	}
-	return nil
+	j.given = n // at least as many as were given
+}
+
+// Odd lists the lines of the file that were passed over when it was opened, and
+// why: of what they said nothing is known.
+func (j *Journal) Odd() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.odd)
 }
 
 // ReadPending returns what is pending in the journal of a process that may be
@@ -168,20 +188,21 @@ func ReadPending(file string) ([]Entry, error) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	j := &Journal{}
-	if err := j.replay(data); err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", file, err)
-	}
+	j.replay(data)
 	return j.Pending(), nil
 }
 
 // apply takes a record into account.
 func (j *Journal) apply(e Entry) error {
-	i := slices.IndexFunc(j.entries, func(old Entry) bool { return old.ID == e.ID })
+	i := j.index(e.ID)
 	switch {
-	case e.State == Armed && e.Undo != nil && i < 0:
+	case e.State == Armed && e.Undo != nil:
+		if i >= 0 { // two faults of one name: neither may be lost
+			j.entries[i].ID += "@" + strconv.Itoa(len(j.entries))
+		}
 		e.Began = e.At
 		j.entries = append(j.entries, e)
-	case (e.State == Healed || e.State == Failed) && i >= 0:
+	case (e.State == Undone || e.State == Healed || e.State == Failed) && i >= 0:
 		j.entries[i].State, j.entries[i].At = e.State, e.At
 	default:
 		return fmt.Errorf("entry %q cannot become %q", e.ID, e.State)
@@ -189,72 +210,89 @@ func (j *Journal) apply(e Entry) error {
 	return nil
 }
 
-// write appends a record and returns when it is on the disk.
+// index returns where an entry is, or -1.
+func (j *Journal) index(id string) int {
+	return slices.IndexFunc(j.entries, func(e Entry) bool { return e.ID == id })
+}
+
+// write appends a record and returns when it is on the disk. If that fails, what
+// is there of it does not become a part of the next one.
 func (j *Journal) write(e Entry) error {
 	e.At = time.Now().UTC()
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
+	line = append(line, '\n')
+	if j.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err := j.file.Write(line); err != nil {
+		j.torn = true
 		return fmt.Errorf("write journal: %w", err)
 	}
+	j.torn = false
 	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+		// What the disk has is not known from here on, not even after a Sync
+		// that succeeds: the kernel tells of a loss but once.
+		j.failed = fmt.Errorf("write journal: %w", err)
+		return j.failed
 	}
 	return j.apply(e)
 }
 
 // arm notes that a fault is about to be injected, unless check speaks against
-// that, and returns the entry's id and what is pending beside it. Nothing else is
+// that, and returns the entry's id and what is in effect beside it. Nothing else is
 // armed between the check and the note, so that of two that are armed at the same
 // moment one sees the other.
 func (j *Journal) arm(u Undo, check func(pending []Entry) error) (id string, beside []Entry, err error) {
-	defer func() {
-		if err == nil {
-			j.note(string(Armed), u, "")
-		}
-	}()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	beside = j.pending()
+	if j.failed != nil {
+		return "", nil, fmt.Errorf("the journal cannot be relied on any more: %w", j.failed)
+	}
+	beside = slices.DeleteFunc(j.pending(), func(e Entry) bool { return e.State == Undone })
 	err = check(beside)
 	if err != nil {
 		return "", nil, err
 	}
-	id = strconv.Itoa(len(j.entries) + 1)
+	j.given++
+	id = strconv.Itoa(j.given)
 	return id, beside, j.write(Entry{ID: id, State: Armed, Undo: &u})
 }
 
-// mark notes how mending an entry ended. Once healed, it stays healed.
+// mark notes how mending an entry ended.
 func (j *Journal) mark(id string, mending error) error {
-	undo, state, err := j.end(id, mending)
-	if undo != nil && mending != nil {
-		j.note(string(state), *undo, mending.Error())
-	} else if undo != nil {
-		j.note(string(state), *undo, "")
+	if mending != nil {
+		return j.markAs(id, Failed, mending.Error())
+	}
+	return j.markAs(id, Healed, "")
+}
+
+// markAs notes what became of an entry. Once healed, it stays healed.
+func (j *Journal) markAs(id string, state JournalState, detail string) error {
+	undo, err := j.change(id, state)
+	if undo != nil {
+		j.note(string(state), *undo, detail)
 	}
 	return err
 }
 
-// end writes how mending an entry ended and returns whose end that was, or nil
-// if it had ended before.
-func (j *Journal) end(id string, mending error) (*Undo, JournalState, error) {
+// change writes the state of an entry and returns whose that is, or nil if it was
+// healed before.
+func (j *Journal) change(id string, state JournalState) (*Undo, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	i := slices.IndexFunc(j.entries, func(e Entry) bool { return e.ID == id })
+	i := j.index(id)
 	if i < 0 || j.entries[i].State == Healed {
-		return nil, Healed, nil
+		return nil, nil
 	}
-	state := Healed
-	if mending != nil {
-		state = Failed
-	}
-	return j.entries[i].Undo, state, j.write(Entry{ID: id, State: state})
+	return j.entries[i].Undo, j.write(Entry{ID: id, State: state})
 }
 
 // Pending returns the entries that are not healed, in the order they were
-// armed. The faults that they describe may be in effect.
+// armed. The faults that they describe may be in effect, or what they broke is not
+// whole yet.
 func (j *Journal) Pending() []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()

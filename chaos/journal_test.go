@@ -124,14 +124,9 @@ func size(t *testing.T, file string) int {
 
 func TestOpenJournalErrors(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, "journal")
-	if err := os.WriteFile(file, []byte(`{"id":"1","state":"healed"}`+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for file, want := range map[string]string{
 		dir:                              "is a directory",
 		filepath.Join(dir, "no", "such"): "no such file",
-		file:                             `entry "1" cannot become "healed"`,
 	} {
 		if _, err := OpenJournal(file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("open %s: %v, want %q", file, err, want)
@@ -193,7 +188,13 @@ func TestArm(t *testing.T) {
 	}{
 		{
 			name: "recovers",
-			log:  []string{"prepare x", "injecting x", "inject x", "recover x"},
+			log:  []string{"prepare x", "injecting x", "inject x", "recover x", "recovered x"},
+		},
+		{
+			name:    "is not seen whole",
+			fail:    map[string]error{"recovered": broken},
+			log:     []string{"prepare x", "injecting x", "inject x", "recover x", "recovered x"},
+			pending: []string{"x failed"},
 		},
 		{
 			name: "cannot be prepared",
@@ -232,6 +233,9 @@ func TestArm(t *testing.T) {
 			if err == nil {
 				err = active.Recover(t.Context())
 			}
+			if err == nil {
+				_, err = active.Recovered(t.Context())
+			}
 			if want := len(tt.fail) > 0; want != errors.Is(err, broken) || want != (err != nil) {
 				t.Errorf("error %v, want one: %t", err, want)
 			}
@@ -269,6 +273,87 @@ func TestHealAll(t *testing.T) {
 	}
 	if err := HealAll(ctx, fakeCatalog(&log, nil), nil, j); err != nil || len(j.Pending()) > 0 {
 		t.Errorf("second attempt: %v, pending %v", err, targets(j))
+	}
+}
+
+// TestHealAllSees wants what is mended to be seen gone, and only once all is mended:
+// what one fault broke may not come back before another one is undone.
+func TestHealAllSees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log []string
+		c := fakeCatalog(&log, nil)
+		k := c["fake"]
+		k.Gone = func(ctx context.Context, _ sut.Environment, u Undo) error {
+			log = append(log, "gone "+u.Target)
+			if u.Target != "a" {
+				return nil
+			}
+			return Watch(ctx, func(context.Context) error { return errors.New("a is paused") })
+		}
+		c["fake"] = k
+		j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+		arm(t, j, "a")
+		arm(t, j, "b")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		err := HealAll(ctx, c, nil, j)
+		if !errors.Is(err, ErrLeft) || !strings.Contains(err.Error(), "heal fake a: undone, but not seen to be gone") || !strings.Contains(err.Error(), "a is paused") {
+			t.Errorf("error %v, want what was seen of a", err)
+		}
+		if diff := cmp.Diff([]string{"heal b", "heal a", "gone b", "gone a"}, log); diff != "" {
+			t.Errorf("done (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"a failed"}, targets(j)); diff != "" {
+			t.Errorf("pending (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestUndone has a fault that is undone and not seen gone yet: it is pending, and
+// does not speak against another one of the same target.
+func TestUndone(t *testing.T) {
+	var log []string
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+	c := fakeCatalog(&log, nil)
+	f := &fakeFault{name: "x", log: &log, journal: j}
+	active, err := Arm(t.Context(), j, c, nil, f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Arm(t.Context(), j, c, nil, f, nil); !errors.Is(err, ErrConflict) {
+		t.Errorf("the same once more: %v", err)
+	}
+	if err := active.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Arm(t.Context(), j, c, nil, f, nil); err != nil {
+		t.Errorf("after it was undone: %v", err)
+	}
+	if diff := cmp.Diff([]string{"x undone", "x armed"}, targets(j)); diff != "" {
+		t.Errorf("pending (-want +got):\n%s", diff)
+	}
+}
+
+// TestArmAudited injects nothing of which there would be no trace.
+func TestArmAudited(t *testing.T) {
+	full := errors.New("no space left on the disk of the audit log")
+	for missing, injected := range map[string]bool{"armed": false, "injected": true, "settled": true} {
+		var log []string
+		j := openJournal(t, filepath.Join(t.TempDir(), "journal"))
+		j.Observe(func(action string, _ Undo, _ string) error {
+			if action == missing {
+				return full
+			}
+			return nil
+		})
+		f := &fakeFault{name: "x", log: &log, journal: j}
+		active, err := Arm(t.Context(), j, fakeCatalog(&log, nil), nil, f, nil)
+		if injected != slices.Contains(log, "inject x") || injected != (active != nil) || injected == errors.Is(err, full) {
+			t.Errorf("%s cannot be noted: %v after %q", missing, err, log)
+		}
+		if !injected && len(j.Pending()) > 0 {
+			t.Errorf("%s cannot be noted: pending %v", missing, targets(j))
+		}
 	}
 }
 

@@ -66,9 +66,12 @@ func TestPitfalls(t *testing.T) {
 			"cmd/proofload/inject_away_test.go":          "TestEngineGoesAwayDuringRecovery",
 		}},
 		{"something else undoes the fault while it should last", map[string]string{
-			"chaos/hold_test.go":            "TestHold",
-			"chaos/proc/proc_linux_test.go": "TestNotInEffect",
+			"chaos/hold_test.go":            "TestHoldShort",
+			"chaos/proc/proc_linux_test.go": "TestResumedEarly",
 			"chaos/netfault/links_test.go":  "TestLinkFaultEndedEarly",
+
+			"chaos/netfault/overdue_linux_test.go": "TestPartitionOver",
+			"chaos/netfault/overdue_test.go":       "TestLinkFaultWithoutEffect",
 		}},
 		{"a proxy accepts what its upstream would refuse, and clients who go through it see another recovery time", map[string]string{
 			"cmd/linkd/linkd_test.go":        "TestUpstreamDown",

@@ -54,7 +54,7 @@ type Script struct {
 	Met string
 }
 
-// Fault makes the catalogue entry. It sets New, Check and Heal, and what the
+// Fault makes the catalogue entry. It sets New, Check, Heal and Gone, and what the
 // environment must offer.
 func (s Script) Fault() Kind {
 	if !strings.HasPrefix(s.Undo, ShellEnd) {
@@ -79,6 +79,18 @@ func (s Script) Fault() Kind {
 			return fmt.Errorf("read undo data: %w", err)
 		}
 		return s.undo(ctx, env, d)
+	}
+	k.Gone = func(ctx context.Context, env sut.Environment, u Undo) error {
+		exec, ok := env.(sut.Executor)
+		if !ok {
+			return fmt.Errorf("commands inside nodes: %w", sut.ErrUnsupported)
+		}
+		in := scriptInjection{scripted: scripted{script: s, env: env, exec: exec}}
+		if err := json.Unmarshal(u.Data, &in.data); err != nil {
+			return fmt.Errorf("read undo data: %w", err)
+		}
+		_, err := in.Recovered(ctx)
+		return err
 	}
 	return k
 }

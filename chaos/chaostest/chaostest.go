@@ -20,6 +20,7 @@ const (
 	settleTimeout  = 30 * time.Second
 	recoverTimeout = 2 * time.Minute
 	effectTimeout  = 30 * time.Second
+	goneTimeout    = 300 * time.Millisecond // that what is in effect is not seen to be gone
 )
 
 // A Probe tells whether the target of a fault is broken now, as somebody who
@@ -220,12 +221,22 @@ func (f *faultTest) testPrepare(t *testing.T) {
 	if err := f.catalog.Heal(t.Context(), f.env, undo); err != nil {
 		t.Errorf("heal what was only prepared: %v", err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), recoverTimeout)
+	defer cancel()
+	if err := f.catalog.Gone(ctx, f.env, undo); err != nil {
+		t.Errorf("what was only prepared is not gone: %v", err)
+	}
 	f.expect(t, false, "after healing what was only prepared")
 }
 
 func (f *faultTest) testRecover(t *testing.T) {
 	j := f.journal(t, filepath.Join(t.TempDir(), "journal"))
 	active := f.arm(t, j)
+	looking, end := context.WithTimeout(t.Context(), goneTimeout)
+	defer end()
+	if err := f.catalog.Gone(looking, f.env, active.Undo); err == nil {
+		t.Error("seen gone from the undo data while it is in effect")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), recoverTimeout)
 	defer cancel()
 	for _, when := range []string{"after recovery", "after the second recovery"} {
@@ -277,6 +288,12 @@ func (f *faultTest) testCancellation(t *testing.T) {
 	active, err := chaos.Arm(done, j, f.catalog, f.env, f.fault(t), nil)
 	if err == nil {
 		if err := chaos.Insist(done, recoverTimeout, active.Recover); err != nil {
+			t.Fatal(err)
+		}
+		f.pending(t, j, 1, "undone, but not seen gone,")
+		ctx, cancel := context.WithTimeout(t.Context(), recoverTimeout)
+		defer cancel()
+		if _, err := active.Recovered(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -55,6 +55,18 @@ type byteCounts struct {
 // in returns how many bytes arrived at the link, in both directions.
 func (c byteCounts) in() int64 { return c.UpstreamIn + c.DownstreamIn }
 
+// arrived returns how many bytes arrived at the link, in some directions.
+func (c byteCounts) arrived(streams []string) (n int64) {
+	for _, stream := range streams {
+		if stream == "upstream" {
+			n += c.UpstreamIn
+		} else {
+			n += c.DownstreamIn
+		}
+	}
+	return n
+}
+
 // out returns how many bytes the link delivered, in both directions.
 func (c byteCounts) out() int64 { return c.UpstreamOut + c.DownstreamOut }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,10 @@ type cut struct {
 }
 
 func (c cut) chain() string { return "PL-" + c.ID }
+
+// dateForm is how the kernel's rules have a date, in UTC. Texts of it are in the order
+// of time.
+const dateForm = "%Y-%m-%dT%H:%M:%S"
 
 // iptables waits for the lock that other programs may hold.
 const iptables = "iptables -w 5"
@@ -89,7 +94,7 @@ func (c cut) matches(node string) []string {
 func (c cut) addScript(node string, ttl time.Duration) string {
 	seconds := int64((ttl+time.Second-1)/time.Second) + 1 // whose first may have begun long ago
 	script := []string{
-		fmt.Sprintf(`until=$(date -u -d "@$(($(date +%%s)+%d))" +%%Y-%%m-%%dT%%H:%%M:%%S)`, seconds),
+		fmt.Sprintf(`until=$(date -u -d "@$(($(date +%%s)+%d))" +%s)`, seconds, dateForm),
 		iptables + " -N " + c.chain(),
 	}
 	for _, m := range c.matches(node) {
@@ -145,24 +150,30 @@ func (c cut) listed(listing string) error {
 	return nil
 }
 
-// dropped returns how many packets of a node met the verdict.
-func (c cut) dropped(ctx context.Context, net sut.NetAdmin, node string) (packets int64, err error) {
-	listing, err := net.NetExec(ctx, node, "sh", "-c", iptables+" -nvxL "+c.chain())
+// look finds out whether the kernel applies the rules on a node, and returns how
+// many packets have met the verdict. Rules whose time is over by the node's clock,
+// which may have been set, are listed as before.
+func (c cut) look(ctx context.Context, net sut.NetAdmin, node string) (packets int64, err error) {
+	out, err := net.NetExec(ctx, node, "sh", "-c", "date -u +"+dateForm+" && "+iptables+" -S && "+iptables+" -nvxL "+c.chain())
 	if err != nil {
-		return 0, fmt.Errorf("list rules of %s: %w: %s", node, err, strings.TrimSpace(listing))
+		return 0, fmt.Errorf("list rules of %s: %w: %s", node, err, strings.TrimSpace(out))
 	}
-	found := false
+	if err := c.listed(out); err != nil {
+		return 0, fmt.Errorf("%s is cut off no more: %w", node, err)
+	}
+	now, listing, _ := strings.Cut(out, "\n")
 	for line := range strings.Lines(listing) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == c.target() {
+		fields := strings.Fields(line)
+		if i := slices.Index(fields, "--datestop"); i > 0 && strings.HasPrefix(line, "-A "+c.chain()+" ") && fields[i+1] < now {
+			return 0, fmt.Errorf("the kernel applies the rules of %s no more: they ended at %s, and its clock says %s", node, fields[i+1], now)
+		}
+		if len(fields) > 2 && fields[2] == c.target() {
 			n, err := strconv.ParseInt(fields[0], 10, 64)
 			if err != nil {
-				return 0, fmt.Errorf("list rules of %s: %w", node, err)
+				continue // no line of counters
 			}
-			packets, found = packets+n, true
+			packets += n
 		}
-	}
-	if !found {
-		return 0, fmt.Errorf("list rules of %s: no %s in chain %s", node, c.target(), c.chain())
 	}
 	return packets, nil
 }
@@ -191,7 +202,7 @@ func (c cut) remove(ctx context.Context, env sut.Environment, node string) error
 
 // gone reports that no rule is left on a node.
 func (c cut) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, node string) error {
-	if chaos.IsDown(ctx, env, node) {
+	if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 		return nil
 	}
 	listing, err := net.NetExec(ctx, node, "sh", "-c", iptables+" -S")
@@ -202,6 +213,21 @@ func (c cut) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, no
 		return fmt.Errorf("chain %s is still listed on %s", c.chain(), node)
 	}
 	return nil
+}
+
+// goneCut is the observation of [chaos.Kind.Gone] that none of the rules is left.
+func goneCut(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	c, err := readCut(u)
+	if err != nil {
+		return err
+	}
+	net, ok := env.(sut.NetAdmin)
+	if !ok {
+		return fmt.Errorf("packet filters: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(c.Nodes, func(node string) error {
+		return chaos.Watch(ctx, func(ctx context.Context) error { return c.gone(ctx, env, net, node) })
+	})
 }
 
 // undo describes how to remove the rules, for the journal and for people.

@@ -62,7 +62,7 @@ func (f filterKind) kind() chaos.Kind {
 		}
 		return fault, nil
 	}
-	f.Heal = healPartition
+	f.Heal, f.Gone = healPartition, goneCut
 	return f.Kind
 }
 

@@ -54,7 +54,7 @@ func (l linkKind) kind() chaos.Kind {
 		}
 		return &linkFault{kind: l, env: env, controller: controller, targets: targets, params: p}, nil
 	}
-	l.Heal = healStall
+	l.Heal, l.Gone = healStall, goneLinks
 	return l.Kind
 }
 
@@ -105,6 +105,10 @@ func (f *linkFault) Prepare(ctx context.Context) (chaos.Undo, error) {
 func (f *linkFault) Inject(ctx context.Context) (chaos.Injection, error) {
 	in := &linkInjection{linkFault: *f, links: f.data.links(f.env)}
 	in.before = in.count(ctx)
+	in.last = make([]lastSeen, len(in.links))
+	for i := range in.last {
+		in.last[i].counts = in.before[i]
+	}
 	in.probes = probes(ctx, in.links, f.kind.marks(f.kind.Kind, f.params))
 	in.called = time.Now()
 	err := chaos.Each(in.links, func(l control) error {
@@ -135,8 +139,20 @@ type linkInjection struct {
 	links  []control
 	called time.Time    // the last inject or recover call
 	before []byteCounts // of each link at that call
+	last   []lastSeen   // of each link
 	probes []probe      // of each link whose proxy counts nothing
 }
+
+// A lastSeen is when the effect of a fault on a link was last seen, if it was, and
+// what its counts were then, or before the fault.
+type lastSeen struct {
+	at     time.Time
+	counts byteCounts
+}
+
+// unseenTime is how long data may arrive at a link of which all connections meet a
+// fault without any sign of it: the next sign may be a piece that takes its time.
+const unseenTime = 30 * time.Second
 
 // probes makes a probe for each link whose proxy counts nothing. Without one a
 // fault is not seen, which is no reason not to inject.
@@ -240,14 +256,30 @@ func (in *linkInjection) inEffect(ctx context.Context, i int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	since := now.since(in.before[i])
+	since := now.since(in.last[i].counts)
 	if saw := in.kind.seen(in.kind.Kind, in.params, since); saw != "" {
+		if in.kind.Percent(in.params, "connections") >= 100 {
+			in.last[i].counts = now
+		} // else what it held back once may be all that it ever does
+		in.last[i].at = time.Now()
 		return saw, nil
 	}
-	if since.in() == 0 && time.Since(in.called) >= idleTime {
+	arrived := since.arrived(directions(in.kind.Kind, in.params))
+	switch seen := in.last[i].at; {
+	case arrived == 0 && time.Since(in.called) >= idleTime:
 		return unmet, nil
+	case !seen.IsZero() && time.Since(seen) < unseenTime+in.lives():
+		return fmt.Sprintf("toxic listed, %d bytes in since it was seen", arrived), nil
 	}
-	return "", fmt.Errorf("link %s: no effect was seen yet on %d bytes in", l.link, since.in())
+	return "", fmt.Errorf("link %s: no effect was seen on %d bytes in", l.link, arrived)
+}
+
+// lives is how long a connection may go on before it meets the fault.
+func (in *linkInjection) lives() time.Duration {
+	if in.kind.Name != kindLinkReset {
+		return 0
+	}
+	return in.kind.Duration(in.params, "after")
 }
 
 // refuses says that a link accepts no connection and has none.

@@ -3,6 +3,7 @@ package netfault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -106,6 +107,27 @@ func healLose(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 		return err
 	}
 	return c.bringBack(ctx, env)
+}
+
+// goneLoss is the observation of [chaos.Kind.Gone] that nodes are neither down nor
+// cut off.
+func goneLoss(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	c, err := readCut(u)
+	if err != nil {
+		return err
+	}
+	killer, ok := env.(sut.Killer)
+	if !ok {
+		return fmt.Errorf("starting nodes: %w", sut.ErrUnsupported)
+	}
+	there := slices.DeleteFunc(slices.Clone(c.Nodes), func(node string) bool {
+		_, ok := env.Topology().Node(node)
+		return !ok
+	})
+	if err := chaos.AwaitState(ctx, killer, there, sut.Running); err != nil {
+		return err
+	}
+	return goneCut(ctx, env, u)
 }
 
 // bringBack starts the nodes and makes sure that none of the rules is left: a

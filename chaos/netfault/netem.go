@@ -62,21 +62,24 @@ func (n netem) removeScript() string {
 }
 
 // packets returns how many packets the disciplines have passed, by a listing of
-// tc -s, and whether there are any disciplines.
-func (n netem) packets(listing string) (packets int64, listed bool) {
+// tc -s, whether there are any disciplines, and an interface that has none.
+func (n netem) packets(listing string) (packets int64, listed bool, without string) {
 	ours := false
 	for line := range strings.Lines(listing) {
 		fields := strings.Fields(line)
 		switch {
-		case len(fields) > 2 && fields[0] == "qdisc":
+		case len(fields) > 4 && fields[0] == "qdisc":
 			ours = fields[1] == "netem" && fields[2] == n.Handle
 			listed = listed || ours
+			if !ours && fields[4] != "lo" && !strings.Contains(line, " parent ") {
+				without = fields[4]
+			}
 		case ours && len(fields) > 3 && fields[0] == "Sent":
 			count, _ := strconv.ParseInt(fields[3], 10, 64) // of an unknown form counts as none seen
 			packets += count
 		}
 	}
-	return packets, listed
+	return packets, listed, without
 }
 
 // A netemFault is the fault of nodes whose packets go through netem.
@@ -120,7 +123,7 @@ func (n netem) undo(kind string, ttl time.Duration) (chaos.Undo, error) {
 
 // Inject implements [chaos.Fault].
 func (f *netemFault) Inject(ctx context.Context) (chaos.Injection, error) {
-	in := &netemInjection{env: f.env, net: f.net, data: f.data, called: time.Now()}
+	in := &netemInjection{env: f.env, net: f.net, data: f.data, before: make([]int64, len(f.data.Nodes)), called: time.Now()}
 	err := chaos.Each(in.data.Nodes, func(node string) error {
 		out, err := f.net.NetExec(ctx, node, "sh", "-c", in.data.addScript(f.what, f.ttl))
 		if err != nil {
@@ -139,12 +142,15 @@ type netemInjection struct {
 	env    sut.Environment
 	net    sut.NetAdmin
 	data   netem
+	before []int64   // by node, the packets that had gone through at the last look
 	called time.Time // the last inject or recover call
 }
 
-// Settle implements [chaos.Injection]. It goes by the packets that went through.
+// Settle implements [chaos.Injection]. It goes by the packets that went through
+// since it was called last.
 func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	said := make([]string, len(in.data.Nodes))
+	now := make([]int64, len(in.data.Nodes))
 	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		idle.Store(0)
@@ -154,10 +160,14 @@ func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 			if err != nil {
 				return fmt.Errorf("list disciplines of %s: %w: %s", node, err, strings.TrimSpace(listing))
 			}
-			packets, listed := in.data.packets(listing)
+			total, listed, without := in.data.packets(listing)
+			packets := total - in.before[i]
+			now[i] = total
 			switch {
 			case !listed:
 				return fmt.Errorf("netem %s is not listed on %s", in.data.Handle, node)
+			case without != "":
+				return fmt.Errorf("netem %s is not listed on %s of %s", in.data.Handle, without, node)
 			case packets == 0 && time.Since(in.called) < idleTime:
 				return fmt.Errorf("no packet of %s went through netem yet", node)
 			}
@@ -172,6 +182,7 @@ func (in *netemInjection) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
+	in.before = now
 	return chaos.Evidence{
 		By: "queueing discipline counters", Saw: strings.Join(said, "; "), Took: time.Since(in.called), Idle: int(idle.Load()) == len(said),
 	}, nil
@@ -198,14 +209,14 @@ func (in *netemInjection) Recovered(ctx context.Context) (chaos.Evidence, error)
 
 // gone reports that no discipline is left on a node. One that is down has none.
 func (n netem) gone(ctx context.Context, env sut.Environment, net sut.NetAdmin, node string) error {
-	if chaos.IsDown(ctx, env, node) {
+	if _, ok := env.Topology().Node(node); !ok || chaos.IsDown(ctx, env, node) {
 		return nil
 	}
 	listing, err := net.NetExec(ctx, node, "tc", "qdisc", "show")
 	if err != nil {
 		return fmt.Errorf("list disciplines of %s: %w: %s", node, err, strings.TrimSpace(listing))
 	}
-	if _, listed := n.packets(listing); listed {
+	if _, listed, _ := n.packets(listing); listed {
 		return fmt.Errorf("netem %s is still listed on %s", n.Handle, node)
 	}
 	return nil
@@ -228,7 +239,7 @@ func (n netem) removeAll(ctx context.Context, env sut.Environment) error {
 		if err != nil {
 			return fmt.Errorf("remove netem of %s: %w: %s", node, err, strings.TrimSpace(listing))
 		}
-		if _, listed := n.packets(listing); listed {
+		if _, listed, _ := n.packets(listing); listed {
 			return fmt.Errorf("netem %s is left on %s", n.Handle, node)
 		}
 		return nil
@@ -242,4 +253,19 @@ func healNetem(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 		return fmt.Errorf("read undo data: %w", err)
 	}
 	return n.removeAll(ctx, env)
+}
+
+// goneNetem is the observation of [chaos.Kind.Gone] that no discipline is left.
+func goneNetem(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	var n netem
+	if err := json.Unmarshal(u.Data, &n); err != nil {
+		return fmt.Errorf("read undo data: %w", err)
+	}
+	net, ok := env.(sut.NetAdmin)
+	if !ok {
+		return fmt.Errorf("queueing disciplines: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(n.Nodes, func(node string) error {
+		return chaos.Watch(ctx, func(ctx context.Context) error { return n.gone(ctx, env, net, node) })
+	})
 }

@@ -44,7 +44,7 @@ func (n netemKind) kind() chaos.Kind {
 		}
 		return &netemFault{partition: *base, what: n.what(entry, p)}, nil
 	}
-	n.Heal = healNetem
+	n.Heal, n.Gone = healNetem, goneNetem
 	return n.Kind
 }
 

@@ -30,6 +30,8 @@ func Kinds() []chaos.Kind {
 			New:     newStall,
 			Check:   checkStall,
 			Heal:    healStall,
+			Gone:    goneLinks,
+			Marks:   linkMarks,
 		},
 		{
 			Name:    kindLose,
@@ -42,6 +44,7 @@ func Kinds() []chaos.Kind {
 			New:     newLoss(kindLose),
 			Check:   checkLose,
 			Heal:    healLose,
+			Gone:    goneLoss,
 		},
 		{
 			Name:    kindZoneOutage,
@@ -54,6 +57,7 @@ func Kinds() []chaos.Kind {
 			New:     newLoss(kindZoneOutage),
 			Check:   checkZone,
 			Heal:    healLose,
+			Gone:    goneLoss,
 		},
 	})
 }

@@ -134,7 +134,9 @@ func addresses(ctx context.Context, net sut.NetAdmin, node string) ([]string, er
 
 // Inject implements [chaos.Fault].
 func (p *partition) Inject(ctx context.Context) (chaos.Injection, error) {
-	in := &partitioned{env: p.env, net: p.net, cut: p.cut, others: p.others, called: time.Now()}
+	in := &partitioned{
+		env: p.env, net: p.net, cut: p.cut, others: p.others, before: make([]int64, len(p.cut.Nodes)), called: time.Now(),
+	}
 	err := chaos.Each(in.cut.Nodes, func(node string) error { return in.cut.add(ctx, p.net, node, p.ttl) })
 	if err != nil {
 		return nil, err
@@ -148,14 +150,16 @@ type partitioned struct {
 	net    sut.NetAdmin
 	cut    cut
 	others map[string][]string // what the rules are aimed at, by peer
+	before []int64             // by node, the packets that had met the rules at the last look
 	called time.Time           // the last inject or recover call
 }
 
-// Settle implements [chaos.Injection]. It goes by the packets that the kernel
-// dropped; a node that tries to send or receive none for a while is taken for
-// cut off by the rules that are listed.
+// Settle implements [chaos.Injection]. It goes by the packets that the kernel has
+// dropped since it was called last; a node that tries to send or receive none for a
+// while is taken for cut off by the rules that are listed and not over.
 func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	said := make([]string, len(p.cut.Nodes))
+	now := make([]int64, len(p.cut.Nodes))
 	var idle atomic.Int64 // nodes
 	err := chaos.Watch(ctx, func(ctx context.Context) error {
 		idle.Store(0)
@@ -164,7 +168,9 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 		}
 		return chaos.Each(chaos.Indices(said), func(i int) error {
 			node := p.cut.Nodes[i]
-			packets, err := p.cut.dropped(ctx, p.net, node)
+			total, err := p.cut.look(ctx, p.net, node)
+			packets := total - p.before[i]
+			now[i] = total
 			switch {
 			case err != nil:
 				return err
@@ -182,6 +188,7 @@ func (p *partitioned) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if err != nil {
 		return chaos.Evidence{}, err
 	}
+	p.before = now
 	return chaos.Evidence{
 		By: "packet filter counters", Saw: strings.Join(said, "; "), Took: time.Since(p.called), Idle: int(idle.Load()) == len(said),
 	}, nil

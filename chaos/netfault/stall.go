@@ -39,7 +39,10 @@ type stalledLink struct {
 }
 
 // toxic returns the name of the toxic in one direction.
-func (d stallData) toxic(stream string) string { return "proofload-" + d.ID + "_" + stream }
+func (d stallData) toxic(stream string) string { return toxicMark + d.ID + "_" + stream }
+
+// toxicMark is how the names of our toxics begin.
+const toxicMark = "proofload-"
 
 // links returns the controls of all links. Where the environment still knows a
 // link, its control may have moved.
@@ -133,11 +136,11 @@ func (d stallData) undo(kind string) (chaos.Undo, error) {
 		names[i] = l.Link
 		at := control{link: l.Link, base: l.Control}
 		if d.Down {
-			manual = append(manual, fmt.Sprintf(`curl -X POST -d '{"enabled": true}' '%s'`, at.url(at.proxyPath())))
+			manual = append(manual, at.enableByHand())
 			continue
 		}
 		for _, stream := range streams() {
-			manual = append(manual, fmt.Sprintf("curl -X DELETE '%s'", at.url(at.toxicPath(d.toxic(stream)))))
+			manual = append(manual, at.removeByHand(d.toxic(stream)))
 		}
 	}
 	data, err := json.Marshal(d)

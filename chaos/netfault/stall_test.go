@@ -161,7 +161,10 @@ func newFakeLinks(t *testing.T, answer func(request string) int) *fakeLinks {
 			status = http.StatusOK
 		}
 		w.WriteHeader(status)
-		if r.Method == http.MethodGet {
+		switch {
+		case r.Method == http.MethodGet && strings.HasSuffix(request, "/toxics"):
+			fmt.Fprint(w, `[]`)
+		case r.Method == http.MethodGet:
 			fmt.Fprint(w, `{"enabled": true}`)
 		}
 	})

@@ -60,6 +60,7 @@ func crashLoopKind() chaos.Kind {
 	k.Heal = func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 		return heal(ctx, env, u, startForGood)
 	}
+	k.Gone = isNot(sut.Down)
 	return k
 }
 

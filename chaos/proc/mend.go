@@ -86,6 +86,36 @@ func heal(ctx context.Context, env sut.Environment, u chaos.Undo, mends mend) er
 	return mendAll(ctx, env, data.Nodes, mends)
 }
 
+// isNot is an observation of [chaos.Kind.Gone]: no node that undo data names is in a
+// state.
+func isNot(broken sut.State) func(context.Context, sut.Environment, chaos.Undo) error {
+	return func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+		var data undoData
+		if err := json.Unmarshal(u.Data, &data); err != nil {
+			return fmt.Errorf("read undo data: %w", err)
+		}
+		killer, ok := env.(sut.Killer)
+		if !ok {
+			return fmt.Errorf("looking at nodes: %w", sut.ErrUnsupported)
+		}
+		return chaos.Watch(ctx, func(ctx context.Context) error {
+			return chaos.Each(data.Nodes, func(node string) error {
+				if _, ok := env.Topology().Node(node); !ok {
+					return nil // gone, and its fault with it
+				}
+				state, err := killer.State(ctx, node)
+				if err != nil {
+					return fmt.Errorf("observe %s: %w", node, err)
+				}
+				if state == broken {
+					return fmt.Errorf("%s is %s", node, state)
+				}
+				return nil
+			})
+		})
+	}
+}
+
 func mendAll(ctx context.Context, env sut.Environment, nodes []string, mends mend) error {
 	return chaos.Each(nodes, func(node string) error {
 		if _, ok := env.Topology().Node(node); !ok {

@@ -36,6 +36,7 @@ func Kinds() []chaos.Kind {
 				return errors.Join(needsNodes(kindKill, p), checkPoint(kindKill, p), checkProcess(kindKill, p))
 			},
 			Heal: healKill,
+			Gone: isNot(sut.Down),
 		},
 		restartKind(),
 		crashLoopKind(),
@@ -52,6 +53,7 @@ func Kinds() []chaos.Kind {
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, startNode)
 			},
+			Gone: isNot(sut.Down),
 		},
 		{
 			Name:    "pause",
@@ -65,6 +67,8 @@ func Kinds() []chaos.Kind {
 			Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 				return heal(ctx, env, u, resumeNode)
 			},
+			Gone:  isNot(sut.Paused),
+			Marks: paused,
 		},
 	}
 }
@@ -145,8 +149,33 @@ func newPause(env sut.Environment, targets *chaos.Targets, p chaos.Params) (chao
 	}
 	return &fault{
 		kind: "pause", env: env, killer: killer, targets: targets, target: p.Target,
-		broken: sut.Paused, breaks: pauser.Pause, mends: resumeNode, manual: "docker unpause CONTAINER_OF_%s",
+		broken: sut.Paused, breaks: pauser.Pause, mends: resumeNode, manual: resumeByHand,
 	}, nil
+}
+
+// resumeByHand lets a node go on.
+const resumeByHand = "docker unpause CONTAINER_OF_%s"
+
+// paused lists the nodes that are frozen: nothing but a pause does that.
+func paused(ctx context.Context, env sut.Environment) []chaos.Undo {
+	killer, ok := env.(sut.Killer)
+	if !ok {
+		return nil
+	}
+	nodes := env.Topology().Nodes
+	frozen := make([]bool, len(nodes))
+	_ = chaos.Each(chaos.Indices(nodes), func(i int) error {
+		state, err := killer.State(ctx, nodes[i].Name)
+		frozen[i] = err == nil && state == sut.Paused
+		return nil
+	})
+	var left []chaos.Undo
+	for i, n := range nodes {
+		if frozen[i] {
+			left = append(left, chaos.Undo{Kind: "pause", Target: n.Name, Manual: []string{fmt.Sprintf(resumeByHand, n.Name)}})
+		}
+	}
+	return left
 }
 
 // String implements [chaos.Fault].

@@ -131,3 +131,16 @@ func TestGone(t *testing.T) {
 		}
 	}
 }
+
+// TestResumedEarly resumes a node that is to be paused for a moment longer.
+func TestResumedEarly(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1")
+	active := arm(t, env, kind(t, "pause"), chaos.Params{Target: env.Node("api-1"), For: time.Second})
+	if err := env.Resume(t.Context(), "api-1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := active.Last(t.Context()); !errors.Is(err, chaos.ErrEnded) || !strings.Contains(err.Error(), "api-1 is running, not paused") {
+		t.Errorf("the last look at a pause that was ended: %v", err)
+	}
+	mended(t, env, active)
+}

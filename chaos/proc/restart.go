@@ -26,6 +26,7 @@ func restartKind() chaos.Kind {
 		Heal: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 			return heal(ctx, env, u, startForGood)
 		},
+		Gone: isNot(sut.Down),
 	}
 }
 

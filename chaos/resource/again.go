@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -41,5 +43,13 @@ func giveBack(ctx context.Context, env sut.Environment, node string, set func(co
 			return fmt.Errorf("%s has its limit back for only %s", node, so)
 		}
 		return nil
+	})
+}
+
+// there lists the nodes of undo data that the environment has.
+func there[T any](env sut.Environment, before map[string]T) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(before)), func(node string) bool {
+		_, ok := env.Topology().Node(node)
+		return !ok
 	})
 }

@@ -55,7 +55,7 @@ func clockOffset() chaos.Kind {
 		}
 		return &wrongClock{env: env, exec: exec, targets: targets, target: p.Target, by: by}, nil
 	}
-	k.Heal = healClocks
+	k.Heal, k.Gone = healClocks, goneClocks
 	return k
 }
 
@@ -94,9 +94,8 @@ type wrongClock struct {
 
 // clockBefore is what is known of a node before.
 type clockBefore struct {
-	Patch string `json:"patch"`
-
-	ahead time.Duration // of the clock here
+	Patch string        `json:"patch"`
+	Ahead time.Duration `json:"ahead_ns,omitempty"` // of the clock here
 }
 
 // String implements [chaos.Fault].
@@ -112,7 +111,7 @@ func (f *wrongClock) Prepare(ctx context.Context) (chaos.Undo, error) {
 	undo := chaos.Undo{Kind: kindClockOffset, Target: chaos.JoinTargets(f.nodes)}
 	for _, node := range f.nodes {
 		var b clockBefore
-		if b.ahead, err = ahead(ctx, f.env, node); err != nil {
+		if b.Ahead, err = ahead(ctx, f.env, node); err != nil {
 			return chaos.Undo{}, fmt.Errorf("ask %s for the time: %w", node, err)
 		}
 		if b.Patch, err = f.patch(ctx, node); err != nil {
@@ -170,6 +169,17 @@ func healClocks(ctx context.Context, env sut.Environment, u chaos.Undo) error {
 		return fmt.Errorf("read undo data: %w", err)
 	}
 	return restoreClocks(ctx, env, before)
+}
+
+// goneClocks is the observation of [chaos.Kind.Gone] that nodes say the right time.
+func goneClocks(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	in := clockInjection{wrongClock: wrongClock{env: env}}
+	if err := json.Unmarshal(u.Data, &in.before); err != nil {
+		return fmt.Errorf("read undo data: %w", err)
+	}
+	in.nodes = there(env, in.before)
+	_, err := in.observe(ctx, 0, true)
+	return err
 }
 
 // restoreClocks puts back the clocks of the nodes that are there and run: the
@@ -245,7 +255,7 @@ func (i *clockInjection) observe(ctx context.Context, want time.Duration, orDown
 			if err != nil {
 				return fmt.Errorf("ask %s for the time: %w", node, err)
 			}
-			is -= i.before[node].ahead
+			is -= i.before[node].Ahead
 			if (is - want).Abs() >= leastOffset/2 {
 				return fmt.Errorf("the clock of %s is off by %s, not %s", node, is.Round(time.Second), want)
 			}

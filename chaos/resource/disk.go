@@ -81,6 +81,7 @@ func diskSlow() chaos.Kind {
 		}
 		return healDisks(ctx, env, before)
 	}
+	k.Gone = goneDisks
 	return k
 }
 
@@ -201,5 +202,30 @@ func healDisks(ctx context.Context, env sut.Environment, before map[string]diskB
 				is, err := limiter.DiskLimits(ctx, node, b.Disk)
 				return is == b.Limits, err
 			})
+	})
+}
+
+// goneDisks is the observation of [chaos.Kind.Gone] that nodes have what they had.
+func goneDisks(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	var before map[string]diskBefore
+	if err := json.Unmarshal(u.Data, &before); err != nil {
+		return fmt.Errorf("read undo data: %w", err)
+	}
+	limiter, ok := env.(sut.DiskLimiter)
+	if !ok {
+		return fmt.Errorf("limits of disks: %w", sut.ErrUnsupported)
+	}
+	return chaos.Each(there(env, before), func(node string) error {
+		return chaos.Watch(ctx, func(ctx context.Context) error {
+			if chaos.IsDown(ctx, env, node) {
+				return nil
+			}
+			b := before[node]
+			is, err := limiter.DiskLimits(ctx, node, b.Disk)
+			if err == nil && is != b.Limits {
+				err = fmt.Errorf("the limits of %s are %+v, not %+v", node, is, b.Limits)
+			}
+			return err
+		})
 	})
 }

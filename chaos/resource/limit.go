@@ -119,6 +119,19 @@ func limited(k chaos.Kind, c cgroup) chaos.Kind {
 		}
 		return c.heal(ctx, env, before)
 	}
+	k.Gone = func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+		exec, ok := env.(sut.Executor)
+		if !ok {
+			return fmt.Errorf("limits of nodes: %w", sut.ErrUnsupported)
+		}
+		in := limitInjection{limit: limit{cgroup: c, env: env, exec: exec}}
+		if err := json.Unmarshal(u.Data, &in.before); err != nil {
+			return fmt.Errorf("read undo data: %w", err)
+		}
+		in.nodes = there(env, in.before)
+		_, err := in.Recovered(ctx)
+		return err
+	}
 	return k
 }
 

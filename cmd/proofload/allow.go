@@ -87,11 +87,13 @@ func (l license) identify(ctx context.Context, env sut.Environment) error {
 	return nil
 }
 
-// bind holds all further injections to what is allowed, and returns what is to
-// be watched meanwhile.
-func (l license) bind(journal *chaos.Journal, topology sut.Topology) (alarms []func(context.Context) error) {
+// bind holds all further injections to what is allowed, for as long as ctx is not
+// done, and returns what is to be watched meanwhile. A switch is asked before each
+// injection too: it may have been engaged since it was looked at.
+func (l license) bind(ctx context.Context, journal *chaos.Journal, topology sut.Topology) (alarms []func(context.Context) error) {
 	journal.Require(l.policy.Permit(topology))
 	for _, s := range l.stops {
+		journal.Require(func([]chaos.Entry, chaos.Undo) error { return s.Check(ctx) })
 		alarms = append(alarms, func(ctx context.Context) error {
 			err := s.Watch(ctx)
 			if err != nil {

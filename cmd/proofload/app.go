@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +32,8 @@ type app struct {
 	desk    desk     // where gates are answered
 	console *console // what keys do; nil: there are none
 	secrets secrets  // of the files that were read
+
+	unaudited atomic.Bool // something was done that is not in the audit log
 
 	origins origins // of settings, and of what plans are made of
 
@@ -66,6 +69,9 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil && a.unaudited.Load() {
+		err = exit(reports.ExitInconclusive, errors.New("not all that was done is in the audit log"))
+	}
 	if err == nil {
 		return reports.ExitPass
 	}

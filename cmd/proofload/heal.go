@@ -87,7 +87,7 @@ func (a *app) healElsewhere(ctx context.Context) error {
 func byHand(dir reports.Directory) string {
 	left, err := chaos.ReadPending(dir.File(reports.FileJournal))
 	if err != nil {
-		return ""
+		return fmt.Sprintf("\nwhat is left cannot be said: %v\n  by hand: the commands under \"manual\" of each of its lines", err)
 	}
 	var b strings.Builder
 	for _, e := range left {
@@ -156,6 +156,9 @@ func (a *app) healFrom(ctx context.Context, dir reports.Directory, m *reports.Ma
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
 	journal.Observe(a.audited(m.Run, m.Target))
+	for _, odd := range journal.Odd() {
+		fmt.Fprintf(a.stderr, "the journal of run %s: %s; passed over\n", m.Run, odd)
+	}
 	if len(journal.All()) == 0 {
 		return nil
 	}

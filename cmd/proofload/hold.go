@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/proofload/proofload/chaos"
 	"github.com/proofload/proofload/reports"
+	"github.com/proofload/proofload/sut"
 )
 
 // The files of a target's directory. It lies in the system's temporary
@@ -178,11 +178,9 @@ func (a *app) sweep(ctx context.Context, h *holding) error {
 		return err
 	}
 	m, err := dir.ReadManifest()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: what %s left cannot be mended without it; by hand it can, and then remove %s%s",
+			err, h.previous.Run, dir.File(reports.FileJournal), byHand(dir))
 	}
 	if err := a.healFrom(ctx, dir, m, chaos.HealAll); err != nil {
 		return fmt.Errorf("heal run %s: %w%s", m.Run, err, byHand(dir))
@@ -190,18 +188,41 @@ func (a *app) sweep(ctx context.Context, h *holding) error {
 	return nil
 }
 
+// marked wants a system that was up before to have nothing that a fault left in it of
+// which no journal is known any more: who breaks it anew would not know what is what.
+func marked(ctx context.Context, env sut.Environment) ([]chaos.Undo, error) {
+	left := catalog().Marks(ctx, env)
+	if len(left) == 0 {
+		return nil, nil
+	}
+	var b strings.Builder
+	for _, u := range left {
+		fmt.Fprintf(&b, "\n%s %s may still be in effect", u.Kind, u.Target)
+		for _, command := range u.Manual {
+			b.WriteString("\n  by hand: " + command)
+		}
+	}
+	return left, fmt.Errorf("something was left broken by a run whose journal is gone: mend it first%s", b.String())
+}
+
 // auditFile is the audit log of all that is done from a working directory.
 var auditFile = filepath.Join(".proofload", "audit.ndjson") //nolint:gochecknoglobals // a constant that the language has no form for
 
-// audited returns what writes the actions on a run's faults to the audit log.
-func (a *app) audited(run, target string) func(action string, u chaos.Undo, detail string) {
-	return func(action string, u chaos.Undo, detail string) {
-		err := chaos.AppendAudit(auditFile, chaos.Audit{
-			Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: a.secrets.hide(detail),
-		})
+// audited returns what writes the actions on a run's faults to the audit log. What
+// is not in there is known when the process ends: see [app.main].
+func (a *app) audited(run, target string) func(action string, u chaos.Undo, detail string) error {
+	return func(action string, u chaos.Undo, detail string) error {
+		err := os.MkdirAll(filepath.Dir(auditFile), 0o755) // what was broken elsewhere is mended from here
+		if err == nil {
+			err = chaos.AppendAudit(auditFile, chaos.Audit{
+				Who: a.who(), Run: run, System: target, Action: action, Kind: u.Kind, Target: u.Target, Detail: a.secrets.hide(detail),
+			})
+		}
 		if err != nil {
 			fmt.Fprintln(a.stderr, err)
+			a.unaudited.Store(true)
 		}
+		return err
 	}
 }
 

@@ -3,8 +3,10 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/proofload/proofload/reports"
 	"github.com/proofload/proofload/scenarios"
 )
 
@@ -45,5 +47,26 @@ func TestHoldID(t *testing.T) {
 	}
 	if got := id("", "shop.yaml"); got == want {
 		t.Error("another file of that name is taken for the same")
+	}
+}
+
+// TestByHand wants the commands printed whatever the journal is like, and if it
+// cannot be read, where they are.
+func TestByHand(t *testing.T) {
+	dir := reports.Directory{Path: t.TempDir()}
+	armed := `{"id":"1","state":"armed","undo":{"kind":"pause","target":"api-1","manual":["mend it so"]}}`
+	odd := `{"id":"7","state":"healed"}`
+	if err := os.WriteFile(dir.File(reports.FileJournal), []byte(odd+"\n"+armed+"\n"+armed+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := byHand(dir); strings.Count(got, "pause api-1 may still be in effect\n  by hand: mend it so") != 2 {
+		t.Errorf("of an odd journal: %q", got)
+	}
+	dir = reports.Directory{Path: t.TempDir()}
+	if err := os.Mkdir(dir.File(reports.FileJournal), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := byHand(dir); !strings.Contains(got, "by hand") || !strings.Contains(got, dir.File(reports.FileJournal)) {
+		t.Errorf("of a journal that cannot be read: %q", got)
 	}
 }

@@ -48,7 +48,8 @@ proofload faults lists the kinds, and what they need to be told.
 Exit codes: 0 it was in effect for all of its time and is gone, 2 usage or refused,
 nothing touched, 3 the stack is not up, 4 it was not seen in effect, ended early, or
 waited for a moment that never came, 5 stopped by a kill switch or the loss of its
-guard, and undone, 6 it may still be in effect, 130 interrupted and undone.`,
+guard, and undone, 6 it may still be in effect, or was not seen to be gone, 130
+interrupted and undone.`,
 		Example: `  proofload inject pause app[1] --for 20s
   proofload inject stall link:replication --for 1m
   proofload inject latency link:app->store delay=200ms --target ./store.yaml`,
@@ -212,7 +213,7 @@ func (i *injection) carryOut(ctx context.Context) (err error) {
 		return exit(reports.ExitUsage, err)
 	}
 	journal.Require(policy.Permit(i.shape))
-	alarms := i.allowed.bind(journal, i.shape)
+	alarms := i.allowed.bind(ctx, journal, i.shape)
 	if i.held != nil {
 		lease, startErr := startGuard(ctx, i.dir, i.held)
 		if startErr != nil {
@@ -265,6 +266,9 @@ func (i *injection) attach(ctx context.Context) (env sut.Environment, done func(
 		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, i.held.release()))
 	}
 	done = func() error { return errors.Join(detach(), i.held.release(), i.letGo()) }
+	if _, err = marked(ctx, env); err != nil {
+		return nil, nil, exit(reports.ExitFaultsLeft, errors.Join(err, done()))
+	}
 	if err = errors.Join(i.note(now), i.held.own(i.id, i.dir)); err != nil {
 		return nil, nil, exit(reports.ExitEnvironment, errors.Join(err, done()))
 	}
@@ -321,6 +325,8 @@ func (i *injection) live(ctx context.Context, env sut.Environment, journal *chao
 		return exit(reports.ExitFaultsLeft, fmt.Errorf("%w%s", err, byHand(i.dir)))
 	case err != nil && ctx.Err() != nil:
 		return exit(reports.ExitInterrupted, err)
+	case errors.Is(err, chaos.ErrEngaged):
+		return exit(reports.ExitStopped, err)
 	case errors.As(err, new(*chaos.MissedError)):
 		return exit(reports.ExitInconclusive, err)
 	case err != nil:
@@ -343,19 +349,23 @@ func (i *injection) live(ctx context.Context, env sut.Environment, journal *chao
 
 // observe sees the fault in effect until its time is over, or says why not.
 func (i *injection) observe(ctx context.Context, active *chaos.Active) error {
-	ctx, cancel := context.WithTimeout(ctx, i.params.For)
+	lasting, cancel := context.WithTimeout(ctx, i.params.For)
 	defer cancel()
-	settling, end := context.WithTimeout(ctx, injectSettle)
+	settling, end := context.WithTimeout(lasting, injectSettle)
 	seen, err := active.Settle(settling)
 	end()
 	if err != nil {
-		if ctx.Err() == nil {
+		if lasting.Err() == nil {
 			i.say("not seen in effect: %v", err)
 		}
 		return fmt.Errorf("settle %s: %w", i.kind.Name, err)
 	}
 	i.say("in effect after %s on %s: %s: %s", seen.Took.Round(time.Millisecond), active.Undo.Target, seen.By, seen.Saw)
-	return active.Hold(ctx)
+	if err = active.Hold(lasting); err != nil {
+		return err
+	}
+	_, err = active.Last(ctx)
+	return err
 }
 
 // recover undoes the fault and sees it gone, also when ctx is done.
@@ -367,7 +377,7 @@ func (i *injection) recover(ctx context.Context, active *chaos.Active) error {
 	defer cancel()
 	seen, err := active.Recovered(watching)
 	if err != nil {
-		return exit(reports.ExitInconclusive, fmt.Errorf("undone, but %s is not seen to be whole: %w", active.Undo.Target, err))
+		return exit(reports.ExitFaultsLeft, fmt.Errorf("undone, but %s is not seen to be whole: %w%s", active.Undo.Target, err, byHand(i.dir)))
 	}
 	i.say("gone after %s: %s: %s", seen.Took.Round(time.Millisecond), seen.By, seen.Saw)
 	return nil

@@ -123,6 +123,11 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if err != nil {
 		return sys, run.Ending{NotReady: err, Canceled: ctx.Err() != nil}
 	}
+	if s.plan.target != nil || s.flags.stack == "warm" && s.held != nil {
+		if left, err := marked(ctx, sys.env); err != nil {
+			return sys, run.Ending{NotReady: err, Left: left}
+		}
+	}
 	s.manifest.Images = sys.images
 	if err = s.dir.WriteManifest(s.manifest); err != nil {
 		return sys, run.Ending{NotReady: err}
@@ -216,7 +221,8 @@ func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 		return err
 	}
 	rig.Journal.Require(policy.Permit(topology))
-	rig.Alarms = append(rig.Alarms, allowed.bind(rig.Journal, topology)...)
+	rig.Alarms = append(rig.Alarms, allowed.bind(ctx, rig.Journal, topology)...)
+	rig.Clear = func(ctx context.Context) error { return allowed.clear(ctx, rig.Env) }
 	return nil
 }
 

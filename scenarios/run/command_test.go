@@ -62,8 +62,9 @@ func TestCommand(t *testing.T) {
 			rig, ops := newTestRig(t, &fakeFault{})
 			var got calls
 			var audited []string
-			rig.Journal.Observe(func(action string, u chaos.Undo, detail string) {
+			rig.Journal.Observe(func(action string, u chaos.Undo, detail string) error {
 				audited = append(audited, action+" "+u.Target+" "+detail)
+				return nil
 			})
 			rig.Env = shell{run: func(_ context.Context, node string, argv []string) (string, error) {
 				got = append(got, node)

@@ -51,6 +51,9 @@ type Rig struct {
 
 	// Gate returns when the system is healthy enough for a drill to begin.
 	Gate func(ctx context.Context) error
+	// Clear says what speaks against breaking anything, before each drill. Nil:
+	// nothing does.
+	Clear func(ctx context.Context) error
 	// Watch observes the nodes beside the load until ctx is done.
 	Watch func(ctx context.Context)
 	// Alarms block until something beside the load demands that the run stops,
@@ -101,6 +104,11 @@ func (r *Rig) Run(ctx context.Context, p *plan.Plan) Ending {
 			r.noteGate(ctx, d, "the system was not healthy before the drill", err, &end)
 			return end
 		}
+		if err := r.clear(ctx); err != nil {
+			end.Stopped = fmt.Errorf("%w: %w", errAborted, err)
+			r.record(history.RunAbort, d.N, end.Stopped.Error())
+			break
+		}
 		r.drill(ctx, p, d, &end)
 		if errors.Join(end.NotReady, end.Stopped, end.Failed) != nil || len(end.Left) > 0 || ctx.Err() != nil {
 			break
@@ -108,6 +116,14 @@ func (r *Rig) Run(ctx context.Context, p *plan.Plan) Ending {
 	}
 	end.Canceled = ctx.Err() != nil
 	return end
+}
+
+// clear says what speaks against a drill, if anything can.
+func (r *Rig) clear(ctx context.Context) error {
+	if r.Clear == nil {
+		return nil
+	}
+	return r.Clear(ctx)
 }
 
 // noteGate records why a drill was not begun. Before the first drill that is
@@ -159,7 +175,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 		r.record(history.RunLoadEnd, d.N, "")
 	} else {
 		r.record(history.RunAbort, d.N, stopped(ctx, cmp.Or(cause, err)))
-		if errors.Is(cause, errAborted) || errors.Is(cause, errGate) {
+		if errors.Is(cause, errAborted) || errors.Is(cause, errGate) || errors.Is(cause, chaos.ErrEngaged) {
 			end.Stopped = cause
 		}
 	}

@@ -23,7 +23,6 @@ const (
 	settleTimeout  = 15 * time.Second
 	recoverTimeout = 30 * time.Second
 	wholeTimeout   = 90 * time.Second
-	metTimeout     = 2 * time.Second // after which a fault that should end does
 )
 
 // A timeline carries out the entries of one drill.
@@ -55,9 +54,11 @@ type fault struct {
 	release context.CancelFunc
 	watched sync.WaitGroup // the hold
 	settled bool           // and held
+	ended   bool           // before its time, by something else
 
-	mu   sync.Mutex // one recovery at a time; the second finds it done
-	done bool
+	mu    sync.Mutex // one recovery at a time; the second finds it done
+	done  bool
+	whole bool // seen to be
 }
 
 func newTimeline(r *Rig, d plan.Drill, steps []plan.Step) *timeline {
@@ -201,6 +202,7 @@ func (t *timeline) hold(f *fault) {
 	f.settled = true
 	f.watched.Go(func() {
 		if err := f.active.Hold(f.holding); err != nil {
+			f.ended = true
 			t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("hold %s: %v", f.step.Entry.Name, err))
 		}
 	})
@@ -322,7 +324,7 @@ func (t *timeline) undo(ctx context.Context, f *fault) bool {
 	}
 	f.release()
 	f.watched.Wait()
-	t.seeMet(ctx, f)
+	t.seeHeld(ctx, f)
 	t.noteTarget(f.step, history.FaultRecover, f.active.Undo.Target)
 	if err := chaos.Insist(ctx, recoverTimeout, f.active.Recover); err != nil {
 		_ = t.fail(f.step, "recover", err) // it stays in the journal
@@ -332,15 +334,19 @@ func (t *timeline) undo(ctx context.Context, f *fault) bool {
 	return true
 }
 
-// seeMet notes that a fault which was seen in effect was met by nothing: it
-// proves nothing, and the verdict of the run is inconclusive.
-func (t *timeline) seeMet(ctx context.Context, f *fault) {
-	if !f.settled || ctx.Err() != nil {
-		return // not seen in effect, which is noted, or cut short
+// seeHeld looks at a fault for the last time. One that is not in effect any more,
+// or that was met by nothing, proves nothing, and the verdict of the run is
+// inconclusive.
+func (t *timeline) seeHeld(ctx context.Context, f *fault) {
+	if !f.settled || f.ended {
+		return // not seen in effect, which is noted
 	}
-	looking, cancel := context.WithTimeout(ctx, metTimeout)
-	defer cancel()
-	if !f.active.Met(looking) {
+	met, err := f.active.Last(ctx)
+	switch {
+	case ctx.Err() != nil: // cut short
+	case err != nil:
+		t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("hold %s: %v", f.step.Entry.Name, err))
+	case !met:
 		t.note(f.step, history.FaultFailed, history.Fail, fmt.Sprintf("hold %s: no traffic met it, so it had no effect", f.step.Entry.Name))
 	}
 }
@@ -350,9 +356,10 @@ func (t *timeline) seeRecovered(ctx context.Context, f *fault) {
 	defer cancel()
 	seen, err := f.active.Recovered(watching)
 	if err != nil {
-		_ = t.fail(f.step, "see recovered", err)
+		_ = t.fail(f.step, "see recovered", err) // it stays in the journal
 		return
 	}
+	f.whole = true
 	t.note(f.step, history.FaultRecovered, history.OK, evidence(seen))
 }
 
@@ -365,7 +372,7 @@ func (t *timeline) seeRecovered(ctx context.Context, f *fault) {
 func (t *timeline) mend(ctx context.Context) error {
 	var gone []*fault
 	for _, f := range slices.Backward(t.injected()) {
-		if t.undo(ctx, f) {
+		if t.undo(ctx, f) || f.done && !f.whole { // it may have waited for another one
 			gone = append(gone, f)
 		}
 	}

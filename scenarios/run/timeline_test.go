@@ -41,6 +41,7 @@ type fakeFault struct {
 	injectErr, settleErr, healErr error
 	prepareErr                    error
 	recovered                     int           // calls that found something broken
+	wholeAfter                    time.Duration // from the injection on
 	endsAfter                     time.Duration // something else undoes it; 0: nothing does
 	idleFor                       time.Duration // nothing meets it
 	began                         time.Time
@@ -61,8 +62,9 @@ func (f *fakeFault) Inject(context.Context) (chaos.Injection, error) {
 	return f, nil
 }
 
-func (f *fakeFault) Settle(context.Context) (chaos.Evidence, error) {
+func (f *fakeFault) Settle(ctx context.Context) (chaos.Evidence, error) {
 	if f.endsAfter > 0 && time.Since(f.began) > f.endsAfter {
+		<-ctx.Done() // as a real one would: it waits until it is in effect
 		return chaos.Evidence{}, errors.New("pg-1 is running")
 	}
 	return chaos.Evidence{By: "eye", Saw: "it is broken", Idle: time.Since(f.began) < f.idleFor}, f.settleErr
@@ -80,9 +82,19 @@ func (f *fakeFault) Recover(ctx context.Context) error {
 	return nil
 }
 
-func (f *fakeFault) Recovered(context.Context) (chaos.Evidence, error) {
+func (f *fakeFault) Recovered(ctx context.Context) (chaos.Evidence, error) {
+	if err := chaos.Watch(ctx, func(context.Context) error {
+		if time.Since(f.began) < f.wholeAfter {
+			return errWaking
+		}
+		return nil
+	}); err != nil {
+		return chaos.Evidence{}, err
+	}
 	return chaos.Evidence{By: "eye", Saw: "it is whole"}, nil
 }
+
+var errWaking = errors.New("pg-1 does not serve yet") //nolint:gochecknoglobals // a constant that the language has no form for
 
 // catalog has the one fault under the name break.
 func (f *fakeFault) catalog() chaos.Catalog {
@@ -146,6 +158,10 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
 		},
 		{
+			name: "undone by something else at the end", fault: fakeFault{endsAfter: 59 * time.Second}, deadline: time.Hour,
+			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
+		},
+		{
 			name: "met by nothing", fault: fakeFault{idleFor: 2 * time.Minute}, deadline: time.Hour,
 			wantOps: []string{"inject", "injected", "settled", "failed", "recover", "recovered"},
 		},
@@ -160,6 +176,14 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 		{
 			name: "cannot be mended", fault: fakeFault{healErr: down}, deadline: time.Hour, wantErr: down, wantLeft: 1,
 			wantOps: []string{"inject", "injected", "settled", "recover", "failed", "recover", "failed"},
+		},
+		{
+			name: "not seen whole", fault: fakeFault{wholeAfter: time.Hour}, deadline: time.Hour, wantErr: errWaking, wantLeft: 1,
+			wantOps: []string{"inject", "injected", "settled", "recover", "failed", "failed"},
+		},
+		{
+			name: "seen whole in the end", fault: fakeFault{wholeAfter: 3 * time.Minute}, deadline: time.Hour, wantErr: errWaking,
+			wantOps: []string{"inject", "injected", "settled", "recover", "failed", "recovered"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -179,7 +203,7 @@ func TestTimelineLeavesNothingBroken(t *testing.T) {
 				if !errors.Is(err, tt.wantErr) {
 					t.Errorf("mend() = %v, want %v", err, tt.wantErr)
 				}
-				if left := len(undone(rig.Journal)); left != tt.wantLeft || tt.fault.broken != tt.wantLeft {
+				if left := len(undone(rig.Journal)); left != tt.wantLeft || tt.fault.broken > left {
 					t.Errorf("%d faults left in the journal and %d in effect, want %d", left, tt.fault.broken, tt.wantLeft)
 				}
 				if tt.fault.recovered > 1 {

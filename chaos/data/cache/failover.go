@@ -51,6 +51,18 @@ func failover() chaos.Kind {
 			}
 			return pair.mend(ctx)
 		},
+		Gone: func(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+			pair, err := pairOf(env)
+			if err != nil {
+				return err
+			}
+			if err := json.Unmarshal(u.Data, &pair.data); err != nil {
+				return fmt.Errorf("read undo data: %w", err)
+			}
+			in := takenOver{takeover: takeover{pair: pair}}
+			_, err = in.Recovered(ctx)
+			return err
+		},
 	}
 }
 

@@ -152,7 +152,8 @@ func bare(err error) error {
 // errLookup is why a lookup says nothing.
 var errLookup = errors.New("the lookup was not answered as expected")
 
-// find returns how many times a write is there, and where it was looked for.
+// find returns how many times a write is there, [history.Uncounted] if it is and
+// its lookup does not count, and where it was looked for.
 func (a *audit) find(ctx context.Context, e written) (count int, where string, err error) {
 	l := e.step.ack.lookup
 	v := &visit{w: a.w, locals: []value{text(e.key)}}
@@ -168,7 +169,7 @@ func (a *audit) find(ctx context.Context, e written) (count int, where string, e
 	case !l.found.has(got.status):
 		return 0, where, fmt.Errorf("%w: the answer is %d %s", errLookup, got.status, http.StatusText(got.status))
 	case l.count == nil:
-		return 1, where, nil
+		return history.Uncounted, where, nil
 	}
 	count, err = l.count.from.count(got)
 	if err != nil {

@@ -59,6 +59,17 @@ func (f *File) Counts() bool {
 	return slices.ContainsFunc(f.steps, func(s *step) bool { return s.ack != nil && s.ack.lookup != nil })
 }
 
+// Uncounted returns the first request whose writes are looked up and not counted:
+// that they are there is then known, and not how often.
+func (f *File) Uncounted() (op string, pos scenarios.Pos, found bool) {
+	for _, s := range f.steps {
+		if s.ack != nil && s.ack.lookup != nil && s.ack.lookup.count == nil && s.ack.lookup.query == nil {
+			return s.op, s.ack.lookup.place.Pos(), true
+		}
+	}
+	return "", scenarios.Pos{}, false
+}
+
 // Sums reports whether it says what has to add up.
 func (f *File) Sums() bool { return len(f.sums) > 0 }
 

@@ -38,5 +38,8 @@ func (n *noDuplicates) Verdict() Verdict {
 	if doubt == "" && d.acknowledged() == 0 {
 		doubt = "no write was acknowledged"
 	}
+	if doubt == "" {
+		doubt = d.uncounted(func(*write) bool { return true })
+	}
 	return w.verdict(n.Name(), doubt, were(found, "write")+" found, none of them twice")
 }

@@ -33,6 +33,7 @@ type write struct {
 	op, node, key, peer, session uint32 // see durability.words
 
 	unknown   bool // some attempt may have happened
+	uncounted bool // it is there, and nobody knows how often
 	attempted bool // false: refused by our own generator, or not ours at all
 	read      bool // some client was shown it
 }
@@ -178,7 +179,12 @@ func (d *durability) observeFound(e *history.Event) {
 		return
 	}
 	w.rows++
-	w.effects += few(e.Count)
+	if e.Count == history.Uncounted {
+		w.uncounted = true
+		w.effects = max(1, w.effects)
+	} else {
+		w.effects += few(e.Count)
+	}
 	w.jobs += few(e.Jobs)
 	w.stored = e.Amount
 }
@@ -196,6 +202,9 @@ func (w *write) found() bool         { return w.effects > 0 }
 func (w *write) duplicated() bool    { return w.found() && (w.rows > 1 || w.effects > 1 || w.jobs > 1) }
 func (w *write) unexpected() bool    { return w.found() && !w.acknowledged() && !w.indeterminate() }
 func (w *write) undone() bool        { return w.acknowledged() && w.found() && w.jobs < 1 }
+
+// unsettled reports whether a write is there, and nobody knows how often.
+func (w *write) unsettled() bool { return w.uncounted && !w.duplicated() }
 
 // altered reports whether the store has another amount than was acknowledged.
 func (w *write) altered() bool {
@@ -263,6 +272,16 @@ func (d *durability) how(fit func(*write) bool) int {
 
 // acknowledged counts the acknowledged writes of all drills.
 func (d *durability) acknowledged() int { return d.how((*write).acknowledged) }
+
+// uncounted says why nobody knows of all writes that fit how often they are there,
+// empty if somebody does.
+func (d *durability) uncounted(fit func(*write) bool) string {
+	n := d.how(func(w *write) bool { return w.unsettled() && fit(w) })
+	if n == 0 {
+		return ""
+	}
+	return were(n, "write") + " found by a lookup that does not say how often it is there: give the lookup a count:"
+}
 
 // unfinished counts writes whose completion is not in the history.
 func (d *durability) unfinished() int {

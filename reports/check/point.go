@@ -160,6 +160,9 @@ func (c *court) duplicatesSample(o Objective, f *fault, l loss) sample {
 	case l.acked == 0:
 		return unclear("no write was acknowledged")
 	}
+	if reason := c.durability.uncounted(func(w *write) bool { return w.number() == f.drill }); reason != "" {
+		return unclear(reason)
+	}
 	return s
 }
 

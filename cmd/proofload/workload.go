@@ -184,22 +184,22 @@ func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err e
 		}
 		return w.Ready(ctx)
 	}
-	rig.Audit = func(ctx context.Context, drill int) error {
-		return errors.Join(audit(ctx, drill), s.auditWorkload(ctx, w, drill))
+	rig.Audit = func(ctx context.Context, f run.FinalReads) error {
+		return errors.Join(audit(ctx, f), s.auditWorkload(ctx, w, f))
 	}
 	return w.Close, nil
 }
 
 // auditWorkload looks the writes of a drill up, after the system's own final
 // reads, and records what went wrong between the workload file and the system.
-func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, drill int) error {
-	err := w.Audit(ctx, httpload.AuditConfig{Drill: drill, Recorder: s.recorder})
+func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, f run.FinalReads) error {
+	err := w.Audit(ctx, httpload.AuditConfig{Drill: f.Drill, Earlier: f.Earlier, Recorder: s.recorder})
 	if err != nil {
-		s.recorder.Record(history.Event{Kind: history.Fail, By: history.ByAudit, Op: history.AuditDone, Drill: drill, Text: err.Error()})
+		s.recorder.Record(history.Event{Kind: history.Fail, By: history.ByAudit, Op: history.AuditDone, Drill: f.Drill, Text: err.Error()})
 	}
 	notes, open := w.Findings()
 	for _, n := range notes {
-		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunMisfit, Drill: drill, Text: n})
+		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunMisfit, Drill: f.Drill, Text: n})
 	}
 	return errors.Join(err, open)
 }

@@ -99,6 +99,10 @@ const (
 	// books is present (1 is right, [Uncounted] if nobody knows), Jobs how many
 	// times the effect of its background job is present.
 	AuditWrite = "write"
+	// AuditEarlier: the writes of all drills before this one were read again, after
+	// those of this one, each with an AuditWrite where it was found. Kind is Fail
+	// and Text the reason if they could not be.
+	AuditEarlier = "earlier"
 	// AuditBooks: the books of Node in one snapshot. Value is the sum of all
 	// postings, Count the number of unbalanced transfers, those among them whose
 	// refunds do not add up, Amount the number of accounts whose balance differs

@@ -162,7 +162,7 @@ func carriedOut(t *testing.T, file *bytes.Buffer, p *plan.Plan, ask func(context
 		Env: fakeEnv{}, Catalog: (&fakeFault{}).catalog(), Journal: journal, Recorder: rec, Workload: instant{}, Ask: ask,
 		Gate:  func(context.Context) error { return nil },
 		Watch: func(ctx context.Context) { <-ctx.Done() },
-		Audit: func(context.Context, int) error {
+		Audit: func(context.Context, FinalReads) error {
 			rec.Record(history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditDone, Drill: 1})
 			return nil
 		},

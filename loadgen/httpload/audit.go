@@ -40,8 +40,9 @@ type AuditConfig struct {
 	Within time.Duration
 }
 
-// Audit looks up every write of a drill that was acknowledged, and those that
-// may have happened and have a key that the client made. Each that is found is
+// Audit looks up every write of a drill that was acknowledged, those that may have
+// happened and have a key that the client made, and those that were refused and
+// have a key that nobody used before. Each that is found is
 // recorded as [history.AuditWrite]; of one that is not found, an event of kind
 // Fail says where it was looked for.
 //
@@ -164,6 +165,8 @@ func (a *audit) lookUp(ctx context.Context, e written) bool {
 			a.failure = fmt.Errorf("%s:%d:%d: %s: %w", a.w.file.Path, pos.Line, pos.Col, e.step.op, err)
 		}
 		return true
+	case found == 0 && e.refused: // as it was told
+		return false
 	case found == 0 && time.Since(a.began) < l.within:
 		return true
 	}

@@ -1,7 +1,6 @@
 package httpload
 
 import (
-	"slices"
 	"time"
 
 	"github.com/proofload/proofload/scenarios"
@@ -52,26 +51,6 @@ func (f *File) PerArrival() float64 {
 	}
 	return float64(sum) / float64(f.weight)
 }
-
-// Counts reports whether any of its writes can be looked up, so that those that
-// are lost can be counted.
-func (f *File) Counts() bool {
-	return slices.ContainsFunc(f.steps, func(s *step) bool { return s.ack != nil && s.ack.lookup != nil })
-}
-
-// Uncounted returns the first request whose writes are looked up and not counted:
-// that they are there is then known, and not how often.
-func (f *File) Uncounted() (op string, pos scenarios.Pos, found bool) {
-	for _, s := range f.steps {
-		if s.ack != nil && s.ack.lookup != nil && s.ack.lookup.count == nil && s.ack.lookup.query == nil {
-			return s.op, s.ack.lookup.place.Pos(), true
-		}
-	}
-	return "", scenarios.Pos{}, false
-}
-
-// Sums reports whether it says what has to add up.
-func (f *File) Sums() bool { return len(f.sums) > 0 }
 
 // A journey is one or several requests of one client.
 type journey struct {
@@ -151,6 +130,7 @@ type header struct {
 type ack struct {
 	place  *scenarios.Node
 	made   *template   // the key, where the client makes it
+	fresh  bool        // nobody has ever used that key before
 	given  *extraction // the key, where the answer has it
 	lookup *lookup
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -67,7 +68,7 @@ type Workload struct {
 	end       context.CancelFunc
 	tasks     sync.WaitGroup
 
-	expected []int64 // what each sum of the file has to be; nil until the first drill
+	expected []*big.Rat // what each sum of the file has to be; nil until the first drill
 
 	looked []looked // what was looked up after each drill so far
 

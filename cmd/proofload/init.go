@@ -178,8 +178,8 @@ objectives:
   steady: {p99: 500ms, errors: 1%, rate: ">= 99%"}
   steady/front-page: {p95: 300ms}     # of one request alone
 
-# Once a request of the workload says ack:, its writes can be counted:
-# verify: [acknowledged-writes, no-duplicates]
+# Once a request of the workload says ack:, its writes are looked up afterwards:
+# verify: [acknowledged-writes]       # and no-duplicates, if the lookup has a count:
 
 # When to stop for safety.
 abort: {errors: 50%, for: 15s}
@@ -228,4 +228,9 @@ requests:
 #   json: {sku: A-1, quantity: "${int(1, 9)}"}
 #   expect: {status: 201}
 #   ack: {key: $.id, lookup: "/orders/${key}"}               # each accepted order is looked up afterwards
+# - name: order-once                                         # where a search finds orders by what the client made, doubled ones are found
+#   set: {ref: "${uuid}"}
+#   post: /orders
+#   json: {sku: A-1, ref: "${ref}"}
+#   ack: {key: "${ref}", lookup: {get: "/orders?ref=${key}", count: "$.items[*]"}}
 `

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/proofload/proofload/chaos"
@@ -37,11 +36,11 @@ func bringUpSim(ctx context.Context, options map[string]string) (*system, error)
 		}
 		rig.Workload, rig.Gate = w, sys.gate
 		rig.Watch = func(ctx context.Context) { watchSim(ctx, s, rec) }
-		rig.Audit = func(ctx context.Context, drill int) error {
+		rig.Audit = func(ctx context.Context, f run.FinalReads) error {
 			ctx, cancel := context.WithTimeout(ctx, gateTimeout)
 			defer cancel()
 			err := s.Settled(ctx)
-			auditSim(s, w, drill, rec)
+			auditSim(s, w, f, rec)
 			return err
 		}
 		return nil
@@ -81,15 +80,19 @@ func simRole(n sim.Node) string {
 }
 
 // auditSim records the final state of the simulation.
-func auditSim(s *sim.Sim, w *ledgerload.Workload, drill int, rec *history.Recorder) {
+func auditSim(s *sim.Sim, w *ledgerload.Workload, f run.FinalReads, rec *history.Recorder) {
 	record := func(e history.Event) {
-		e.By, e.Drill = history.ByAudit, drill
+		e.By, e.Drill = history.ByAudit, f.Drill
 		if e.Kind == "" {
 			e.Kind = history.Info
 		}
 		rec.Record(e)
 	}
-	lo, hi := w.IDRange(drill)
+	lo, hi := w.IDRange(f.Drill)
+	first := lo // of those that are read
+	if f.Earlier {
+		first, _ = w.IDRange(1)
+	}
 	replicas := int64(-1)
 	for _, n := range s.Nodes() {
 		if !n.Down {
@@ -104,7 +107,7 @@ func auditSim(s *sim.Sim, w *ledgerload.Workload, drill int, rec *history.Record
 		sum := sha256.New()
 		for _, t := range n.Writes {
 			sum.Write([]byte(t.ID))
-			if n.Primary && strings.Compare(t.ID, lo) >= 0 && strings.Compare(t.ID, hi) <= 0 {
+			if n.Primary && t.ID >= first && t.ID <= hi {
 				record(history.Event{Op: history.AuditWrite, Node: n.Name, ID: t.ID, Amount: t.Amount, Count: t.Count, Jobs: t.Jobs})
 			}
 		}
@@ -118,6 +121,9 @@ func auditSim(s *sim.Sim, w *ledgerload.Workload, drill int, rec *history.Record
 			Op: history.AuditSum, Node: n.Name, Target: "transfers", Value: int64(len(n.Writes)), Count: int64(len(n.Writes)),
 			Text: hex.EncodeToString(sum.Sum(nil)[:8]),
 		})
+	}
+	if f.Earlier {
+		record(history.Event{Op: history.AuditEarlier})
 	}
 	auditSimEffects(s, lo, hi, record)
 	record(history.Event{Op: history.AuditJobs, Target: "outbox"})

@@ -72,7 +72,7 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 	rig.Holdings = func(drill int) run.Holdings {
 		return run.Holdings{Query: w.RestoredQuery(drill), Read: ledgerload.ReadRestored}
 	}
-	rig.Audit = func(ctx context.Context, drill int) error {
+	rig.Audit = func(ctx context.Context, f run.FinalReads) error {
 		var quiesce time.Duration
 		if sys.gone != nil && sys.gone() {
 			quiesce = quiesceGone
@@ -86,7 +86,8 @@ func wireStack(sys *system, st *stack.Stack, rig *run.Rig, rec *history.Recorder
 			},
 			AMQP:     amqp,
 			Workload: w,
-			Drill:    drill,
+			Drill:    f.Drill,
+			Earlier:  f.Earlier,
 			Recorder: rec,
 		})
 	}

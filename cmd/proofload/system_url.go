@@ -76,8 +76,8 @@ func attach(env sut.Environment, gate func(context.Context) error) *system {
 	sys.wire = func(rig *run.Rig, rec *history.Recorder, _ uint64) error {
 		rig.Gate = gate
 		rig.Watch = func(ctx context.Context) { <-ctx.Done() }
-		rig.Audit = func(_ context.Context, drill int) error {
-			rec.Record(history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditDone, Drill: drill})
+		rig.Audit = func(_ context.Context, f run.FinalReads) error {
+			rec.Record(history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditDone, Drill: f.Drill})
 			return nil
 		}
 		return nil

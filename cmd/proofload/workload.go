@@ -178,30 +178,6 @@ func (a *app) scenarioWorkload(sc *scenarios.Scenario, t *remote.Target) (*httpl
 	return f, answerable(sc, f)
 }
 
-// answerable reports what a scenario asks that its workload file gives no means
-// to answer.
-func answerable(sc *scenarios.Scenario, f *httpload.File) error {
-	problems := &scenarios.Problems{File: sc.File, Source: sc.Source}
-	const hint = "give a request that writes ack: with key: and lookup:"
-	uncounted := "no request of " + sc.Load.Workload + " says how its writes are looked up, so they cannot be counted"
-	for _, v := range sc.Verify {
-		switch {
-		case v.Check == "jobs-done":
-			problems.Add(v.Pos, len(v.Check), "a workload file says nothing of background jobs", "leave jobs-done out")
-		case v.Check == "balances" && isAddress(sc.Target) && !f.Sums(): // a target of ours has books
-			problems.Add(v.Pos, len(v.Check), "no sums: in "+sc.Load.Workload+" says what has to add up", "give it for example sums: [{name: money, get: /accounts, sum: \"$[*].balance\"}]")
-		case (v.Check == "acknowledged-writes" || v.Check == "no-duplicates") && !f.Counts():
-			problems.Add(v.Pos, len(v.Check), uncounted, hint)
-		}
-	}
-	for _, o := range sc.Objectives {
-		if slices.Contains([]string{"lost_writes", "duplicates", "rpo"}, o.Metric) && !f.Counts() {
-			problems.Add(o.Pos, len(o.Text), uncounted, hint)
-		}
-	}
-	return problems.Err()
-}
-
 // loadFrom gives a rig the load of a workload file in place of the system's own.
 // The returned function ends what goes on beside it.
 func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err error) {
@@ -224,22 +200,22 @@ func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err e
 		}
 		return w.Ready(ctx)
 	}
-	rig.Audit = func(ctx context.Context, drill int) error {
-		return errors.Join(audit(ctx, drill), s.auditWorkload(ctx, w, drill))
+	rig.Audit = func(ctx context.Context, f run.FinalReads) error {
+		return errors.Join(audit(ctx, f), s.auditWorkload(ctx, w, f))
 	}
 	return w.Close, nil
 }
 
 // auditWorkload looks the writes of a drill up, after the system's own final
 // reads, and records what went wrong between the workload file and the system.
-func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, drill int) error {
-	err := w.Audit(ctx, httpload.AuditConfig{Drill: drill, Recorder: s.recorder})
+func (s *session) auditWorkload(ctx context.Context, w *httpload.Workload, f run.FinalReads) error {
+	err := w.Audit(ctx, httpload.AuditConfig{Drill: f.Drill, Earlier: f.Earlier, Recorder: s.recorder})
 	if err != nil {
-		s.recorder.Record(history.Event{Kind: history.Fail, By: history.ByAudit, Op: history.AuditDone, Drill: drill, Text: err.Error()})
+		s.recorder.Record(history.Event{Kind: history.Fail, By: history.ByAudit, Op: history.AuditDone, Drill: f.Drill, Text: err.Error()})
 	}
 	notes, open := w.Findings()
 	for _, n := range notes {
-		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunMisfit, Drill: drill, Text: n})
+		s.recorder.Record(history.Event{Kind: history.Info, By: history.ByRun, Op: history.RunMisfit, Drill: f.Drill, Text: n})
 	}
 	return errors.Join(err, open)
 }

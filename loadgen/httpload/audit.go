@@ -32,53 +32,91 @@ type AuditConfig struct {
 	Drill    int // from 1
 	Recorder *history.Recorder
 
-	// Within bounds all lookups together; zero is [DefaultAudit].
+	// Earlier asks for the writes of all drills before it again.
+	Earlier bool
+
+	// Within bounds all lookups of the writes of one drill; zero is
+	// [DefaultAudit].
 	Within time.Duration
 }
 
-// Audit looks up every write of a drill that was acknowledged, and those that
-// may have happened and have a key that the client made. Each that is found is
+// Audit looks up every write of a drill that was acknowledged, those that may have
+// happened and have a key that the client made, and those that were refused and
+// have a key that nobody used before. Each that is found is
 // recorded as [history.AuditWrite]; of one that is not found, an event of kind
 // Fail says where it was looked for.
 //
-// Then everything that has to add up is added up, and recorded as
-// [history.AuditBooks].
+// Those of earlier drills are looked up again after that, if they are asked for;
+// [history.AuditEarlier] says that all of them were. Then everything that has to
+// add up is added up, and recorded as [history.AuditBooks].
 //
 // A write that is not found is asked for again until its lookup's within: has
-// passed since Audit began, because many systems show a write late. One that
+// passed since the lookups began, because many systems show a write late. One that
 // cannot be looked up, for example because the system answers with an error, is
 // tried again until the end. The error says of how many nothing is known.
 func (w *Workload) Audit(ctx context.Context, c AuditConfig) error {
 	if c.Within == 0 {
 		c.Within = DefaultAudit
 	}
-	a := &audit{AuditConfig: c, w: w, began: time.Now()}
+	a := &audit{AuditConfig: c, w: w}
+	own := w.forget(c.Drill)
+	err := a.lookUpAll(ctx, c.Drill, own)
+	if c.Earlier {
+		err = errors.Join(err, a.lookUpEarlier(ctx))
+	}
+	w.looked = append(w.looked, looked{c.Drill, own})
 	ctx, cancel := context.WithTimeout(ctx, c.Within)
 	defer cancel()
-	pending := w.forget(c.Drill)
-	total := pending.count
+	return errors.Join(err, a.addUp(ctx))
+}
+
+// lookUpEarlier looks up what was looked up after earlier drills.
+func (a *audit) lookUpEarlier(ctx context.Context) error {
+	var errs []error
+	for _, l := range a.w.looked {
+		errs = append(errs, a.lookUpAll(ctx, l.drill, l.writes))
+	}
+	err := errors.Join(errs...)
+	event := history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditEarlier, Drill: a.Drill}
+	if err != nil {
+		event.Kind, event.Text = history.Fail, err.Error()
+	}
+	a.Recorder.Record(event)
+	return err
+}
+
+// lookUpAll looks up the writes of a drill, round by round. They stay in their
+// spool, to be looked up once more after a later drill.
+func (a *audit) lookUpAll(ctx context.Context, drill int, writes *spool) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Within)
+	defer cancel()
+	a.began, a.failure = time.Now(), nil
+	pending := writes
 	for pending.count > 0 {
 		again, err := a.round(ctx, pending)
-		pending.close()
+		if pending != writes {
+			pending.close()
+		}
 		pending = again
 		if err != nil {
 			pending.close()
-			return fmt.Errorf("look up the writes of drill %d: %w", c.Drill, err)
+			return fmt.Errorf("look up the writes of drill %d: %w", drill, err)
 		}
 		if pending.count > 0 && !loadgen.Wait(ctx, lookupAgain) {
 			break
 		}
 	}
-	pending.close()
-	sums := a.addUp(ctx)
+	if pending != writes {
+		pending.close()
+	}
 	if pending.count == 0 {
-		return sums
+		return nil
 	}
 	err := a.failure
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", c.Drill, pending.count, total, errors.Join(err, sums))
+	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", drill, pending.count, writes.count, err)
 }
 
 // An audit is one in progress.
@@ -86,7 +124,7 @@ type audit struct {
 	AuditConfig
 
 	w     *Workload
-	began time.Time
+	began time.Time // the lookups of a drill
 
 	mu      sync.Mutex
 	failure error // the last one
@@ -127,6 +165,8 @@ func (a *audit) lookUp(ctx context.Context, e written) bool {
 			a.failure = fmt.Errorf("%s:%d:%d: %s: %w", a.w.file.Path, pos.Line, pos.Col, e.step.op, err)
 		}
 		return true
+	case found == 0 && e.refused: // as it was told
+		return false
 	case found == 0 && time.Since(a.began) < l.within:
 		return true
 	}
@@ -152,7 +192,8 @@ func bare(err error) error {
 // errLookup is why a lookup says nothing.
 var errLookup = errors.New("the lookup was not answered as expected")
 
-// find returns how many times a write is there, and where it was looked for.
+// find returns how many times a write is there, [history.Uncounted] if it is and
+// its lookup does not count, and where it was looked for.
 func (a *audit) find(ctx context.Context, e written) (count int, where string, err error) {
 	l := e.step.ack.lookup
 	v := &visit{w: a.w, locals: []value{text(e.key)}}
@@ -168,7 +209,7 @@ func (a *audit) find(ctx context.Context, e written) (count int, where string, e
 	case !l.found.has(got.status):
 		return 0, where, fmt.Errorf("%w: the answer is %d %s", errLookup, got.status, http.StatusText(got.status))
 	case l.count == nil:
-		return 1, where, nil
+		return history.Uncounted, where, nil
 	}
 	count, err = l.count.from.count(got)
 	if err != nil {

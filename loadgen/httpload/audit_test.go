@@ -318,6 +318,52 @@ func TestAuditEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestRefusedAndThere looks a write up that was refused, if nobody but its client
+// can have put its key there, and records it only if it is there.
+func TestRefusedAndThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, err := New(t.Context(), parseText(t, `
+requests:
+  - {name: fresh, set: {id: "${uuid}"}, put: "/orders/${id}", ack: {key: "${id}", lookup: "/orders/${key}"}}
+  - {name: old, set: {n: "${int(1, 9)}"}, put: "/accounts/${n}", ack: {key: "${n}", lookup: "/accounts/${key}"}}
+`), Config{BaseURL: "http://localhost", Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		there := http.StatusOK
+		w.client = &http.Client{Transport: transport(func(*http.Request) int { return there })}
+		rec, err := history.NewRecorder(io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rec.Close()
+		var events []history.Event
+		defer rec.Tap(func(e *history.Event) { events = append(events, *e) })()
+		for _, tt := range []struct{ status, want int }{{http.StatusOK, 1}, {http.StatusNotFound, 0}} {
+			there, events = tt.status, nil
+			ids := map[string]string{}
+			for seq := uint64(0); len(ids) < 2; seq++ {
+				op := w.Next(1, seq)
+				if ids[op.Op] == "" {
+					ids[op.Op] = op.ID
+					op.Then(loadgen.End{Kind: history.Fail, Status: http.StatusUnprocessableEntity})
+				}
+			}
+			began := time.Now()
+			if err := w.Audit(t.Context(), AuditConfig{Drill: 1, Recorder: rec}); err != nil {
+				t.Error(err)
+			}
+			if len(events) != tt.want || tt.want > 0 && (events[0].ID != ids["fresh"] || events[0].Kind != history.Info) {
+				t.Errorf("lookups answered with %d: recorded %+v, want %d", tt.status, events, tt.want)
+			}
+			if took := time.Since(began); took != 0 {
+				t.Errorf("lookups answered with %d took %v: there is nothing to wait for", tt.status, took)
+			}
+		}
+	})
+}
+
 // TestCountWithoutJSON says nothing of the write: it is not lost.
 func TestCountWithoutJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package httpload
 
 import (
-	"slices"
 	"time"
 
 	"github.com/proofload/proofload/scenarios"
@@ -52,15 +51,6 @@ func (f *File) PerArrival() float64 {
 	}
 	return float64(sum) / float64(f.weight)
 }
-
-// Counts reports whether any of its writes can be looked up, so that those that
-// are lost can be counted.
-func (f *File) Counts() bool {
-	return slices.ContainsFunc(f.steps, func(s *step) bool { return s.ack != nil && s.ack.lookup != nil })
-}
-
-// Sums reports whether it says what has to add up.
-func (f *File) Sums() bool { return len(f.sums) > 0 }
 
 // A journey is one or several requests of one client.
 type journey struct {
@@ -140,6 +130,7 @@ type header struct {
 type ack struct {
 	place  *scenarios.Node
 	made   *template   // the key, where the client makes it
+	fresh  bool        // nobody has ever used that key before
 	given  *extraction // the key, where the answer has it
 	lookup *lookup
 }

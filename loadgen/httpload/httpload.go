@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -67,10 +68,18 @@ type Workload struct {
 	end       context.CancelFunc
 	tasks     sync.WaitGroup
 
-	expected []int64 // what each sum of the file has to be; nil until the first drill
+	expected []*big.Rat // what each sum of the file has to be; nil until the first drill
+
+	looked []looked // what was looked up after each drill so far
 
 	mu     sync.Mutex
 	writes map[int]*spool // of each drill, to be looked up
+}
+
+// A looked is the writes of a drill that were looked up after it.
+type looked struct {
+	drill  int
+	writes *spool
 }
 
 // New returns the workload of one run. Close must be called when it is over;
@@ -114,6 +123,9 @@ func (w *Workload) Close() {
 	defer w.mu.Unlock()
 	for _, s := range w.writes {
 		s.close()
+	}
+	for _, l := range w.looked {
+		l.writes.close()
 	}
 }
 
@@ -232,7 +244,7 @@ func (w *Workload) remember(drill int, e written) {
 	w.writes[drill].add(e)
 }
 
-// forget returns the writes of a drill, once. The caller closes them.
+// forget returns the writes of a drill, once, and leaves them to the caller.
 func (w *Workload) forget(drill int) *spool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -183,6 +183,7 @@ func (p *parser) ack(d *draft, s *step, sc *scope) {
 	if key.IsScalar() && strings.Contains(key.Text(), "${") {
 		if t, ok := p.template(key, "key", sc); ok {
 			s.ack.made = &t
+			s.ack.fresh = isFresh(d.set, key.Text())
 		}
 		if s.ack.made != nil && s.ack.made.isConstant() {
 			p.Add(key, "this key is the same for every write", "use one that is made for each, for example with set: {order: \"${uuid}\"}")
@@ -193,6 +194,24 @@ func (p *parser) ack(d *draft, s *step, sc *scope) {
 	if lookup != nil {
 		s.ack.lookup = p.lookup(lookup)
 	}
+}
+
+// isFresh reports whether a key is made anew for this request alone, so that it is
+// in the system only if this request has put it there.
+func isFresh(set *scenarios.Node, key string) bool {
+	const unique = "${uuid}"
+	if strings.Contains(key, unique) {
+		return true
+	}
+	if set == nil || !set.IsMap() {
+		return false
+	}
+	for i, name := range set.Keys() {
+		if v := set.Items()[i]; v.IsScalar() && strings.Contains(v.Text(), unique) && strings.Contains(key, "${"+name.Text()+"}") {
+			return true
+		}
+	}
+	return false
 }
 
 func ackFields(key, lookup **scenarios.Node) []scenarios.Field {

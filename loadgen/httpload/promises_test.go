@@ -102,8 +102,14 @@ func TestSums(t *testing.T) {
 		{name: "less", before: `[{"v": 3}]`, after: `[{"v": 2}]`, off: -1, text: "the sum is 2 and should be 3"},
 		{name: "as it should be", before: `[]`, after: `[{"v": 5}]`, equals: ", equals: 5"},
 		{name: "more", before: `[]`, after: `[{"v": 6}]`, equals: ", equals: 5", off: 1, text: "the sum is 6 and should be 5"},
-		{name: "no number", before: `[{"v": 3}]`, after: `[{"v": "x"}]`, fails: true, text: "add up money: what was found is not all whole numbers"},
-		{name: "nothing", before: `[{"v": 3}]`, after: `[]`, fails: true, text: "add up money: what was found is not all whole numbers: there is nothing"},
+		{name: "decimals as before", before: `[{"v": 0.1}, {"v": "0.20"}]`, after: `[{"v": "0.30"}]`},
+		{name: "decimals less", before: `[{"v": 10.50}]`, after: `[{"v": "10.49"}]`, off: -1, text: "the sum is 10.49 and should be 10.5"},
+		{name: "many digits", before: `[]`, after: `[{"v": "123456789012345678901.01"}]`, equals: `, equals: "123456789012345678901.00"`, off: 1, text: "the sum is 123456789012345678901.01 and should be 123456789012345678901"},
+		{name: "decimals as they should be", before: `[]`, after: `[{"v": 1.25}, {"v": 1e1}]`, equals: ", equals: 11.25"},
+		{name: "no end", before: `[{"v": 3}]`, after: `[{"v": "1e999999999"}]`, fails: true, text: "add up money: what was found is not all numbers"},
+		{name: "a fraction", before: `[{"v": 3}]`, after: `[{"v": "1/3"}]`, fails: true, text: "add up money: what was found is not all numbers"},
+		{name: "no number", before: `[{"v": 3}]`, after: `[{"v": "x"}]`, fails: true, text: "add up money: what was found is not all numbers"},
+		{name: "nothing", before: `[{"v": 3}]`, after: `[]`, fails: true, text: "add up money: what was found is not all numbers: there is nothing"},
 		{name: "no JSON", before: `[{"v": 3}]`, after: `<html>`, fails: true, text: "add up money: invalid character"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,8 @@ type written struct {
 	step *step
 	id   string
 	key  string
+
+	refused bool // it should not be there
 }
 
 // A spool keeps writes in a file, so that memory does not grow with their
@@ -50,7 +52,11 @@ func (s *spool) add(w written) {
 	if id == w.key { // most often
 		id = ""
 	}
-	s.buf = binary.AppendUvarint(s.buf[:0], uint64(w.step.index)) //nolint:gosec // from 0
+	head := uint64(w.step.index) << 1 //nolint:gosec // from 0
+	if w.refused {
+		head |= 1
+	}
+	s.buf = binary.AppendUvarint(s.buf[:0], head)
 	for _, text := range []string{id, w.key} {
 		s.buf = append(binary.AppendUvarint(s.buf, uint64(len(text))), text...)
 	}
@@ -80,10 +86,12 @@ func (s *spool) each(do func(written)) error {
 }
 
 func (s *spool) read(in *bufio.Reader) (w written, err error) {
-	step, err := binary.ReadUvarint(in)
+	head, err := binary.ReadUvarint(in)
 	if err != nil {
 		return w, err
 	}
+	step := head >> 1
+	w.refused = head&1 != 0
 	if step >= uint64(len(s.steps)) {
 		return w, errors.New("a write of no request")
 	}

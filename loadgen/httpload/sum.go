@@ -2,9 +2,13 @@ package httpload
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/proofload/proofload/reports/history"
 	"github.com/proofload/proofload/scenarios"
@@ -17,7 +21,7 @@ type sum struct {
 	name   string
 	path   template
 	from   extraction
-	equals *int64 // nil: what it was before the first drill
+	equals *big.Rat // nil: what it was before the first drill
 	login  bool
 }
 
@@ -50,12 +54,9 @@ func (p *parser) sumFields(s *sum) []scenarios.Field {
 			if !ok {
 				return
 			}
-			want, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
-				p.Add(v, strconv.Quote(text)+" is no whole number", "leave equals: out if it is to stay as it is before the load")
-				return
+			if s.equals, ok = decimal(text); !ok {
+				p.Add(v, strconv.Quote(text)+" is no number", "leave equals: out if it is to stay as it is before the load")
 			}
-			s.equals = &want
 		}},
 		{Key: "auth", Set: func(k, v *scenarios.Node) { s.login, _ = p.Truth(v, k.Text()) }},
 	}
@@ -65,32 +66,60 @@ func (p *parser) sumFields(s *sum) []scenarios.Field {
 const maxSumBody = 64 << 20
 
 // errNoNumber is why a sum says nothing.
-var errNoNumber = errors.New("what was found is not all whole numbers")
+var errNoNumber = errors.New("what was found is not all numbers")
+
+// numeral is a number as JSON writes it. Its length is bounded: an exponent of
+// nine digits would be a number that no machine can hold.
+var numeral = regexp.MustCompile(`^[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,2})?$`)
+
+// decimal reads a number exactly: money is not kept in binary fractions.
+func decimal(text string) (*big.Rat, bool) {
+	if !numeral.MatchString(text) {
+		return nil, false
+	}
+	return new(big.Rat).SetString(text)
+}
+
+// numberOf returns a number of a document, which many systems write as text.
+func numberOf(part any) (*big.Rat, bool) {
+	switch n := part.(type) {
+	case int64:
+		return new(big.Rat).SetInt64(n), true
+	case float64: // as it was written, up to 15 digits
+		return decimal(strconv.FormatFloat(n, 'g', -1, 64))
+	case json.Number:
+		return decimal(n.String())
+	case string:
+		return decimal(strings.TrimSpace(n))
+	}
+	return nil, false
+}
 
 // add adds up what is there now.
-func (w *Workload) add(ctx context.Context, s *sum) (total int64, err error) {
+func (w *Workload) add(ctx context.Context, s *sum) (*big.Rat, error) {
 	v := &visit{w: w}
 	a, _, err := w.fetch(ctx, v, fetching{path: s.path, login: s.login, limit: maxSumBody})
 	if err != nil {
-		return 0, fmt.Errorf("add up %s: %w", s.name, err)
+		return nil, fmt.Errorf("add up %s: %w", s.name, err)
 	}
 	if !success().has(a.status) {
-		return 0, fmt.Errorf("add up %s: the answer is %d", s.name, a.status)
+		return nil, fmt.Errorf("add up %s: the answer is %d", s.name, a.status)
 	}
 	doc, err := a.document()
 	if err != nil {
-		return 0, fmt.Errorf("add up %s: %w", s.name, err)
+		return nil, fmt.Errorf("add up %s: %w", s.name, err)
 	}
+	total := new(big.Rat)
 	all := allOf(s.from.from.path, doc)
 	for _, part := range all {
-		n, ok := part.(int64)
+		n, ok := numberOf(part)
 		if !ok {
-			return 0, fmt.Errorf("add up %s: %w", s.name, errNoNumber)
+			return nil, fmt.Errorf("add up %s: %w", s.name, errNoNumber)
 		}
-		total += n
+		total.Add(total, n)
 	}
 	if len(all) == 0 {
-		return 0, fmt.Errorf("add up %s: %w: there is nothing", s.name, errNoNumber)
+		return nil, fmt.Errorf("add up %s: %w: there is nothing", s.name, errNoNumber)
 	}
 	return total, nil
 }
@@ -100,10 +129,10 @@ func (w *Workload) begin(ctx context.Context) error {
 	if w.expected != nil {
 		return nil
 	}
-	expected := make([]int64, len(w.file.sums))
+	expected := make([]*big.Rat, len(w.file.sums))
 	for i, s := range w.file.sums {
 		if s.equals != nil {
-			expected[i] = *s.equals
+			expected[i] = s.equals
 			continue
 		}
 		total, err := w.add(ctx, s)
@@ -114,6 +143,26 @@ func (w *Workload) begin(ctx context.Context) error {
 	}
 	w.expected = expected
 	return nil
+}
+
+// away is by how much a sum is wrong, in whole units of what it counts, at least
+// one. The text beside it is exact.
+func away(total, want *big.Rat) int64 {
+	diff := new(big.Rat).Sub(total, want)
+	whole := new(big.Int).Quo(diff.Num(), diff.Denom())
+	switch {
+	case whole.IsInt64() && whole.Sign() != 0:
+		return whole.Int64()
+	case diff.Sign() < 0:
+		return -1
+	}
+	return 1
+}
+
+// plainly writes a sum as it would be written down.
+func plainly(r *big.Rat) string {
+	digits, _ := r.FloatPrec() // of decimals, it has an end
+	return r.FloatString(digits)
 }
 
 // addUp records whether everything adds up.
@@ -128,9 +177,9 @@ func (a *audit) addUp(ctx context.Context) error {
 			errs = append(errs, err)
 		case i >= len(a.w.expected):
 			event.Kind, event.Text = history.Fail, "it is not known what it was before"
-		case total != a.w.expected[i]:
-			event.Value = total - a.w.expected[i]
-			event.Text = fmt.Sprintf("the sum is %d and should be %d", total, a.w.expected[i])
+		case total.Cmp(a.w.expected[i]) != 0:
+			event.Value = away(total, a.w.expected[i])
+			event.Text = fmt.Sprintf("the sum is %s and should be %s", plainly(total), plainly(a.w.expected[i]))
 		}
 		a.Recorder.Record(event)
 	}

@@ -287,7 +287,8 @@ func (v *visit) then(end loadgen.End) (*loadgen.Operation, time.Duration) {
 }
 
 // acknowledge remembers a write: one that was acknowledged, to be asked for and
-// looked up, and one that may have happened, to be looked up if its key is known.
+// looked up, and one that may have happened or was refused, to be looked up if its
+// key is known.
 func (v *visit) acknowledge(s *step, end loadgen.End) {
 	if s.ack == nil || v.key.text == "" {
 		return
@@ -297,8 +298,9 @@ func (v *visit) acknowledge(s *step, end loadgen.End) {
 		v.own = id
 		v.w.pools[s.index].add(kept{id: id, key: v.key})
 	}
-	if s.ack.lookup != nil && (end.Kind == history.OK || end.Kind == history.Info) {
-		v.w.remember(v.drill, written{step: s, id: id, key: v.key.text})
+	refused := end.Kind == history.Fail && end.Status != 0
+	if s.ack.lookup != nil && (end.Kind == history.OK || end.Kind == history.Info || refused && s.ack.fresh) {
+		v.w.remember(v.drill, written{step: s, id: id, key: v.key.text, refused: refused})
 	}
 }
 

@@ -37,7 +37,8 @@ type AuditConfig struct {
 	AMQP string
 
 	Workload *Workload
-	Drill    int // from 1
+	Drill    int  // from 1
+	Earlier  bool // read the transfers of all drills before it again
 	Recorder *history.Recorder
 
 	// Quiesce bounds the wait for a primary and for background work to end;
@@ -57,6 +58,8 @@ type AuditConfig struct {
 //	          of the broker and of the primary: what was given up, what waits
 //	          still, and what those who have to learn of every transfer missed
 //	write     one event for each transfer of the drill, from the primary
+//	earlier   once those of all drills before it were read again, if they are
+//	          asked for
 //	counter   by how much they have moved each account
 //	role      of each node
 //	books     of each node, in one snapshot
@@ -119,8 +122,11 @@ func (a *audit) run(ctx context.Context) error {
 		a.on(ctx, a.primary, history.AuditWaiting, a.waiting),
 		a.on(ctx, a.primary, history.AuditSubscriber, a.subscribers),
 		a.on(ctx, a.primary, history.AuditWrite, a.writes),
-		a.on(ctx, a.primary, history.AuditCounter, a.counters),
 	)
+	if a.Earlier {
+		errs = append(errs, a.on(ctx, a.primary, history.AuditEarlier, a.earlier))
+	}
+	errs = append(errs, a.on(ctx, a.primary, history.AuditCounter, a.counters))
 	nodes := slices.Sorted(maps.Keys(a.Databases))
 	for _, node := range nodes {
 		errs = append(errs, a.on(ctx, node, history.AuditRole, a.role))

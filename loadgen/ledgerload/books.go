@@ -47,6 +47,23 @@ func (a *audit) writes(ctx context.Context, conn *pgx.Conn, node string) error {
 	if b := a.Workload.began.Load(); b != nil && b.drill == a.Drill {
 		since = pgtype.Timestamptz{Time: b.at, Valid: true}
 	}
+	return a.transfers(ctx, conn, node, lo, hi, since)
+}
+
+// earlier records every transfer of the drills before this one that the primary
+// still has.
+func (a *audit) earlier(ctx context.Context, conn *pgx.Conn, node string) error {
+	lo, _ := a.Workload.IDRange(1)
+	_, hi := a.Workload.IDRange(a.Drill - 1)
+	err := a.transfers(ctx, conn, node, lo, hi, pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true})
+	if err == nil {
+		a.record(history.Event{Kind: history.Info, Op: history.AuditEarlier, Node: node})
+	}
+	return err
+}
+
+// transfers records those between two ids, and all that were made since.
+func (a *audit) transfers(ctx context.Context, conn *pgx.Conn, node, lo, hi string, since pgtype.Timestamptz) error {
 	rows, err := conn.Query(ctx, writesSQL, lo, hi, since)
 	if err != nil {
 		return err

@@ -33,14 +33,17 @@ func (a *acknowledgedWrites) Verdict() Verdict {
 			d.blameAll(&w, list, also)
 		}
 	}
+	later := d.which(d.lostLater)
 	lost, altered, unexpected := d.which(d.lost), d.which((*write).altered), d.which((*write).unexpected)
 	kind(lost, fmt.Sprintf("%s of %s lost", count(len(lost)), were(acked, "acknowledged write")),
 		func(*write) string { return ", not found" })
+	kind(later, fmt.Sprintf("%s found after their own drill, and lost by the end of drill %d", were(len(later), "acknowledged write"), d.reread),
+		func(*write) string { return fmt.Sprintf(", not found after drill %d", d.reread) })
 	kind(altered, were(len(altered), "acknowledged write")+" altered",
 		func(w *write) string { return fmt.Sprintf(", found with %d", w.stored) })
 	kind(unexpected, were(len(unexpected), "write")+" unexpected: refused or never attempted, and present",
 		func(*write) string { return ", present" })
-	doubt := d.course.anyUnread()
+	doubt := d.anyUnread()
 	if doubt == "" && acked == 0 {
 		doubt = "no write was acknowledged"
 	}

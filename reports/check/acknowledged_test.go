@@ -13,6 +13,7 @@ func TestAcknowledgedWrites(t *testing.T) {
 	altered.Amount = 6
 	runHandTests(t, "acknowledged-writes", []handTest{
 		{"found", join(wrote(1, "a"), stored("a", 1, 1)), false, Pass, "1 acknowledged, 1 found"},
+		{"found and not counted", join(wrote(1, "a"), stored("a", history.Uncounted, 0)), false, Pass, "1 acknowledged, 1 found"},
 		{"gone", join(wrote(1, "a"), wrote(2, "b"), stored("a", 1, 1)), false, Fail, "1 of 2 acknowledged writes were lost"},
 		{"row without effect", join(wrote(1, "a"), stored("a", 0, 1)), false, Fail, "1 of 1 acknowledged write was lost"},
 		{"may have happened, and is not there", join(wrote(1, "a"), invoke(2, "b"), done(3, history.Info, "b"), stored("a", 1, 1)), false, Pass, "1 acknowledged, 1 found"},

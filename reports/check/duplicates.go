@@ -33,10 +33,20 @@ func (n *noDuplicates) Verdict() Verdict {
 		w.say(many(len(twice), "write")+" happened more than once", describeAll(twice, also)...)
 		d.blameAll(&w, twice, also)
 	}
+	if later := d.which((*write).doubledLater); len(later) > 0 {
+		also := func(w *write) string {
+			return fmt.Sprintf(", after drill %d %s, %s, %s", w.later.drill, many(int(w.later.rows), "row"), many(int(w.later.effects), "effect"), many(int(w.later.jobs), "job effect"))
+		}
+		w.say(were(len(later), "write")+" there once after their own drill, and more often after a later one", describeAll(later, also)...)
+		d.blameAll(&w, later, also)
+	}
 	found := d.how((*write).found)
-	doubt := d.course.anyUnread()
+	doubt := d.anyUnread()
 	if doubt == "" && d.acknowledged() == 0 {
 		doubt = "no write was acknowledged"
+	}
+	if doubt == "" {
+		doubt = d.uncounted(func(*write) bool { return true })
 	}
 	return w.verdict(n.Name(), doubt, were(found, "write")+" found, none of them twice")
 }

@@ -32,9 +32,18 @@ type write struct {
 
 	op, node, key, peer, session uint32 // see durability.words
 
+	later laterRow
+
 	unknown   bool // some attempt may have happened
+	uncounted bool // it is there, and nobody knows how often
 	attempted bool // false: refused by our own generator, or not ours at all
 	read      bool // some client was shown it
+}
+
+// A laterRow is what the final reads of a later drill found of a write.
+type laterRow struct {
+	drill               int16 // 0: nothing
+	rows, effects, jobs int16
 }
 
 // A durability compares what clients were told with what is in the store. It
@@ -54,6 +63,9 @@ type durability struct {
 	slab    []write           // room for writes that are to come
 	corrs   map[string]string // correlation ids that the workload chose, by the write's id
 	reads   int               // that showed a write
+
+	reread int    // the last drill after which the writes of all before it were read again
+	unsure string // why they could not all be
 }
 
 // slabSize is how many writes are made room for at once.
@@ -88,6 +100,8 @@ func (d *durability) observe(e *history.Event) {
 			w.read = true
 			d.reads++
 		}
+	case e.By == history.ByAudit && e.Op == history.AuditEarlier:
+		d.observeEarlier(e)
 	case e.ID == "":
 	case e.By == history.ByLoad && e.Write:
 		d.observeWrite(e)
@@ -166,8 +180,7 @@ func (d *durability) add(e *history.Event) *write {
 	return w
 }
 
-// observeFound takes a row of the final reads. Rows of an earlier drill are
-// read again after each later one, and were judged in their own.
+// observeFound takes a row of the final reads.
 func (d *durability) observeFound(e *history.Event) {
 	drill := d.course.number(e)
 	w := d.writes[e.ID]
@@ -175,12 +188,18 @@ func (d *durability) observeFound(e *history.Event) {
 		w = d.add(e)
 	}
 	if w.number() != drill {
+		w.later.add(int16(drill), e) //nolint:gosec // there are not so many
 		return
 	}
 	w.rows++
-	w.effects += few(e.Count)
 	w.jobs += few(e.Jobs)
 	w.stored = e.Amount
+	if e.Count == history.Uncounted {
+		w.uncounted = true
+		w.effects = max(1, w.effects)
+		return
+	}
+	w.effects += few(e.Count)
 }
 
 // few is a count of effects: whether there are a thousand or a million too many
@@ -196,6 +215,9 @@ func (w *write) found() bool         { return w.effects > 0 }
 func (w *write) duplicated() bool    { return w.found() && (w.rows > 1 || w.effects > 1 || w.jobs > 1) }
 func (w *write) unexpected() bool    { return w.found() && !w.acknowledged() && !w.indeterminate() }
 func (w *write) undone() bool        { return w.acknowledged() && w.found() && w.jobs < 1 }
+
+// unsettled reports whether a write is there, and nobody knows how often.
+func (w *write) unsettled() bool { return w.uncounted && !w.duplicated() }
 
 // altered reports whether the store has another amount than was acknowledged.
 func (w *write) altered() bool {
@@ -264,6 +286,16 @@ func (d *durability) how(fit func(*write) bool) int {
 // acknowledged counts the acknowledged writes of all drills.
 func (d *durability) acknowledged() int { return d.how((*write).acknowledged) }
 
+// uncounted says why nobody knows of all writes that fit how often they are there,
+// empty if somebody does.
+func (d *durability) uncounted(fit func(*write) bool) string {
+	n := d.how(func(w *write) bool { return w.unsettled() && fit(w) })
+	if n == 0 {
+		return ""
+	}
+	return were(n, "write") + " found by a lookup that does not say how often it is there: give the lookup a count:"
+}
+
 // unfinished counts writes whose completion is not in the history.
 func (d *durability) unfinished() int {
 	return d.how(func(w *write) bool { return w.open > 0 })
@@ -276,23 +308,23 @@ func (d *durability) totals(cut func(drill int) (time.Duration, bool)) Writes {
 	for _, w := range d.writes {
 		total.Attempted += one(w.attempted)
 		total.Acknowledged += one(w.acknowledged())
-		total.Found += one(w.acknowledged() && w.found())
-		total.Duplicated += one(w.duplicated())
+		total.Found += one(w.acknowledged() && w.found() && !d.vanished(w))
+		total.Duplicated += one(w.duplicated() || w.doubledLater())
 		total.Indeterminate += one(w.indeterminate())
 		total.Recovered += one(w.indeterminate() && w.found())
 		total.Unexpected += one(w.unexpected())
-		total.ObservedThenLost += one(d.observedThenLost(w))
-		if !d.lost(w) {
+		total.ObservedThenLost += one(d.observedThenLost(w) || w.read && d.vanished(w))
+		if !d.gone(w) {
 			continue
 		}
 		total.Lost++
 		total.LostAmount += w.amount
-		if at, ok := cut(w.number()); ok && w.acked >= at {
+		if at, ok := cut(w.number()); ok && w.acked >= at && d.lost(w) {
 			total.LostAfterT0++
 		}
 	}
-	total.LostIDs = ids(d.which(d.lost))
-	total.DuplicatedIDs = ids(d.which((*write).duplicated))
+	total.LostIDs = ids(d.which(d.gone))
+	total.DuplicatedIDs = ids(d.which(func(w *write) bool { return w.duplicated() || w.doubledLater() }))
 	return total
 }
 

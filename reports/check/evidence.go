@@ -114,11 +114,14 @@ func usualCause(check string) string {
 // causesOfLoss tells losses by when they were acknowledged, and by whom.
 func (c *court) causesOfLoss() []string {
 	d := c.durability
+	var out []string
+	if later := d.how(d.lostLater); later > 0 {
+		out = append(out, fmt.Sprintf("%s there after their own drill, and gone after a later one: what was broken or mended since went back behind them", were(later, "lost write")))
+	}
 	lost := d.which(d.lost)
 	if len(lost) == 0 {
-		return nil
+		return out
 	}
-	var out []string
 	for _, f := range c.faults.all {
 		if f.t0 != unseen && f.breaks() {
 			out = append(out, c.causesOfLossBy(f, lost)...)

@@ -25,13 +25,13 @@ func (o *observedWrites) Verdict() Verdict {
 		return Verdict{Check: o.Name(), Outcome: Inconclusive, Reason: d.blown}
 	}
 	var w wrongs
-	gone := d.which(func(w *write) bool { return d.observedThenLost(w) && !w.acknowledged() })
+	gone := d.which(func(w *write) bool { return (d.observedThenLost(w) || w.read && d.vanished(w)) && !w.acknowledged() })
 	if len(gone) > 0 {
 		also := func(*write) string { return ", read by a client, not found" }
 		w.say(were(len(gone), "write")+" observed, then lost: a client was shown what is not there", describeAll(gone, also)...)
 		d.blameAll(&w, gone, also)
 	}
-	doubt := d.course.anyUnread()
+	doubt := d.anyUnread()
 	if doubt == "" && d.reads == 0 {
 		doubt = "no write was read by a client"
 	}

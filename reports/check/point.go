@@ -23,6 +23,7 @@ type loss struct {
 	found      int           // of these
 	before     int           // acknowledged before the inject call returned, and gone
 	after      int           // acknowledged from then on, and gone: by an old primary that went on
+	earlier    int           // of earlier drills, and gone after this one
 	duplicated int
 	oldest     time.Duration // acknowledgement of the oldest lost, or unseen
 	newest     time.Duration // and of the newest
@@ -53,7 +54,28 @@ func (c *court) loss(f *fault) loss {
 			l.lose(w.acked)
 		}
 	}
+	c.lossOfEarlier(f, &l)
 	return l
+}
+
+// lossOfEarlier adds what became of the writes of earlier drills by the end of
+// the last one. Which drill did it nobody knows, so that it is held against all
+// that happened in the last one.
+func (c *court) lossOfEarlier(f *fault, l *loss) {
+	if f.drill != c.durability.reread {
+		return
+	}
+	for _, w := range c.durability.writes {
+		if w.number() >= f.drill {
+			continue
+		}
+		l.duplicated += one(w.doubledLater())
+		if !c.durability.lostLater(w) {
+			continue
+		}
+		l.earlier++
+		l.acknowledgedAt(w.acked)
+	}
 }
 
 func (l *loss) lose(acked time.Duration) {
@@ -62,13 +84,18 @@ func (l *loss) lose(acked time.Duration) {
 	} else {
 		l.after++
 	}
+	l.acknowledgedAt(acked)
+}
+
+// acknowledgedAt takes when a lost write was acknowledged.
+func (l *loss) acknowledgedAt(acked time.Duration) {
 	if l.oldest == unseen || acked < l.oldest {
 		l.oldest = acked
 	}
 	l.newest = max(l.newest, acked)
 }
 
-func (l *loss) lost() int { return l.before + l.after }
+func (l *loss) lost() int { return l.before + l.after + l.earlier }
 
 // point is the recovery point: how long before T0 the oldest lost write was
 // acknowledged, 0 if none was.
@@ -160,6 +187,9 @@ func (c *court) duplicatesSample(o Objective, f *fault, l loss) sample {
 	case l.acked == 0:
 		return unclear("no write was acknowledged")
 	}
+	if reason := c.durability.uncounted(func(w *write) bool { return w.number() == f.drill }); reason != "" {
+		return unclear(reason)
+	}
 	return s
 }
 
@@ -174,7 +204,11 @@ func (l *loss) lostSample(o Objective) sample {
 }
 
 func (l *loss) lostText() string {
-	return fmt.Sprintf("%s of %s lost", count(l.lost()), were(l.acked, "acknowledged write"))
+	text := fmt.Sprintf("%s of %s lost", count(l.before+l.after), were(l.acked, "acknowledged write"))
+	if l.earlier > 0 {
+		text += fmt.Sprintf(", and %s of earlier drills", count(l.earlier))
+	}
+	return text
 }
 
 // pointSample judges the recovery point. Without a stall a loss over the limit

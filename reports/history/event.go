@@ -96,9 +96,13 @@ const ClassUnreached = "unreached"
 const (
 	// AuditWrite: one write found in the authoritative store. ID is the
 	// client's id, Amount its amount, Count how many times its effect on the
-	// books is present (1 is right), Jobs how many times the effect of its
-	// background job is present.
+	// books is present (1 is right, [Uncounted] if nobody knows), Jobs how many
+	// times the effect of its background job is present.
 	AuditWrite = "write"
+	// AuditEarlier: the writes of all drills before this one were read again, after
+	// those of this one, each with an AuditWrite where it was found. Kind is Fail
+	// and Text the reason if they could not be.
+	AuditEarlier = "earlier"
 	// AuditBooks: the books of Node in one snapshot. Value is the sum of all
 	// postings, Count the number of unbalanced transfers, those among them whose
 	// refunds do not add up, Amount the number of accounts whose balance differs
@@ -155,6 +159,10 @@ const (
 	// reads are inconclusive. Kind is Fail and Text the reason if it was not.
 	AuditDone = "done"
 )
+
+// Uncounted is the Count of a write that was found by asking whether it is there,
+// and not how often.
+const Uncounted = -1
 
 // The Op of events by [ByRun].
 const (

@@ -191,7 +191,7 @@ func brokenBy(t *testing.T, file *bytes.Buffer, p *plan.Plan, ask func(context.C
 		Env: fakeEnv{}, Catalog: f.catalog(), Journal: journal, Recorder: rec, Workload: instant{}, Ask: ask,
 		Gate:  func(context.Context) error { return nil },
 		Watch: func(ctx context.Context) { <-ctx.Done() },
-		Audit: func(context.Context, int) error {
+		Audit: func(context.Context, FinalReads) error {
 			rec.Record(history.Event{Kind: history.Info, By: history.ByAudit, Op: history.AuditDone, Drill: 1})
 			return nil
 		},

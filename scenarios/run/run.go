@@ -66,7 +66,16 @@ type Rig struct {
 	// Without it nothing can be restored.
 	Holdings func(drill int) Holdings
 	// Audit waits until the system is quiet and records its final state.
-	Audit func(ctx context.Context, drill int) error
+	Audit func(ctx context.Context, f FinalReads) error
+}
+
+// FinalReads say what to read once the system is quiet.
+type FinalReads struct {
+	Drill int // that is over
+
+	// Earlier asks for the writes of all drills before this one again: what a
+	// later drill did to them is not known otherwise. It is the last one.
+	Earlier bool
 }
 
 // errAborted is the cause with which an abort condition cancels a drill.
@@ -191,7 +200,7 @@ func (r *Rig) drill(ctx context.Context, p *plan.Plan, d plan.Drill, end *Ending
 	}
 	// The final reads also follow a drill that was stopped: what was lost by
 	// then is worth knowing.
-	if err := r.Audit(ctx, d.N); err != nil && ctx.Err() == nil {
+	if err := r.Audit(ctx, FinalReads{Drill: d.N, Earlier: d.N > 1 && (!whole || d.N == len(p.Drills))}); err != nil && ctx.Err() == nil {
 		end.Failed = errors.Join(end.Failed, fmt.Errorf("audit drill %d: %w", d.N, err))
 	}
 	tl.ask(ctx, p.Queries)

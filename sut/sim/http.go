@@ -50,6 +50,7 @@ func (s *Sim) handler() http.Handler {
 	for _, version := range []string{"/v1", "/v2"} {
 		mux.HandleFunc("PUT "+version+"/transfers/{id}", s.putTransfer)
 		mux.HandleFunc("GET "+version+"/transfers/{id}", s.getTransfer)
+		mux.HandleFunc("GET "+version+"/transfers", s.listTransfers)
 		mux.HandleFunc("GET "+version+"/accounts/{id}", s.getAccount)
 		mux.HandleFunc("GET "+version+"/accounts", s.listAccounts)
 	}
@@ -264,6 +265,16 @@ func (s *Sim) getTransfer(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.answer(w, http.StatusOK, timeline, transferOf(found))
 	}
+}
+
+// listTransfers lists what the books have under an id, as often as it is there.
+func (s *Sim) listTransfers(w http.ResponseWriter, r *http.Request) {
+	found, timeline := s.find(r.URL.Query().Get("id"))
+	if timeline == 0 {
+		http.Error(w, "no primary", http.StatusServiceUnavailable)
+		return
+	}
+	s.answer(w, http.StatusOK, timeline, map[string]any{"items": slices.Repeat([]transfer{transferOf(found)}, int(found.Count))})
 }
 
 // transferOf returns the wire form of what is in the books.

@@ -85,6 +85,10 @@ func (s *Sim) promote() {
 	s.primary = best
 	s.stuck = s.cfg.StuckPool
 	s.nodes[best].timeline = timeline + 1
+	if p := s.nodes[best]; s.cfg.Forgets && timeline > 1 && len(p.order) > 0 {
+		delete(p.writes, p.order[0])
+		p.order = p.order[1:]
+	}
 	for i, n := range s.nodes {
 		if i != best && !n.down && i != s.frozen {
 			n.follow(s.nodes[best])

@@ -19,6 +19,7 @@ func defects() map[string]func(*Config) {
 		"stale":      func(c *Config) { c.Stale = true },
 		"unfenced":   func(c *Config) { c.Unfenced = true },
 		"stuck-pool": func(c *Config) { c.StuckPool = true },
+		"forgets":    func(c *Config) { c.Forgets = true },
 		"repeats":    func(c *Config) { c.Repeats = true },
 	}
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Unfenced  bool // defect: a primary that was frozen goes on taking writes beside the new one
 	StuckPool bool // defect: half of the instance's connections stay with a primary that is gone
 	NoPause   bool // defect: it says that nodes can be frozen, and refuses
+	Forgets   bool // defect: from the second failover on, a new primary does not have the oldest write
 	Repeats   bool // defect: work that is delivered again, because its worker died, is done again
 }
 

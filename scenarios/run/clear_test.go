@@ -34,7 +34,7 @@ func TestClearBeforeEachDrill(t *testing.T) {
 			Env: fakeEnv{}, Catalog: (&fakeFault{}).catalog(), Journal: journal, Recorder: rec, Workload: instant{},
 			Gate:  func(context.Context) error { return nil },
 			Watch: func(ctx context.Context) { <-ctx.Done() },
-			Audit: func(context.Context, int) error { return nil },
+			Audit: func(context.Context, FinalReads) error { return nil },
 			Clear: func(context.Context) error {
 				if asked++; asked == 2 {
 					return chaos.ErrEngaged

@@ -40,6 +40,10 @@ type Rig struct {
 	Workload loadgen.Workload
 	BaseURL  string // of the system's entry point for clients; empty: it speaks no HTTP
 
+	// NodeHeader and TimelineHeader are the headers of answers that say who gave
+	// them; empty are those of [loadgen.Config].
+	NodeHeader, TimelineHeader string
+
 	// Client sends the requests of the timeline, to hosts that load may be sent to.
 	Client *http.Client
 
@@ -222,6 +226,8 @@ func (r *Rig) load(p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline
 		Timeouts:    p.Client.Timeouts,
 		Drain:       drain,
 		InFlight:    inFlight,
+
+		NodeHeader: r.NodeHeader, TimelineHeader: r.TimelineHeader,
 	}
 }
 

@@ -41,7 +41,7 @@ func unanswered(check, target, name string, f *httpload.File) (why, mend string)
 	if isFile(target) && slices.Contains([]string{"one-primary", "replicas-agree", "dead-letters", "retry-amplification", "orphaned-work"}, check) {
 		return "nobody looks into the nodes of " + target, "leave " + check + " out: it is for the built-in stacks"
 	}
-	if why, mend = unshown(check, name, f); why != "" {
+	if why, mend = unshown(check, target, name, f); why != "" {
 		return why, mend
 	}
 	switch check {
@@ -82,8 +82,11 @@ func unsaid(check string) (why, mend string) {
 
 // unshown says why a check needs something that this workload file does not say
 // of its requests.
-func unshown(check, name string, f *httpload.File) (why, mend string) {
+func unshown(check, target, name string, f *httpload.File) (why, mend string) {
+	instance, _ := f.Answers()
 	switch {
+	case check == "instances-recover" && isFile(target) && instance == "": // the built-in stacks say it by a header of their own
+		return name + " does not say by which header the system names the instance that answers", "give it answers: {instance: X-Node}, with the name of that header"
 	case check == "fresh-reads" && !f.Sees(false):
 		return "no request of " + name + " says which version of what its answer shows", "give one that reads sees: with key: and version:"
 	case check == "monotonic-reads" && !f.Sees(true):

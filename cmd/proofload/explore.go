@@ -177,11 +177,12 @@ func (a *app) newExploration(flags exploreFlags) (*exploration, error) {
 func fitting(topology sut.Topology, p *planned) []string {
 	var list []string
 	for _, c := range scenarios.Checks() {
-		answers := c.Name == "balances" && p.workload != nil && p.workload.Sums()
+		answers := false
 		if p.workload != nil {
 			if why, _ := unanswered(c.Name, p.Target, p.Workload, p.workload); why != "" {
 				continue
 			}
+			answers = c.Name == "balances" && p.workload.Sums()
 		}
 		if c.Name != "timeouts-hold" && (answers || plan.Fits(c.Name, topology)) {
 			list = append(list, c.Name)

@@ -114,7 +114,10 @@ func shopHandler(lose, drift int64, stale, noTokens bool) http.Handler {
 		_ = json.NewEncoder(w).Encode(order)
 	}))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Protocol", r.Proto) })
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Node", "shop-1")
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // readEnv sets a variable to what a file holds, once it is there: readenv NAME

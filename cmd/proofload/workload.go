@@ -194,6 +194,7 @@ func (s *session) loadFrom(ctx context.Context, rig *run.Rig) (end func(), err e
 	}
 	gate, audit := rig.Gate, rig.Audit
 	rig.Workload = w
+	rig.NodeHeader, rig.TimelineHeader = s.plan.workload.Answers()
 	rig.Gate = func(ctx context.Context) error {
 		if err := gate(ctx); err != nil {
 			return err

@@ -1,6 +1,8 @@
 package httpload
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/proofload/proofload/scenarios"
@@ -25,6 +27,33 @@ func (f *File) Uncounted() (op string, pos scenarios.Pos, found bool) {
 
 // Sums reports whether it says what has to add up.
 func (f *File) Sums() bool { return len(f.sums) > 0 }
+
+// answers are the headers by which the system says who has answered.
+type answers struct{ instance, timeline string }
+
+// Answers returns the headers in which the system says which of its instances has
+// answered, and a number that is larger after each failover; empty if it does not.
+func (f *File) Answers() (instance, timeline string) { return f.answers.instance, f.answers.timeline }
+
+// answersFields are the keys of answers:.
+func (p *parser) answersFields() []scenarios.Field {
+	header := func(dst *string) func(k, v *scenarios.Node) {
+		return func(k, v *scenarios.Node) {
+			name, ok := p.Scalar(v, k.Text())
+			switch {
+			case !ok:
+			case !headerName.MatchString(name):
+				p.Add(v, fmt.Sprintf("%q is not the name of a header", name), "use letters, digits and -, for example X-Node")
+			default:
+				*dst = http.CanonicalHeaderKey(name)
+			}
+		}
+	}
+	return []scenarios.Field{
+		{Key: "instance", Set: header(&p.file.answers.instance)},
+		{Key: "timeline", Set: header(&p.file.answers.timeline)},
+	}
+}
 
 // Sees reports whether any of its reads says which version of what it is shown,
 // one of a session if that is asked for.

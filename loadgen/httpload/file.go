@@ -27,6 +27,7 @@ type File struct {
 	feeds     []*feed
 	auth      *auth
 	sums      []*sum
+	answers   answers
 }
 
 // Ops lists the operations in the order of the file: one for each request, and

@@ -104,6 +104,7 @@ func (p *parser) fileFields() []scenarios.Field {
 		{Key: "auth", Set: keep(&n.auth)},
 		{Key: "endpoints", Set: keep(&n.endpoints)},
 		{Key: "max_body", Set: keep(&n.maxBody)},
+		{Key: "answers", Set: func(_, v *scenarios.Node) { p.Mapping(v, "what answers say", p.answersFields()) }},
 		{Key: "sums", Set: keep(&n.sums)},
 		{Key: "requests", Need: true, Set: keep(&n.requests)},
 	}

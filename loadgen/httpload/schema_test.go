@@ -36,6 +36,7 @@ func TestSchemaKnowsTheKeysOfTheParser(t *testing.T) {
 		fields []scenarios.Field
 	}{
 		{"workload", root, p.fileFields()},
+		{"answers", root.Properties["answers"], p.answersFields()},
 		{"endpoint", root.Definitions["endpoint"], p.endpointFields(nil, nil)},
 		{"statement", root.Definitions["statement"], statementFields(nil, nil, nil, nil)},
 		{"message", root.Definitions["message"], p.messageFields(nil, nil, nil, nil, nil, nil)},

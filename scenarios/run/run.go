@@ -46,6 +46,10 @@ type Rig struct {
 	// are none.
 	Secret func(name string) (value string, ok bool)
 
+	// NodeHeader and TimelineHeader are the headers of answers that say who gave
+	// them; empty are those of [loadgen.Config].
+	NodeHeader, TimelineHeader string
+
 	// Client sends the requests of the timeline, to hosts that load may be sent to.
 	Client *http.Client
 
@@ -248,6 +252,8 @@ func (r *Rig) load(p *plan.Plan, d plan.Drill, start time.Duration, tl *timeline
 		Timeouts:    p.Client.Timeouts,
 		Drain:       drain,
 		InFlight:    inFlight,
+
+		NodeHeader: r.NodeHeader, TimelineHeader: r.TimelineHeader,
 	}
 }
 

@@ -47,6 +47,8 @@ func (m Measure) Limits() string {
 		return "a whole number above zero"
 	case Size:
 		return "above zero, in KiB, MiB or GiB"
+	case Component:
+		return "nodes other than the target, as a target is written"
 	case Text:
 	}
 	return ""
@@ -62,7 +64,7 @@ func (m Measure) example() string {
 		return "1"
 	case Size:
 		return "64MiB"
-	case Text:
+	case Component, Text:
 	}
 	return "text"
 }

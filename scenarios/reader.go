@@ -113,19 +113,6 @@ func (p *Reader) Scalar(n *Node, what string) (text string, ok bool) { return p.
 // meant as such.
 func (p *Reader) Words(n *Node, what string) (text string, ok bool) { return p.words(n, what) }
 
-// Secret returns text in which ${secret:NAME} may stand as well, for what is sent
-// and never shown: a header, for example. Find returns a secret by its name; the
-// caller sees to it that its value appears nowhere.
-func (p *Reader) Secret(n *Node, what string, find func(name string) (value string, ok bool)) (text string, ok bool) {
-	inside := Reader{problems: p.problems, lookup: func(name string) (string, bool) {
-		if secret, is := strings.CutPrefix(name, secretPrefix); is {
-			return find(secret)
-		}
-		return p.lookup(name)
-	}, secrets: true}
-	return inside.words(n, what)
-}
-
 // Name returns a name that other places may refer to.
 func (p *Reader) Name(n *Node, what string) (name string, ok bool) {
 	text, ok := p.words(n, what)

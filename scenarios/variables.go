@@ -71,6 +71,19 @@ func showable(texts ...string) *mistake {
 // secretPrefix begins, within ${...}, the name of a secret.
 const secretPrefix = "secret:"
 
+// Secret returns text in which ${secret:NAME} may stand as well, for what is sent
+// and never shown: a header, for example. Find returns a secret by its name; the
+// caller sees to it that its value appears nowhere.
+func (p *Reader) Secret(n *Node, what string, find func(name string) (value string, ok bool)) (text string, ok bool) {
+	inside := Reader{problems: p.problems, lookup: func(name string) (string, bool) {
+		if secret, is := strings.CutPrefix(name, secretPrefix); is {
+			return find(secret)
+		}
+		return p.lookup(name)
+	}, secrets: true}
+	return inside.words(n, what)
+}
+
 // revealed finds the secrets that are named in a text.
 var revealed = regexp.MustCompile(`\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}`)
 

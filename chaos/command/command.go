@@ -69,7 +69,7 @@ func (o owned) kind() chaos.Kind {
 		}
 		return o.New(env, targets, p)
 	}
-	k.Heal = o.heal
+	k.Heal, k.Gone = o.heal, o.gone
 	return k
 }
 

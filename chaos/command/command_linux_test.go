@@ -50,6 +50,7 @@ func pause(component string, c sut.Commands, find Finder) chaos.Kind {
 			return nil, sut.ErrUnsupported
 		},
 		Heal: func(context.Context, sut.Environment, chaos.Undo) error { return errors.New("not by commands") },
+		Gone: func(context.Context, sut.Environment, chaos.Undo) error { return errors.New("not seen by commands") },
 	}})
 	return Catalog(base, commander{"pause", component, c}, find)["pause"]
 }
@@ -166,6 +167,9 @@ func TestOthers(t *testing.T) {
 	if err := k.Heal(t.Context(), nil, chaos.Undo{Data: []byte(`{"links":[]}`)}); err == nil || err.Error() != "not by commands" {
 		t.Errorf("Heal of other data: %v", err)
 	}
+	if err := k.Gone(t.Context(), nil, chaos.Undo{Data: []byte(`{"links":[]}`)}); err == nil || err.Error() != "not seen by commands" {
+		t.Errorf("Gone of other data: %v", err)
+	}
 	const want = "Runs on this machine: a. Undone by: b. Not looked at: what the commands exit with is believed. The system heals itself 1m after it was last told."
 	if about, needs := k.Tell(zone("zone:b")); about != want || needs != "" {
 		t.Errorf("tells %q, %q", about, needs)
@@ -193,7 +197,7 @@ func TestVariables(t *testing.T) {
 	if strings.Contains(fmt.Sprintf("%s %q", undo.Data, undo.Manual), value) {
 		t.Errorf("the secret is in the undo data: %s %q", undo.Data, undo.Manual)
 	}
-	if err := tr.kind.Heal(t.Context(), nil, undo); err != nil {
+	if err := errors.Join(tr.kind.Heal(t.Context(), nil, undo), tr.kind.Gone(t.Context(), nil, undo)); err != nil {
 		t.Error(err)
 	}
 	if got := tr.holds("mended"); got != "pause zone:b s3cret-value\n" {
@@ -246,7 +250,7 @@ func TestLeaseLost(t *testing.T) {
 // TestLook believes a look that says so, and none that cannot tell.
 func TestLook(t *testing.T) {
 	tr := newTrial(t, sut.Commands{Inject: "echo 0 >status", Heal: "echo 1 >status", Look: `echo seen; exit "$(cat status)"`}, nil)
-	f, _ := tr.prepare()
+	f, undo := tr.prepare()
 	in := tr.inject(f)
 	if seen, err := in.Settle(t.Context()); err != nil || seen.Saw != "zone:b: look exited with 0 seen" {
 		t.Errorf("Settle = %+v, %v", seen, err)
@@ -255,19 +259,27 @@ func TestLook(t *testing.T) {
 	if !ok {
 		t.Fatalf("the injection is %T", in)
 	}
-	if said, err := made.look(t.Context(), 0, false); err == nil || err.Error() != "zone:b is seen to be broken: seen" {
+	if said, err := made.data.Parts[0].look(t.Context(), nil, false); err == nil || err.Error() != "zone:b is seen to be broken: seen" {
 		t.Errorf("a look for the end of the fault: %q, %v", said, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := tr.kind.Gone(over, nil, undo); err == nil {
+		t.Error("it is seen to be gone before it was undone")
 	}
 	if err := os.WriteFile(filepath.Join(tr.dir, "status"), []byte("255"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []bool{true, false} {
-		if said, err := made.look(t.Context(), 0, want); err == nil || err.Error() != "look: zone:b: exit status 255: seen" {
+		if said, err := made.data.Parts[0].look(t.Context(), nil, want); err == nil || err.Error() != "look: zone:b: exit status 255: seen" {
 			t.Errorf("a look that cannot tell whether it is in effect: %q, %v", said, err)
 		}
 	}
 	if err := in.Recover(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if err := tr.kind.Gone(t.Context(), nil, undo); err != nil {
+		t.Errorf("Gone: %v", err)
 	}
 	if seen, err := in.Recovered(t.Context()); err != nil || seen.Saw != "zone:b: look exited with 1 seen" {
 		t.Errorf("Recovered = %+v, %v", seen, err)

@@ -35,6 +35,7 @@ type undoData struct {
 type partData struct {
 	Component string                `json:"component"`
 	Heal      string                `json:"heal"`
+	Look      string                `json:"look,omitempty"`
 	Dir       string                `json:"dir"`
 	Variables []string              `json:"variables"`
 	Secrets   map[string]sut.Secret `json:"secrets,omitempty"`
@@ -62,7 +63,7 @@ func (f *fault) Prepare(context.Context) (chaos.Undo, error) {
 		if p.Lease > 0 {
 			lease = seconds(p.Lease)
 		}
-		d := partData{Component: p.Component, Heal: p.Heal, Dir: p.Dir, Secrets: p.Secrets, Variables: append([]string{
+		d := partData{Component: p.Component, Heal: p.Heal, Look: p.Look, Dir: p.Dir, Secrets: p.Secrets, Variables: append([]string{
 			"PROOFLOAD_FAULT=" + f.Name, "PROOFLOAD_ON=" + p.Component, "PROOFLOAD_ID=proofload-" + uuid.NewString()[:8],
 			"PROOFLOAD_FOR=" + seconds(f.params.TTL()), "PROOFLOAD_LEASE=" + lease,
 		}, f.with()...)}
@@ -114,11 +115,40 @@ func (f *fault) inject(ctx context.Context) error {
 
 // heal undoes a fault from its undo data.
 func (o owned) heal(ctx context.Context, env sut.Environment, u chaos.Undo) error {
-	var d undoData
-	if err := json.Unmarshal(u.Data, &d); err != nil || d.By != byCommand {
-		return o.Heal(ctx, env, u)
+	if d, ok := readUndo(u); ok {
+		return d.undo(ctx, o.find)
 	}
-	return d.undo(ctx, o.find)
+	return o.Heal(ctx, env, u)
+}
+
+// gone sees a fault gone, from its undo data. One without a look is not observed.
+func (o owned) gone(ctx context.Context, env sut.Environment, u chaos.Undo) error {
+	if d, ok := readUndo(u); ok {
+		return d.gone(ctx, o.find)
+	}
+	if o.Gone == nil {
+		return nil
+	}
+	return o.Gone(ctx, env, u)
+}
+
+// readUndo reads the undo data of a fault that commands made, if it is that.
+func readUndo(u chaos.Undo) (d undoData, ok bool) {
+	err := json.Unmarshal(u.Data, &d)
+	return d, err == nil && d.By == byCommand
+}
+
+// gone looks at each part until the fault is seen not to be in effect.
+func (d undoData) gone(ctx context.Context, find Finder) error {
+	return chaos.Each(d.Parts, func(p partData) error {
+		if p.Look == "" {
+			return nil
+		}
+		return chaos.Watch(ctx, func(ctx context.Context) error {
+			_, err := p.look(ctx, find, false)
+			return err
+		})
+	})
 }
 
 // undo runs all commands that undo the fault. First of all it ends what those that
@@ -304,7 +334,7 @@ func (in *injection) observe(ctx context.Context, did string, want bool) (chaos.
 			return nil
 		}
 		return chaos.Watch(ctx, func(ctx context.Context) (err error) {
-			said[i], err = in.look(ctx, i, want)
+			said[i], err = in.data.Parts[i].look(ctx, in.find, want)
 			return err
 		})
 	})
@@ -320,15 +350,15 @@ func (in *injection) observe(ctx context.Context, did string, want bool) (chaos.
 
 // look runs the command that looks at a part. It exits with 0 while the fault is in
 // effect, with 1 while it is not, and with anything else if it cannot tell.
-func (in *injection) look(ctx context.Context, i int, want bool) (string, error) {
-	said, err := in.data.Parts[i].run(ctx, in.find, in.parts[i].Look, false)
+func (d partData) look(ctx context.Context, find Finder, want bool) (string, error) {
+	said, err := d.run(ctx, find, d.Look, false)
 	status, ended := errors.AsType[*exec.ExitError](err)
 	gone := ended && status.ExitCode() == 1
 	switch {
 	case err != nil && !gone:
 		return "", fmt.Errorf("look: %w", err)
 	case want == gone:
-		return "", fmt.Errorf("%s is seen to be %s: %s", in.parts[i].Component, map[bool]string{true: "whole", false: "broken"}[gone], said)
+		return "", fmt.Errorf("%s is seen to be %s: %s", d.Component, map[bool]string{true: "whole", false: "broken"}[gone], said)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s: look exited with %d %s", in.parts[i].Component, map[bool]int{true: 1}[gone], said)), nil
+	return strings.TrimSpace(fmt.Sprintf("%s: look exited with %d %s", d.Component, map[bool]int{true: 1}[gone], said)), nil
 }

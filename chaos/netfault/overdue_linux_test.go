@@ -45,7 +45,7 @@ func TestPartitionOver(t *testing.T) {
 			t.Errorf("%s: at first %+v, %v", what, seen, err)
 		}
 		if end.by == "" {
-			waitWhole(t, env.Broken("pg-1"))
+			chaostest.Whole(t, env.Broken("pg-1"))
 		} else if out, err := env.NetExec(t.Context(), "pg-1", "sh", "-c", end.by); err != nil {
 			t.Fatal(out, err)
 		}

@@ -144,3 +144,21 @@ func TestResumedEarly(t *testing.T) {
 	}
 	mended(t, env, active)
 }
+
+// TestMarks finds a node that is paused where no journal says so.
+func TestMarks(t *testing.T) {
+	env := chaostest.NewLocal(t, "api-1", "api-2")
+	c := chaos.NewCatalog(Kinds())
+	if left := c.Marks(t.Context(), env); len(left) > 0 {
+		t.Errorf("left in a whole system: %+v", left)
+	}
+	if err := env.Pause(t.Context(), "api-2"); err != nil {
+		t.Fatal(err)
+	}
+	if left := c.Marks(t.Context(), env); len(left) != 1 || left[0].Target != "api-2" || len(left[0].Manual) != 1 {
+		t.Errorf("left: %+v, want the pause of api-2", left)
+	}
+	if err := env.Resume(t.Context(), "api-2"); err != nil {
+		t.Fatal(err)
+	}
+}

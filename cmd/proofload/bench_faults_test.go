@@ -26,7 +26,7 @@ const heldFor = time.Second
 // [heldFor], the recover call until the node is seen whole. Faults of links are
 // timed in chaos/netfault. One kind is timed by -bench=BenchmarkFaults/KIND.
 func BenchmarkFaults(b *testing.B) {
-	program := command{dir: b.TempDir()}
+	program := installed{dir: b.TempDir()}
 	if out, err := program.run(b.Context(), "up"); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}

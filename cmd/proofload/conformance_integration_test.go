@@ -29,7 +29,7 @@ import (
 // TestConformance injects every kind of fault into the real stack, lets it end,
 // and kills who injected it: see [chaostest.Conformance].
 func TestConformance(t *testing.T) {
-	program := command{dir: t.TempDir()}
+	program := installed{dir: t.TempDir()}
 	if out, err := program.run(t.Context(), "up"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -60,10 +60,10 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// A command is proofload in a directory, as its users start it.
-type command struct{ dir string }
+// An installed is proofload in a directory, as its users start it.
+type installed struct{ dir string }
 
-func (c command) make(ctx context.Context, args ...string) *exec.Cmd {
+func (c installed) make(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "proofload", args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "HOME="+c.dir)
@@ -71,13 +71,13 @@ func (c command) make(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // run runs it to its end and returns what it printed.
-func (c command) run(ctx context.Context, args ...string) (string, error) {
+func (c installed) run(ctx context.Context, args ...string) (string, error) {
 	out, err := c.make(ctx, args...).CombinedOutput()
 	return string(out), err
 }
 
 // Start implements [chaostest.Program].
-func (c command) Start(ctx context.Context) error {
+func (c installed) Start(ctx context.Context) error {
 	out, err := c.run(ctx, "heal")
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
@@ -86,7 +86,7 @@ func (c command) Start(ctx context.Context) error {
 }
 
 // Inject implements [chaostest.Program].
-func (c command) Inject(t *testing.T, r chaostest.Row, last time.Duration) chaostest.Process {
+func (c installed) Inject(t *testing.T, r chaostest.Row, last time.Duration) chaostest.Process {
 	t.Helper()
 	args := append([]string{"inject", r.Kind, r.Target, "--for", last.String()}, r.Values...)
 	i := &injecting{cmd: c.make(t.Context(), args...), command: c, lines: make(chan string)}
@@ -105,7 +105,7 @@ func (c command) Inject(t *testing.T, r chaostest.Row, last time.Duration) chaos
 
 // injecting is one execution of proofload inject.
 type injecting struct {
-	command   command
+	command   installed
 	cmd       *exec.Cmd
 	complaint bytes.Buffer
 	lines     chan string // what it prints; closed at its end

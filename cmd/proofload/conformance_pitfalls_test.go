@@ -16,7 +16,7 @@ import (
 )
 
 // pitfalls are what else can go wrong on a real engine.
-func pitfalls(t *testing.T, program command, s *stack.Stack) {
+func pitfalls(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	t.Run("ports stay", func(t *testing.T) { testPortsStay(t, s) })
 	t.Run("limit below use", func(t *testing.T) { testLimitBelowUse(t, program, s) })
@@ -59,7 +59,7 @@ func testPortsStay(t *testing.T, s *stack.Stack) {
 
 // testLimitBelowUse leaves a node less memory than it uses: that is refused, or
 // the kernel kills, and either is told. Nothing stays behind.
-func testLimitBelowUse(t *testing.T, program command, s *stack.Stack) {
+func testLimitBelowUse(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	before, err := s.Limits(t.Context(), "api-2")
 	if err != nil {
@@ -83,7 +83,7 @@ func testLimitBelowUse(t *testing.T, program command, s *stack.Stack) {
 
 // testOutOfMemory leaks more memory than a node may use: the kernel kills, which
 // is what is seen in effect. Nothing stays behind.
-func testOutOfMemory(t *testing.T, program command, s *stack.Stack) {
+func testOutOfMemory(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	out, err := program.run(t.Context(), "inject", "memory-hog", "app[2]", "size=8GiB", "rate=8GiB", "--for", "10s")
 	if err != nil || !regexp.MustCompile(`[1-9]\d* processes killed for the lack of memory`).MatchString(out) {
@@ -97,7 +97,7 @@ func testOutOfMemory(t *testing.T, program command, s *stack.Stack) {
 
 // testEngineAway mends when no engine answers: it says what to do by hand, and
 // mends once there is one.
-func testEngineAway(t *testing.T, program command, s *stack.Stack) {
+func testEngineAway(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	p := program.Inject(t, chaostest.Row{Kind: "pause", Target: "app[2]"}, longLife)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -16,7 +16,7 @@ import (
 )
 
 // points are the moments at which a kill can strike.
-func points(t *testing.T, program command, s *stack.Stack) {
+func points(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	t.Run("kill at a point of a log", func(t *testing.T) { testKillAtPoint(t, program, s) })
 	t.Run("kill at a level of a queue", func(t *testing.T) { testKillAtLevel(t, program, s) })
@@ -25,7 +25,7 @@ func points(t *testing.T, program command, s *stack.Stack) {
 
 // testKillAtPoint kills a standby as soon as its agent says that it has looked
 // at itself and found nothing to do.
-func testKillAtPoint(t *testing.T, program command, s *stack.Stack) {
+func testKillAtPoint(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -58,7 +58,7 @@ func testKillAtPoint(t *testing.T, program command, s *stack.Stack) {
 
 // testKillProcess kills the server on a standby, and not the node: its agent
 // starts it again.
-func testKillProcess(t *testing.T, program command, s *stack.Stack) {
+func testKillProcess(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -108,7 +108,7 @@ func healed(t *testing.T, p chaostest.Process) {
 
 // testKillAtLevel kills a worker as soon as a consumer has taken a message and not
 // acknowledged it, and not while the message only lies there.
-func testKillAtLevel(t *testing.T, program command, s *stack.Stack) {
+func testKillAtLevel(t *testing.T, program installed, s *stack.Stack) {
 	t.Helper()
 	const queue = "proofload-point"
 	ch := oneMessage(t, s, queue)

@@ -159,9 +159,11 @@ func meantComponent(ref string, shape sut.Topology, err error) error {
 // describe finds out what the target is, without touching it.
 func (i *injection) describe(flags stackFlags) (err error) {
 	if isFile(flags.target) && len(flags.options) == 0 {
-		if i.remote, err = i.app.readTarget(flags.target, nil); errors.As(err, new(noTargetError)) {
+		i.remote, err = i.app.readTarget(flags.target, nil)
+		if errors.As(err, new(noTargetError)) {
 			return fmt.Errorf("--target: %w; %s", err, meantTarget(flags.target, ""))
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
 		i.shape = i.remote.Topology()

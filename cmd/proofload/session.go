@@ -146,11 +146,11 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 	if err != nil {
 		return sys, run.Ending{NotReady: err}
 	}
-	rig.Catalog, rig.Journal, rig.Ask, rig.AllowHosts = s.app.faults(s.plan.target), journal, s.ask, s.hosts()
+	rig.Catalog, rig.Journal, rig.Ask = s.app.faults(s.plan.target), journal, s.ask
+	rig.AllowHosts, rig.Secret = s.hosts(), s.app.secretsOf(s.plan.target)
 	if s.flags.hasty {
 		sys.gone = s.isGone
 	}
-	rig.Secret = s.app.secretsOf(s.plan.target)
 	rig.Client = loadgen.Config{AllowHosts: s.hosts(), TLS: s.plan.Client.TLS, Timeouts: loadgen.Timeouts{Total: run.LongestRequest}}.Client()
 	dismiss, err := s.guarded(ctx, rig)
 	if err != nil {
@@ -213,7 +213,7 @@ func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 	if err != nil {
 		return err
 	}
-	if err := allowed.clear(ctx, rig.Env); err != nil {
+	if err = allowed.clear(ctx, rig.Env); err != nil {
 		return err
 	}
 	policy, err := policyOf(s.plan.target)

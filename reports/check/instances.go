@@ -33,6 +33,7 @@ type instances struct {
 	before map[string]int            // good answers before anything was broken, by node
 	at     map[string]map[int64]*ask // by node and second
 	last   time.Duration             // scheduled time of the last operation
+	unsent map[int64]int             // operations by second that were overdue: nobody knows whose they would have been
 }
 
 // An ask is what an instance answered in one second.
@@ -59,10 +60,14 @@ func (r *instancesRecover) Observe(e *history.Event) {
 	drill := r.course.number(e)
 	d := r.drills[drill]
 	if d == nil {
-		d = &instances{before: map[string]int{}, at: map[string]map[int64]*ask{}}
+		d = &instances{before: map[string]int{}, at: map[string]map[int64]*ask{}, unsent: map[int64]int{}}
 		r.drills[drill] = d
 	}
 	d.last = max(d.last, e.Sched)
+	second := int64(e.Sched / time.Second)
+	if overdue(e, r.budget) {
+		d.unsent[second]++
+	}
 	if e.Node == "" {
 		return
 	}
@@ -75,7 +80,6 @@ func (r *instancesRecover) Observe(e *history.Event) {
 		seconds = map[int64]*ask{}
 		d.at[e.Node] = seconds
 	}
-	second := int64(e.Sched / time.Second)
 	a := seconds[second]
 	if a == nil {
 		a = &ask{}
@@ -166,9 +170,17 @@ func (r *instancesRecover) judge(w *wrongs, drill int, node string, in *instance
 			sum.late += a.late
 		}
 	}
+	unsent := 0
+	for second, n := range in.unsent {
+		if second > from {
+			unsent += n
+		}
+	}
 	total := sum.good + sum.bad
 	text := ""
 	switch {
+	case total == 0 && unsent > 0:
+		return fellBehind(unsent)
 	case total == 0:
 		text = fmt.Sprintf("%s answered nothing in the last seconds of drill %d", node, drill)
 	case float64(sum.good) >= r.recovered.Good*float64(total):

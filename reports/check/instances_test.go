@@ -27,10 +27,15 @@ func TestInstancesRecover(t *testing.T) {
 	for i := range late {
 		late[i].Sent, late[i].At = late[i].Sent+at(2), late[i].At+at(2)
 	}
+	unsent := answers("", 16, 29, history.Fail, history.ClassShed)
+	for i := range unsent {
+		unsent[i].Sent, unsent[i].At = 0, unsent[i].At+at(2)
+	}
 	runHandTests(t, "instances-recover", []handTest{
 		{"all back", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
 		{"one fails still", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 29, history.Fail, "status_5xx"), ended), false, Fail, "api-2 served 0 of 50 operations well at the end of drill 1 (status_5xx)"},
 		{"one is sent to too late", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), late, ended), false, Inconclusive, "the load generator fell behind: 50 operations were sent too late, or not at all for that"},
+		{"one is not sent to in time", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), unsent, ended), false, Inconclusive, "the load generator fell behind: 50 operations were sent too late, or not at all for that"},
 		{"one is away", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), ended), false, Fail, "api-2 answered nothing in the last seconds of drill 1"},
 		{"one came back late", join(calm, broken, answers("api-1", 16, 29, history.OK, ""), answers("api-2", 16, 20, history.Fail, "status_5xx"), answers("api-2", 20, 29, history.OK, ""), ended), false, Pass, "2 instances served at the end of each drill"},
 		{"nothing broken", join(calm, ended), false, Inconclusive, "nothing was broken"},

@@ -8,7 +8,7 @@ const bindings = `[B || B <- rabbit_binding:list_for_destination(rabbit_misc:r(<
 
 // unbind takes a queue away from its exchanges.
 func unbind() chaos.Script {
-	const restore = shellBroker + `quiet "[rabbit_binding:add(B, <<\"proofload\">>) || B <- binary_to_term(base64:decode(\"${SAVED#* }\"))]."`
+	const restore = shellBroker + `quiet "[rabbit_binding:add(B, <<\"proofload\">>) || B <- binary_to_term(base64:decode(\"$SAVED\"))]."`
 	const count = `broker "length(` + bindings + `)." >/dev/null || { echo "$value"; exit 1; }
 echo "the queue $P_QUEUE has $value bindings"
 `
@@ -21,27 +21,15 @@ echo "the queue $P_QUEUE has $value bindings"
 			Params:  []chaos.Param{queueParam(), vhostParam()},
 		},
 		Roles: onBrokers(), Lasting: true,
-		Save: shellBroker + count0(count) + unroutable + `
-lost >/dev/null && echo "$value" || echo unknown
-broker "base64:encode_to_string(term_to_binary(` + bindings + `))."`,
+		Save: shellBroker + count0(count) + `broker "base64:encode_to_string(term_to_binary(` + bindings + `))."`,
 		Inject: shellBroker + chaos.ShellLater(restore) +
-			`quiet "[rabbit_binding:remove(B, <<\"proofload\">>) || B <- binary_to_term(base64:decode(\"${SAVED#* }\"))]."`,
+			`quiet "[rabbit_binding:remove(B, <<\"proofload\">>) || B <- binary_to_term(base64:decode(\"$SAVED\"))]."`,
 		Look: shellBroker + count + `[ "$value" = 0 ]`,
-		Met: shellBroker + unroutable + `
-lost >/dev/null && n=$((value - ${SAVED%% *})) || exit 1
-echo "$n messages went to no queue"; [ "$n" -gt 0 ]`,
 		Undo: chaos.ShellEnd + restore,
 		Gone: shellOver + count + `[ "$value" != 0 ]`,
 		By:   "bindings as the broker lists them",
 	}
 }
-
-// unroutable defines lost, which prints how many messages the broker had no queue
-// for since it began.
-const unroutable = `
-lost() { broker "lists:sum([maps:get(K, C, 0) || C <- maps:values(rabbit_global_counters:overview()),
-	K <- [messages_unroutable_dropped_total, messages_unroutable_returned_total]])." 2>/dev/null; }
-`
 
 // count0 refuses a queue without bindings, and prints nothing else.
 func count0(count string) string {

@@ -72,7 +72,7 @@ func TestEngineGoesAwayDuringRecovery(t *testing.T) {
 				var out bytes.Buffer
 				env := &goneEngine{until: time.Now().Add(tt.away)}
 				i := &injection{
-					app: &app{stdout: &out, stderr: &out}, kind: catalog()["kill"], dir: dir, target: "stack/one",
+					app: &app{stdout: &out, stderr: &out}, catalog: catalog(), kind: catalog()["kill"], dir: dir, target: "stack/one",
 					params: chaos.Params{Target: sut.Selection{Ref: "api-1", Nodes: env.Topology().Nodes}, For: 5 * time.Second},
 				}
 				err = i.live(t.Context(), env, journal)

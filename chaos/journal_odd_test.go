@@ -90,7 +90,7 @@ func TestJournalDiskFull(t *testing.T) {
 	arm(t, j, "a")
 	before := size(t, file)
 	for _, room := range []int{0, 20, 40} {
-		lift := limitFiles(t, uint64(before+room))
+		lift := limitFiles(t, uint64(before+room)) //nolint:gosec // a size
 		_, _, err := j.arm(Undo{Kind: "fake", Target: "b", Data: json.RawMessage(`{}`)}, unopposed)
 		lift()
 		if !errors.Is(err, syscall.EFBIG) {

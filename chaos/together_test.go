@@ -12,7 +12,9 @@ import (
 // TestAllowsBeside refuses before the run what a permit would refuse for certain.
 func TestAllowsBeside(t *testing.T) {
 	topo := sut.Topology{Nodes: []sut.Node{
-		{Name: "pg-1", Role: sut.RoleDatabase}, {Name: "pg-2", Role: sut.RoleDatabase}, {Name: "pg-3", Role: sut.RoleDatabase},
+		{Name: "pg-1", Role: sut.RoleDatabase},
+		{Name: "pg-2", Role: sut.RoleDatabase},
+		{Name: "pg-3", Role: sut.RoleDatabase},
 		{Name: "redis", Role: sut.RoleCache},
 	}}
 	databases := topo.ByRole(sut.RoleDatabase)
@@ -59,16 +61,16 @@ func TestAllowsAt(t *testing.T) {
 	p := Policy{Windows: []Window{window}}
 	monday := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	at := func(clock string) time.Time {
-		d, err := time.Parse("15:04", clock)
-		if err != nil {
-			t.Fatal(err)
+		d, parseErr := time.Parse("15:04", clock)
+		if parseErr != nil {
+			t.Fatal(parseErr)
 		}
 		return monday.Add(time.Duration(d.Hour())*time.Hour + time.Duration(d.Minute())*time.Minute)
 	}
-	if err := p.AllowsAt(at("09:10"), at("09:50")); err != nil {
+	if err = p.AllowsAt(at("09:10"), at("09:50")); err != nil {
 		t.Error(err)
 	}
-	if err := (Policy{}).AllowsAt(at("20:00"), at("21:00")); err != nil {
+	if err = (Policy{}).AllowsAt(at("20:00"), at("21:00")); err != nil {
 		t.Error(err)
 	}
 	err = p.AllowsAt(at("09:50"), at("10:10"))

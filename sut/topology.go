@@ -210,7 +210,7 @@ func (t Topology) selectLinks(ref, name string) (Selection, error) {
 // side of FROM->TO names, if it does, and returns the role.
 func (t Topology) follow(sel *Selection, end LinkEnd, side string) (string, error) {
 	m := componentPattern.FindStringSubmatch(side)
-	if m == nil || m[2] == "" {
+	if len(m) < 3 || m[2] == "" {
 		return side, nil
 	}
 	if sel.Member != "" {

@@ -33,7 +33,7 @@ func TestLinkFaultWithoutEffect(t *testing.T) {
 			linkFault: linkFault{kind: latencyKind(), data: data, params: chaos.Params{Values: map[string]string{"delay": "100ms", "connections": share}}},
 			links:     []control{{link: "a->b", base: server.URL}}, last: make([]lastSeen, 1), called: time.Now().Add(-time.Minute),
 		}
-		step := func(pieces int64, waited time.Duration, ago time.Duration, want string) {
+		step := func(pieces int64, waited, ago time.Duration, want string) {
 			t.Helper()
 			counts.UpstreamIn, counts.UpstreamOut = counts.UpstreamIn+10*pieces, counts.UpstreamOut+10*pieces
 			counts.UpstreamPieces, counts.UpstreamWaited = counts.UpstreamPieces+pieces, counts.UpstreamWaited+waited.Microseconds()

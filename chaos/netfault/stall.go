@@ -107,7 +107,7 @@ func prepareLinks(ctx context.Context, controller sut.LinkController, targets *c
 		return stallData{}, err
 	}
 	data := stallData{ID: newID(), Links: make([]stalledLink, len(links))}
-	err = chaos.Each(chaos.Indices(links), func(i int) error {
+	err = chaos.Each(chaos.Indices(links), func(i int) (err error) {
 		name := links[i].Name
 		base, ok := controller.LinkControl(name)
 		if !ok {

@@ -129,6 +129,7 @@ func limited(k chaos.Kind, c cgroup) chaos.Kind {
 			return fmt.Errorf("read undo data: %w", err)
 		}
 		in.nodes = there(env, in.before)
+		in.looks = make([]int64, len(in.nodes))
 		_, err := in.Recovered(ctx)
 		return err
 	}

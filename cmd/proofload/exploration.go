@@ -277,8 +277,9 @@ func (e *exploration) anew(ctx context.Context) error {
 
 // stops returns why nothing more may be run.
 func (e *exploration) stops(ctx context.Context, s *session, r *reports.Result) error {
+	setAside := notMade(s.ending) != nil
 	switch {
-	case r.Exit == reports.ExitEnvironment && notMade(s.ending) != nil: // it was set aside
+	case r.Exit == reports.ExitEnvironment && setAside:
 		return nil
 	case r.Exit == reports.ExitFaultsLeft:
 		return exit(r.Exit, errors.New(strings.Join(r.FaultsLeft, "\n")))

@@ -185,8 +185,8 @@ func (i *injection) license(file string) (err error) {
 	if i.allowed, err = i.app.readLicense(file, i.shape); err != nil {
 		return err
 	}
-	if err = inWindow(i.remote, i.params.For); err != nil {
-		return err
+	if closed := inWindow(i.remote, i.params.For); closed != nil {
+		return closed
 	}
 	return i.allowed.policy.Allows(i.kind.Name, i.params)
 }
@@ -363,8 +363,8 @@ func (i *injection) observe(ctx context.Context, active *chaos.Active) error {
 		return fmt.Errorf("settle %s: %w", i.kind.Name, err)
 	}
 	i.say("in effect after %s on %s: %s: %s", seen.Took.Round(time.Millisecond), active.Undo.Target, seen.By, seen.Saw)
-	if err = active.Hold(lasting); err != nil {
-		return err
+	if early := active.Hold(lasting); early != nil {
+		return early
 	}
 	_, err = active.Last(ctx)
 	return err

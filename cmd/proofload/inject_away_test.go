@@ -29,24 +29,25 @@ func (*goneEngine) Endpoint(string) (string, bool)   { return "", false }
 func (*goneEngine) Close(context.Context) error      { return nil }
 func (*goneEngine) ContainerName(node string) string { return "proofload-one-" + node }
 
-func (e *goneEngine) Kill(context.Context, string) error {
+func (e *goneEngine) Kill(ctx context.Context, _ string) error {
 	e.down = true
-	return nil
+	return ctx.Err()
 }
 
 func (e *goneEngine) Start(context.Context, string) error {
-	if e.asked++; time.Now().Before(e.until) {
+	e.asked++
+	if time.Now().Before(e.until) {
 		return errors.New("no Docker engine answers")
 	}
 	e.down = false
 	return nil
 }
 
-func (e *goneEngine) State(context.Context, string) (sut.State, error) {
+func (e *goneEngine) State(ctx context.Context, _ string) (sut.State, error) {
 	if e.down {
-		return sut.Down, nil
+		return sut.Down, ctx.Err()
 	}
-	return sut.Running, nil
+	return sut.Running, ctx.Err()
 }
 
 // TestEngineGoesAwayDuringRecovery has inject try again and again to mend what it

@@ -161,7 +161,7 @@ func (a *app) readFiles(sc *scenarios.Scenario, f planFlags) (*planned, sut.Topo
 
 // readSystem reads what a scenario runs against. Without a name, it is not known.
 func (a *app) readSystem(sc *scenarios.Scenario, f planFlags, p *planned, found *mistakes) (topology sut.Topology) {
-	file := ""
+	var file string
 	if f.target != "" {
 		sc.Target = namedTarget(f.target, "")
 		file = sc.Target

@@ -124,8 +124,8 @@ func (s *session) execute(ctx context.Context) (*system, run.Ending) {
 		return sys, run.Ending{NotReady: err, Canceled: ctx.Err() != nil}
 	}
 	if s.plan.target != nil || s.flags.stack == "warm" && s.held != nil {
-		if left, err := marked(ctx, sys.env); err != nil {
-			return sys, run.Ending{NotReady: err, Left: left}
+		if left, unclean := marked(ctx, sys.env); unclean != nil {
+			return sys, run.Ending{NotReady: unclean, Left: left}
 		}
 	}
 	s.manifest.Images = sys.images
@@ -213,8 +213,8 @@ func (s *session) licensed(ctx context.Context, rig *run.Rig) error {
 	if err != nil {
 		return err
 	}
-	if err = allowed.clear(ctx, rig.Env); err != nil {
-		return err
+	if engaged := allowed.clear(ctx, rig.Env); engaged != nil {
+		return engaged
 	}
 	policy, err := policyOf(s.plan.target)
 	if err != nil {

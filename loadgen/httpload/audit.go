@@ -70,6 +70,17 @@ func (w *Workload) Audit(ctx context.Context, c AuditConfig) error {
 	return errors.Join(err, a.addUp(ctx))
 }
 
+// An audit is one in progress.
+type audit struct {
+	AuditConfig
+
+	w     *Workload
+	began time.Time // the lookups of a drill
+
+	mu      sync.Mutex
+	failure error // the last one
+}
+
 // lookUpEarlier looks up what was looked up after earlier drills.
 func (a *audit) lookUpEarlier(ctx context.Context) error {
 	var errs []error
@@ -117,17 +128,6 @@ func (a *audit) lookUpAll(ctx context.Context, drill int, writes *spool) error {
 		err = context.Cause(ctx)
 	}
 	return fmt.Errorf("look up the writes of drill %d: %d of %d could not be looked up: %w", drill, pending.count, writes.count, err)
-}
-
-// An audit is one in progress.
-type audit struct {
-	AuditConfig
-
-	w     *Workload
-	began time.Time // the lookups of a drill
-
-	mu      sync.Mutex
-	failure error // the last one
 }
 
 // round looks all of them up once, and returns those to look up again.

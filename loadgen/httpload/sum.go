@@ -70,7 +70,7 @@ var errNoNumber = errors.New("what was found is not all numbers")
 
 // numeral is a number as JSON writes it. Its length is bounded: an exponent of
 // nine digits would be a number that no machine can hold.
-var numeral = regexp.MustCompile(`^[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,2})?$`)
+var numeral = regexp.MustCompile(`^[+-]?\d{1,100}(\.\d{1,100})?([eE][+-]?\d{1,2})?$`)
 
 // decimal reads a number exactly: money is not kept in binary fractions.
 func decimal(text string) (*big.Rat, bool) {

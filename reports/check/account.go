@@ -84,13 +84,13 @@ const (
 func (a *account) moments() []moment {
 	list := make([]moment, 0, 2*(len(a.reads)+len(a.moves)))
 	for i, m := range a.moves {
-		list = append(list, moment{m.called, int32(i), moveCalled}) //nolint:gosec // there are not so many
+		list = append(list, moment{m.called, int32(i), moveCalled})
 		if m.done != never {
-			list = append(list, moment{max(m.done, m.called), int32(i), moveDone}) //nolint:gosec // likewise
+			list = append(list, moment{max(m.done, m.called), int32(i), moveDone})
 		}
 	}
 	for i, r := range a.reads {
-		list = append(list, moment{r.sent, int32(i), readSent}, moment{max(r.at, r.sent), int32(i), readAnswered}) //nolint:gosec // likewise
+		list = append(list, moment{r.sent, int32(i), readSent}, moment{max(r.at, r.sent), int32(i), readAnswered})
 	}
 	slices.SortFunc(list, func(x, y moment) int {
 		return cmp.Or(cmp.Compare(x.at, y.at), int(x.kind)-int(y.kind), int(x.index)-int(y.index))

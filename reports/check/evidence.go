@@ -116,7 +116,7 @@ func (c *court) causesOfLoss() []string {
 	d := c.durability
 	var out []string
 	if later := d.how(d.lostLater); later > 0 {
-		out = append(out, fmt.Sprintf("%s there after their own drill, and gone after a later one: what was broken or mended since went back behind them", were(later, "lost write")))
+		out = append(out, were(later, "lost write")+" there after their own drill, and gone after a later one: what was broken or mended since went back behind them")
 	}
 	lost := d.which(d.lost)
 	if len(lost) == 0 {

@@ -32,7 +32,7 @@ func (s *sweep) unexplained(m moment) explanation {
 		case w.called > to || w.done < from:
 		case w.done != never:
 			acked++
-		case slices.Contains(s.open, int32(i)): //nolint:gosec // there are not so many
+		case slices.Contains(s.open, int32(i)):
 			open++
 		}
 	}

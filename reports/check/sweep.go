@@ -60,7 +60,8 @@ func (a *account) judge(p *patience) explanation {
 		p.all -= before - s.steps
 		switch {
 		case s.steps < 0:
-			if s.restart(i+1, p); p.all < 0 {
+			s.restart(i+1, p)
+			if p.all < 0 {
 				s.unjudged += s.after(i + 1)
 				return explanation{judged: s.judged, unjudged: s.unjudged}
 			}
@@ -100,6 +101,7 @@ func (s *sweep) restart(i int, p *patience) {
 			if sent[m.index] {
 				return
 			}
+		case moveCalled, moveDone:
 		}
 	}
 }

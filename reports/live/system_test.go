@@ -24,15 +24,15 @@ func is(op, node, role string, timeline int) glance {
 }
 
 // glances is all that is seen of a healthy ledger at once.
-func glances(t testing.TB) []glance {
-	t.Helper()
+func glances(tb testing.TB) []glance {
+	tb.Helper()
 	shape := history.Topology{}
 	for _, n := range [][2]string{{"lb", "lb"}, {"api-1", "app"}, {"api-2", "app"}, {"worker-1", "worker"}, {"pg-1", "postgres"}} {
 		shape.Nodes = append(shape.Nodes, history.TopologyNode{Name: n[0], Role: n[1]})
 	}
 	first, err := shape.Event()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return []glance{
 		first,

@@ -36,7 +36,8 @@ func TestClearBeforeEachDrill(t *testing.T) {
 			Watch: func(ctx context.Context) { <-ctx.Done() },
 			Audit: func(context.Context, FinalReads) error { return nil },
 			Clear: func(context.Context) error {
-				if asked++; asked == 2 {
+				asked++
+				if asked == 2 {
 					return chaos.ErrEngaged
 				}
 				return nil

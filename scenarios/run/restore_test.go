@@ -29,8 +29,11 @@ type restorableEnv struct {
 	back     *time.Duration // how long ago it was asked to go back to
 }
 
-func (e restorableEnv) Backup(_ context.Context, kind sut.BackupKind) (sut.Backup, error) {
-	time.Sleep(5 * time.Second)
+func (e restorableEnv) Backup(ctx context.Context, kind sut.BackupKind) (sut.Backup, error) {
+	select {
+	case <-time.After(5 * time.Second):
+	case <-ctx.Done():
+	}
 	b := sut.Backup{Label: "F", Kind: kind, Bytes: 20, Copied: 20, Stored: 5}
 	if kind == sut.BackupIncremental {
 		b.Label, b.Base, b.Copied, b.Stored = "F_I", "F", 3, 2

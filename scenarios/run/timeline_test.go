@@ -94,7 +94,7 @@ func (f *fakeFault) Recovered(ctx context.Context) (chaos.Evidence, error) {
 	return chaos.Evidence{By: "eye", Saw: "it is whole"}, nil
 }
 
-var errWaking = errors.New("pg-1 does not serve yet") //nolint:gochecknoglobals // a constant that the language has no form for
+var errWaking = errors.New("pg-1 does not serve yet")
 
 // catalog has the one fault under the name break.
 func (f *fakeFault) catalog() chaos.Catalog {

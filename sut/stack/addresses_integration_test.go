@@ -89,8 +89,8 @@ func armed(t *testing.T, s *Stack, catalog chaos.Catalog, kind string, p chaos.P
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(chaos.HealAll(context.WithoutCancel(t.Context()), catalog, s, journal), journal.Close()); err != nil {
-			t.Error(err)
+		if healErr := errors.Join(chaos.HealAll(context.WithoutCancel(t.Context()), catalog, s, journal), journal.Close()); healErr != nil {
+			t.Error(healErr)
 		}
 	})
 	fault, err := catalog.New(kind, s, chaos.NewTargets(s), p)

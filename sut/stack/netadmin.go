@@ -87,8 +87,8 @@ func (s *Stack) netShell(ctx context.Context, node string) (*netShell, error) {
 		return shell, nil
 	}
 	if tools.started != c.State.StartedAt {
-		if err = s.joinNet(ctx, node, c); err != nil {
-			return nil, err
+		if joinErr := s.joinNet(ctx, node, c); joinErr != nil {
+			return nil, joinErr
 		}
 		tools.started = c.State.StartedAt
 	}

@@ -68,8 +68,8 @@ var errShell = errors.New("the shell in the node's network ended")
 // run runs a command and returns its combined output and its exit status. A
 // shell whose command is cut short by ctx is of no further use.
 func (n *netShell) run(ctx context.Context, argv []string) (output string, code int, err error) {
-	if err = ctx.Err(); err != nil {
-		return "", 0, err
+	if done := ctx.Err(); done != nil {
+		return "", 0, done
 	}
 	stop := context.AfterFunc(ctx, n.end)
 	defer func() {

@@ -12,7 +12,7 @@ import (
 // localShell is a shell on this machine in place of one in a container.
 func localShell(t *testing.T) *netShell {
 	t.Helper()
-	cmd := exec.Command("sh")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "sh")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

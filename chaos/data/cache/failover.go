@@ -56,7 +56,7 @@ func failover() chaos.Kind {
 			if err != nil {
 				return err
 			}
-			if err := json.Unmarshal(u.Data, &pair.data); err != nil {
+			if err = json.Unmarshal(u.Data, &pair.data); err != nil {
 				return fmt.Errorf("read undo data: %w", err)
 			}
 			in := takenOver{takeover: takeover{pair: pair}}

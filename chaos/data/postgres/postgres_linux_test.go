@@ -218,8 +218,8 @@ func TestLockThatNobodyMeets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := in.Recover(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+		if recoverErr := in.Recover(context.WithoutCancel(t.Context())); recoverErr != nil {
+			t.Error(recoverErr)
 		}
 	}()
 	seen, err := in.Settle(t.Context())

@@ -277,9 +277,8 @@ func (e *exploration) anew(ctx context.Context) error {
 
 // stops returns why nothing more may be run.
 func (e *exploration) stops(ctx context.Context, s *session, r *reports.Result) error {
-	setAside := notMade(s.ending) != nil
 	switch {
-	case r.Exit == reports.ExitEnvironment && setAside:
+	case r.Exit == reports.ExitEnvironment && setAside(s.ending):
 		return nil
 	case r.Exit == reports.ExitFaultsLeft:
 		return exit(r.Exit, errors.New(strings.Join(r.FaultsLeft, "\n")))
@@ -299,6 +298,9 @@ func notMade(end run.Ending) *run.StepError {
 	}
 	return nil
 }
+
+// setAside reports whether a run ended because of a fault that is not drawn again.
+func setAside(end run.Ending) bool { return notMade(end) != nil }
 
 // judge says what a run says. Once something has failed, only what fails in the
 // same way counts. A fault that the target cannot have is not drawn again.

@@ -23,7 +23,7 @@ WHOLE := -tags=$(TAGS) -race -shuffle=on -count=1 -timeout=50m
 
 .PHONY: test
 test: engine testtools build ## all tests but test-pages, the container ones included
-	$(TESTENV) $(GO) test $(WHOLE) -p=2 $$($(GO) list ./... | grep -v '/cmd/proofload$$')
+	$(TESTENV) $(GO) test $(WHOLE) -p=2 $$($(GO) list -tags=$(TAGS) ./... | grep -v '/cmd/proofload$$')
 	$(TESTENV) $(GO) test $(WHOLE) ./cmd/proofload
 
 .PHONY: test-defects

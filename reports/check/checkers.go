@@ -86,12 +86,20 @@ type wrongs struct {
 	kinds    []string // one clause a kind of wrong, most serious first
 	examples []string
 	groups   groups
+	causes   []string // what the checker itself saw of why
 }
 
 // say adds a kind of wrong with its examples.
 func (w *wrongs) say(clause string, examples ...string) {
 	w.kinds = append(w.kinds, clause)
 	w.examples = append(w.examples, examples...)
+}
+
+// because adds a cause that the checker has evidence of; an empty one is none.
+func (w *wrongs) because(cause string) {
+	if cause != "" && !slices.Contains(w.causes, cause) {
+		w.causes = append(w.causes, cause)
+	}
 }
 
 // verdict is a failure if anything was wrong; else inconclusive if there is a
@@ -103,6 +111,7 @@ func (w *wrongs) verdict(name, doubt, pass string) Verdict {
 			Check: name, Outcome: Fail, Reason: strings.Join(w.kinds, "; "),
 			Examples: slices.Clone(w.examples[:min(len(w.examples), maxExamples)]),
 			Groups:   w.groups.list(),
+			Causes:   slices.Clone(w.causes),
 		}
 	case doubt != "":
 		return Verdict{Check: name, Outcome: Inconclusive, Reason: doubt}

@@ -58,7 +58,7 @@ func (ev *evidence) observe(e *history.Event) {
 // causes says what the evidence tells of why a check failed. It decides nothing.
 func (c *court) causes(v *Verdict) []string {
 	var out []string
-	for _, text := range slices.Concat(c.causesOf(v.Check), c.causesByNode(v), []string{c.inFault(v)}) {
+	for _, text := range slices.Concat(v.Causes, c.causesOf(v), c.causesByNode(v), []string{c.inFault(v)}) {
 		if text != "" && !slices.Contains(out, text) {
 			out = append(out, text)
 		}
@@ -67,8 +67,8 @@ func (c *court) causes(v *Verdict) []string {
 }
 
 // causesOf says what usually makes a check fail, or what the writes say of it.
-func (c *court) causesOf(check string) []string {
-	switch check {
+func (c *court) causesOf(v *Verdict) []string {
+	switch v.Check {
 	case nameAcknowledged:
 		return c.causesOfLoss()
 	case nameDuplicates:
@@ -81,7 +81,10 @@ func (c *court) causesOf(check string) []string {
 		}
 		return []string{"what was moved is not what the writes say: one had its effect twice or not at all, or a change overwrote another"}
 	}
-	return []string{usualCause(check)}
+	if len(v.Causes) > 0 { // the checker itself has seen more
+		return nil
+	}
+	return []string{usualCause(v.Check)}
 }
 
 // usualCause says what a failure of a check is a sign of.
@@ -89,8 +92,6 @@ func usualCause(check string) string {
 	switch check {
 	case nameObserved:
 		return "a commit was shown before it was safe: the wait for a standby was given up (a cancelled or timed-out request shows what it wrote), and the node that had it is gone"
-	case nameOnePrimary:
-		return "the node that was replaced was not fenced: it went on, or came back, as a primary"
 	case nameOwnWrites, nameMonotonic, nameFresh:
 		return "the answer came from a store that had not yet seen the write: a replica that lags, read without the position of the write, or from replicas by turns"
 	case nameCoherent:

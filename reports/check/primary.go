@@ -35,6 +35,13 @@ type reignKey struct {
 	old, new string
 }
 
+// Why there was not one primary with everybody else streaming from it.
+const (
+	causeNotFenced  = "the node that was replaced was not fenced: it went on, or came back, as a primary"
+	causeNotBack    = "the node did not come back in the time that it had: its own log says how far it came"
+	causeNotRewound = "the node was not taken back to where the history of the new primary begins, and cannot follow it"
+)
+
 // A standing is the role of a node once everything is quiet.
 type standing struct {
 	node, role string
@@ -77,6 +84,7 @@ func (p *onePrimary) observePrimary(drill int, e *history.Event) {
 		key := reignKey{drill, now.node, newest.node}
 		if !p.flags[key] {
 			p.flags[key] = true
+			p.wrongs.because(causeNotFenced)
 			p.wrongs.say(fmt.Sprintf("%s was still primary on timeline %d at %.3f s of the run, after %s had become primary on timeline %d at %.3f s",
 				now.node, now.timeline, now.from.Seconds(), newest.node, newest.timeline, newest.from.Seconds()))
 		}
@@ -101,15 +109,17 @@ func (p *onePrimary) Verdict() Verdict {
 			continue
 		}
 		replicas = len(ends) - 1
-		if clause := endsWrong(ends); clause != "" {
+		if clause, cause := endsWrong(ends); clause != "" {
 			w.say(fmt.Sprintf("after drill %d %s", d.number, clause))
+			w.because(cause)
 		}
 	}
 	return w.verdict(p.Name(), doubt, fmt.Sprintf("1 primary, %s of it", many(replicas, "streaming replica")))
 }
 
-// endsWrong says what is wrong with the roles in the end, empty if nothing is.
-func endsWrong(ends []standing) string {
+// endsWrong says what is wrong with the roles in the end, empty if nothing is, and
+// why, as far as that shows.
+func endsWrong(ends []standing) (clause, cause string) {
 	var primaries []standing
 	var streams int64
 	for _, s := range ends {
@@ -120,23 +130,23 @@ func endsWrong(ends []standing) string {
 	}
 	switch len(primaries) {
 	case 0:
-		return "no node is primary"
+		return "no node is primary", ""
 	case 1:
 	default:
-		return fmt.Sprintf("both %s and %s are primary", primaries[0].node, primaries[1].node)
+		return fmt.Sprintf("both %s and %s are primary", primaries[0].node, primaries[1].node), causeNotFenced
 	}
 	for _, s := range ends {
 		switch {
 		case s.unread != "":
-			return fmt.Sprintf("%s is no streaming replica: %s", s.node, s.unread)
+			return fmt.Sprintf("%s is no streaming replica: %s", s.node, s.unread), causeNotBack
 		case s.role != rolePrimary && s.role != roleReplica:
-			return fmt.Sprintf("%s is neither primary nor replica but %q", s.node, s.role)
+			return fmt.Sprintf("%s is neither primary nor replica but %q", s.node, s.role), ""
 		case s.timeline != primaries[0].timeline:
-			return fmt.Sprintf("%s is on timeline %d and the primary %s on %d", s.node, s.timeline, primaries[0].node, primaries[0].timeline)
+			return fmt.Sprintf("%s is on timeline %d and the primary %s on %d", s.node, s.timeline, primaries[0].node, primaries[0].timeline), causeNotRewound
 		}
 	}
 	if want := int64(len(ends) - 1); streams < want {
-		return fmt.Sprintf("%d of %s from %s", streams, many(want, "replica"), primaries[0].node+" stream")
+		return fmt.Sprintf("%d of %s from %s", streams, many(want, "replica"), primaries[0].node+" stream"), ""
 	}
-	return ""
+	return "", ""
 }

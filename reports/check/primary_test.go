@@ -40,3 +40,23 @@ func TestOnePrimaryNewStack(t *testing.T) {
 		t.Errorf("%s: %s; want a pass", got.Outcome, got.Reason)
 	}
 }
+
+// TestOnePrimaryCauses has a node that is still away in the end told from one that
+// went on as the primary that it was.
+func TestOnePrimaryCauses(t *testing.T) {
+	quiet := join(standingOf("pg-1", "replica", 2, 0), standingOf("pg-2", "primary", 2, 1))
+	for what, c := range map[string]struct {
+		events []history.Event
+		want   string
+	}{
+		"went on":     {join(primary(9, "pg-2", 2), primary(9.5, "pg-1", 1), quiet), causeNotFenced},
+		"both":        {join(primary(1, "pg-1", 2), standingOf("pg-1", "primary", 2, 0), standingOf("pg-2", "primary", 2, 1)), causeNotFenced},
+		"still away":  {join(primary(1, "pg-2", 2), failed(standingOf("pg-1", "", 0, 0), "refused"), standingOf("pg-2", "primary", 2, 0)), causeNotBack},
+		"not rewound": {join(primary(1, "pg-2", 2), standingOf("pg-1", "replica", 1, 0), standingOf("pg-2", "primary", 2, 1)), causeNotRewound},
+	} {
+		v := judge(t, Spec{Verify: []string{"one-primary"}}, join(drillNo(0, 1), c.events, read(history.AuditDone))).Checks[0]
+		if v.Outcome != Fail || len(v.Causes) != 1 || v.Causes[0] != c.want {
+			t.Errorf("%s: %s, %s: causes %q, want %q alone", what, v.Outcome, v.Reason, v.Causes, c.want)
+		}
+	}
+}

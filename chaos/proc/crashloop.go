@@ -50,7 +50,7 @@ func crashLoopKind() chaos.Kind {
 			return nil, fmt.Errorf("killing nodes: %w", sut.ErrUnsupported)
 		}
 		return &crashLoop{
-			every: entry.Duration(p, "every"), ttl: p.TTL(),
+			every: entry.Duration(p, "every"), ttl: p.TTL() + loopMargin,
 			fault: fault{
 				kind: kindCrashLoop, env: env, killer: killer, targets: targets, target: p.Target,
 				broken: sut.Down, saw: "crashed", breaks: killer.Kill, mends: startNode, manual: startByHand,
@@ -63,6 +63,10 @@ func crashLoopKind() chaos.Kind {
 	k.Gone = isNot(sut.Down)
 	return k
 }
+
+// loopMargin is how much longer than its time a loop goes on, should nobody end it
+// before: it has to be seen in effect right until then.
+const loopMargin = 10 * time.Second
 
 // A crashLoop is a kill that is done again and again.
 type crashLoop struct {

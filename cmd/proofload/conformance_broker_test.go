@@ -28,12 +28,13 @@ func brokerRows(s *stack.Stack) []chaostest.Row {
 	})
 	logsIn := throughBroker(s, func(context.Context, *amqp.Channel) error { return nil })
 	rows := []chaostest.Row{
+		// The first: a worker that comes back from one of the others binds its queues.
+		{Kind: "rabbit-unbind", Values: []string{"queue=" + dead}, Probe: throughBroker(s, arrives("ledger.dead", dead))},
 		{Kind: "rabbit-memory-alarm", Probe: publishes},
 		{Kind: "rabbit-disk-alarm", Probe: publishes},
 		{Kind: "rabbit-close-connections", Values: []string{"every=200ms"}, Probe: lives},
 		{Kind: "rabbit-stop-app", Probe: logsIn},
 		{Kind: "rabbit-deny", Probe: logsIn},
-		{Kind: "rabbit-unbind", Values: []string{"queue=" + dead}, Probe: throughBroker(s, arrives("ledger.dead", dead))},
 		{Kind: "rabbit-consumer-stall", Values: []string{"queue=ledger.statements"}, Probe: throughBroker(s, asManyConsumers("ledger.statements"))},
 		{Kind: "rabbit-poison", Values: []string{"queue=ledger.statements", "every=50ms"}, Probe: throughBroker(s, doesNotGrow(dead))},
 		{

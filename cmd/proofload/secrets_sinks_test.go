@@ -277,7 +277,7 @@ func tellAgain(t *testing.T, all *sinks, lookup func(string) (string, bool)) {
 		}
 	}
 	for _, call := range []string{
-		"validate gossip.yaml", "list targets", "inject partition zone:b --target gossip.yaml --for 1s", "inject kill db --target gossip.yaml --for 1s", "heal",
+		"validate gossip.yaml", "list targets", "inject partition zone:b --target gossip.yaml --for 4s", "inject kill db --target gossip.yaml --for 1s", "heal",
 		"check latest", "explain latest", "report latest", "report latest --format markdown", "report latest --format junit", "list runs", "list runs --json",
 		"schema --install", "plan drill.yaml", "plan drill.yaml --json", "plan drill.yaml --show-origin", "validate orders.yaml wrong.yaml",
 		"workload try orders.yaml --base " + lookupOr(lookup, "TARGET"), "workload try unreachable.yaml", "audit",

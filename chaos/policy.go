@@ -95,11 +95,18 @@ func (p Policy) Permit(topology sut.Topology) Permit {
 
 // Within reports that not all of the time from a moment, which is now, until
 // another one lies in the windows.
-func (p Policy) Within(now, until time.Time) error {
-	if throughout(p.Windows, now, until) {
+func (p Policy) Within(now, until time.Time) error { return p.open("now", now, until) }
+
+// AllowsAt is Within for a time that is to come.
+func (p Policy) AllowsAt(from, until time.Time) error {
+	return p.open(from.UTC().Format("Mon 15:04"), from, until)
+}
+
+func (p Policy) open(began string, from, until time.Time) error {
+	if throughout(p.Windows, from, until) {
 		return nil
 	}
-	return fmt.Errorf("%w from now until %s: only %s", ErrNotAllowed, until.UTC().Format("15:04 MST"), join(p.Windows))
+	return fmt.Errorf("%w from %s until %s: only %s", ErrNotAllowed, began, until.UTC().Format("15:04 MST"), join(p.Windows))
 }
 
 // quorum reports that no majority of the nodes would be left untouched.

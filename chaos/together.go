@@ -3,7 +3,6 @@ package chaos
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/proofload/proofload/sut"
 )
@@ -44,14 +43,6 @@ func touchedOf(nodes []sut.Node, targets []sut.Selection) int {
 		}
 	}
 	return max(most, countTouched(nodes, touched))
-}
-
-// AllowsAt reports that something may not be broken throughout a time.
-func (p Policy) AllowsAt(from, until time.Time) error {
-	if throughout(p.Windows, from, until) {
-		return nil
-	}
-	return fmt.Errorf("%w from %s until %s: only %s", ErrNotAllowed, from.UTC().Format("Mon 15:04"), until.UTC().Format("15:04 MST"), join(p.Windows))
 }
 
 // majority reports that no majority of so many nodes would be left untouched.
